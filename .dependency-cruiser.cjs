@@ -1,0 +1,112 @@
+/**
+ * Dependencies point down only:
+ * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> transport -> core.
+ * config and native.ts are leaves. Each rule below says what breaks when it is broken.
+ */
+const top = '^src/(cli)/';
+const nodes = '^src/(worker|controller|load|sim)/';
+const parts = '^src/(server|client|backends|net|store|telemetry)/';
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'A cycle makes two files one, and their load order a matter of luck.',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'core-is-pure',
+      severity: 'error',
+      comment: 'core/ runs unchanged on a virtual clock: it may know nothing outside itself, no package and no node: module.',
+      from: { path: '^src/core/' },
+      to: { pathNot: '^src/core/' },
+    },
+    {
+      name: 'config-is-a-leaf',
+      severity: 'error',
+      comment: 'Everything reads the configuration; if it read anything but the error classes there would be no order to start in.',
+      from: { path: '^src/config/' },
+      to: { path: '^src/', pathNot: ['^src/config/', '^src/core/errors\\.ts$'] },
+    },
+    {
+      name: 'native-is-a-leaf',
+      severity: 'error',
+      comment: 'The typed door to the addon depends on nothing of ours.',
+      from: { path: '^src/native\\.ts$' },
+      to: { path: '^src/' },
+    },
+    {
+      name: 'addon-through-native-only',
+      severity: 'error',
+      comment: 'Only native.ts loads the addon: one place to find it, one typed surface.',
+      from: { path: '^src/', pathNot: '^src/native\\.ts$' },
+      to: { path: 'node-gyp-build|\\.node$' },
+    },
+    {
+      name: 'transport-above-core-only',
+      severity: 'error',
+      from: { path: '^src/transport/' },
+      to: { path: '^src/', pathNot: ['^src/(transport|core|config)/', '^src/native\\.ts$'] },
+    },
+    {
+      name: 'parts-do-not-look-up',
+      severity: 'error',
+      comment: 'Edges, backends, stores and telemetry serve the worker; they do not know it.',
+      from: { path: parts },
+      to: { path: [nodes, top, '^src/index\\.ts$'] },
+    },
+    {
+      name: 'parts-keep-apart',
+      severity: 'error',
+      comment: 'An edge that knows a backend decides something that is the engine\'s to decide. Telemetry is for everybody.',
+      from: { path: '^src/(server|client|backends|net|store)/' },
+      to: { path: '^src/(server|client|backends|net|store)/', pathNot: '^src/$1/' },
+    },
+    {
+      name: 'nodes-do-not-look-up',
+      severity: 'error',
+      from: { path: nodes },
+      to: { path: [top, '^src/index\\.ts$'] },
+    },
+    {
+      name: 'agents-stand-alone',
+      severity: 'error',
+      comment: 'They run inside containers, where nothing else of ours is.',
+      from: { path: '^src/agents/' },
+      to: { path: '^src/', pathNot: '^src/agents/' },
+    },
+    {
+      name: 'nobody-imports-the-cli',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: top },
+    },
+    {
+      name: 'no-test-code-in-the-product',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|scripts|examples)/' },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-dev-dependency-in-the-product',
+      severity: 'error',
+      comment: 'An installed package has no devDependencies. tsx is named at run time only when running from source.',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

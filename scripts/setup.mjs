@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { filesBelow, root, run, tool, which } from './run.mjs';
+import { SetupError } from './setup-error.mjs';
+import { installPackages, missingPackages } from './system-packages.mjs';
+
+/**
+ * Makes a clone ready to run: node modules, the addon, the TypeScript build. Does only what is missing or out of date, which it tells by comparing
+ * content, so that the second time costs milliseconds. Two runs at once take turns.
+ */
+
+const stamps = join(root, '.iluvatar', 'setup');
+
+/** `only` = one of `modules`, `addon`, `typescript`; everything when absent. `tests` adds what only the tests need. Throws SetupError. */
+export async function setup({ tests = false, only = null } = {}) {
+  requireNode();
+  const release = await lock();
+  try {
+    await nodeModules();
+    if (only === null || only === 'addon') await addon();
+    if (only === null || only === 'typescript') await typescript();
+    if (tests) await installPackages('tests', { required: false });
+  } finally {
+    release();
+  }
+}
+
+function requireNode() {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old: 20 or newer is needed`);
+  if (process.platform !== 'linux')
+    throw new SetupError('this runs on Linux only: it stands on namespaces and cgroups');
+}
+
+/**
+ * An abstract unix socket as the lock: the kernel gives it back however its holder ends, so there is no stale lock to judge.
+ */
+async function lock() {
+  const name = `\0iluvatar-setup-${hash([root]).slice(0, 16)}`;
+  let told = false;
+  for (let round = 0; round < 6000; round++) {
+    const server = await new Promise((resolve) => {
+      const attempt = createServer();
+      attempt.once('error', () => resolve(null));
+      attempt.listen(name, () => resolve(attempt));
+    });
+    if (server !== null) return () => server.close();
+    if (!told) process.stderr.write('setup: waiting for another run of it\n');
+    told = true;
+    await sleep(100);
+  }
+  throw new SetupError('setup: another run of it has not finished in ten minutes');
+}
+
+/** Compares what is installed (npm writes node_modules/.package-lock.json last) with the lock file. */
+async function nodeModules() {
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  let installed = {};
+  try {
+    installed = JSON.parse(readFileSync(join(root, 'node_modules', '.package-lock.json'), 'utf8')).packages;
+  } catch {
+    // Nothing installed, or an installation that was cut off.
+  }
+  const missing = Object.keys(wanted).some(
+    (name) => name !== '' && wanted[name].optional !== true && installed[name]?.version !== wanted[name].version,
+  );
+  if (!missing) return;
+  await step('node modules', async () => {
+    // Started by npm, `npm_execpath` is the very npm that runs us; else the one on PATH.
+    const script = process.env.npm_execpath;
+    const viaNode = script !== undefined && /\.c?js$/.test(script) && existsSync(script);
+    if (!viaNode && which('npm') === null) throw new SetupError('npm is not on PATH: install it with Node');
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev'];
+    return run(viaNode ? process.execPath : 'npm', viaNode ? [script, ...args] : args);
+  });
+}
+
+const OUTPUTS = ['iluvatar.node', 'iluvatar-launcher', 'libiluvatar_cell.so'];
+
+async function addon() {
+  const sources = filesBelow(join(root, 'native'), ['.h', '.cc']).filter((file) => !file.endsWith('_test.cc'));
+  const toolchain = `${process.version} ${process.arch}`;
+  const key = hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
+  const built = OUTPUTS.every((name) => existsSync(join(root, 'build', 'Release', name)));
+  const last = readStamp('addon');
+  if (built && last === `${toolchain}\n${key}`) return;
+  await installPackages('addon', { required: true });
+  const fresh = last?.split('\n')[0] !== toolchain || !existsSync(join(root, 'build', 'Makefile'));
+  await step('native addon', () =>
+    run(tool('node-gyp'), [...(fresh ? ['rebuild'] : ['configure', 'build']), '--jobs', 'max'], { env: nodeHeaders() }),
+  );
+  for (const name of OUTPUTS) {
+    if (!existsSync(join(root, 'build', 'Release', name)))
+      throw new SetupError(`the build made no build/Release/${name}`);
+  }
+  writeStamp('addon', `${toolchain}\n${key}`);
+}
+
+/** Headers that came with this Node; without them node-gyp fetches some from the network, which many machines do not reach. */
+function nodeHeaders() {
+  if (process.env.npm_config_nodedir !== undefined) return {};
+  for (const prefix of [dirname(dirname(process.execPath)), '/usr', '/usr/local']) {
+    if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return { npm_config_nodedir: prefix };
+  }
+  return {};
+}
+
+async function typescript() {
+  const sources = filesBelow(join(root, 'src'), ['']);
+  const key = hash(contents([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')]));
+  if (existsSync(join(root, 'dist', 'index.js')) && readStamp('typescript') === key) return;
+  // Built aside and renamed: a worker that starts meanwhile sees the old build or the new one, never half of either.
+  const fresh = join(root, '.iluvatar', 'dist-new');
+  const old = join(root, '.iluvatar', 'dist-old');
+  rmSync(fresh, { recursive: true, force: true });
+  await step('TypeScript', () => run(tool('tsc'), ['-p', 'tsconfig.json', '--noEmitOnError', '--outDir', fresh]));
+  // What runs inside containers is not compiled: plain files, found beside the compiled ones.
+  cpSync(join(root, 'src', 'agents'), join(fresh, 'agents'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.ts') && !path.includes('__pycache__'),
+  });
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
+  renameSync(fresh, join(root, 'dist'));
+  rmSync(old, { recursive: true, force: true });
+  writeStamp('typescript', key);
+}
+
+async function step(name, work) {
+  const started = Date.now();
+  process.stderr.write(`setup: ${name} …\n`);
+  const { code, output } = await work();
+  if (code !== 0)
+    throw new SetupError(`setup: ${name} failed (exit ${code})\n${output.trimEnd().split('\n').slice(-60).join('\n')}`);
+  process.stderr.write(`setup: ${name} done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+function contents(files) {
+  return files.flatMap((file) => [relative(root, file), readFileSync(file)]);
+}
+
+function hash(parts) {
+  const sum = createHash('sha256');
+  for (const part of parts) sum.update(`${part.length}:`).update(part);
+  return sum.digest('hex');
+}
+
+function readStamp(name) {
+  try {
+    return readFileSync(join(stamps, name), 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function writeStamp(name, value) {
+  mkdirSync(stamps, { recursive: true });
+  writeFileSync(join(stamps, name), value);
+}
+
+/** Runs `setup` for a script: a failure is told in plain words, without a stack of ours. */
+export async function setupOrExit(options) {
+  try {
+    await setup(options);
+  } catch (error) {
+    if (!(error instanceof SetupError) && error.code === undefined) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const at = process.argv.indexOf('--only');
+  const only = at === -1 ? null : process.argv[at + 1];
+  if (![null, 'modules', 'addon', 'typescript'].includes(only)) {
+    process.stderr.write('usage: setup.mjs [--only modules|addon|typescript] [--tests]\n');
+    process.exit(2);
+  }
+  await setupOrExit({ only, tests: process.argv.includes('--tests') });
+  if (only === null && missingPackages('tests').length === 0) process.stderr.write('setup: everything is in place\n');
+}

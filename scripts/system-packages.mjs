@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { run, which } from './run.mjs';
+import { SetupError } from './setup-error.mjs';
+
+/**
+ * What has to come from the operating system. As root on Debian and Ubuntu it is installed, otherwise it is said what to install: nothing else of the
+ * machine is changed.
+ */
+
+const PACKAGES = {
+  addon: [
+    { package: 'g++', use: 'builds the addon', there: () => compilerWorks() },
+    { package: 'make', use: 'builds the addon', there: () => which('make') !== null },
+    { package: 'python3', use: 'node-gyp and Python functions', there: () => which('python3') !== null },
+  ],
+  tests: [
+    { package: 'python3-pip', use: 'dependencies of Python functions', there: () => pythonHas('pip') },
+    { package: 'wrk', use: 'HTTP load', there: () => which('wrk') !== null },
+    { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
+  ],
+};
+
+/** A compiler without its C library headers is found on PATH and still builds nothing: only compiling tells. */
+function compilerWorks() {
+  const compiler = process.env.CXX ?? 'g++';
+  if (which(compiler) === null && !existsSync(compiler)) return false;
+  const program = '#include <cstdio>\n#include <sys/socket.h>\nint main() { return 0; }\n';
+  return spawnSync(compiler, ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], { input: program }).status === 0;
+}
+
+function pythonHas(module) {
+  const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+  const code = `import importlib.util, sys; sys.exit(importlib.util.find_spec("${module}") is None)`;
+  return spawnSync(python, ['-S', '-c', `import site; site.main(); ${code}`], { stdio: 'ignore' }).status === 0;
+}
+
+export function missingPackages(purpose) {
+  return PACKAGES[purpose].filter((item) => !item.there());
+}
+
+/** Installs what is missing for `purpose`. When that cannot be done: throws if `required`, else says so and goes on. */
+export async function installPackages(purpose, { required }) {
+  const missing = missingPackages(purpose);
+  if (missing.length === 0) return;
+  const names = missing.map((item) => item.package);
+  const advice = `missing: ${missing.map((item) => `${item.package} (${item.use})`).join(', ')}. Install with: ${command(names)}`;
+  const refuse = (reason) => {
+    if (required) throw new SetupError(`setup: ${reason}${advice}`);
+    process.stderr.write(`setup: ${reason}${advice}\n`);
+  };
+  if (process.getuid() !== 0 || !isDebian()) return refuse('');
+  process.stderr.write(`setup: apt-get install ${names.join(' ')} …\n`);
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  await run('apt-get', ['update', '-qq'], { env });
+  const { code, output } = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+  if (code !== 0) refuse(`apt-get failed:\n${output.trimEnd().split('\n').slice(-15).join('\n')}\n`);
+}
+
+function isDebian() {
+  if (which('apt-get') === null) return false;
+  return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));
+}
+
+function command(names) {
+  if (isDebian()) return `sudo apt-get install ${names.join(' ')}`;
+  return `your system's package manager (Debian's names: ${names.join(' ')})`;
+}

@@ -1,0 +1,148 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Everything on this machine that carries our name: what a test run could leave behind. Read from /proc and the cgroup trees, without asking the
+ * worker, since a worker that lost track of something would not report it.
+ */
+export interface Inventory {
+  /** `pid start-time command`: a pid alone may be used again. */
+  processes: string[];
+  cgroups: string[];
+  mounts: string[];
+  networkNamespaces: string[];
+  sockets: string[];
+  /** Temporary folders of ours. */
+  temporary: string[];
+}
+
+const OURS = /iluvatar|\bilu-/;
+
+export function takeInventory(): Inventory {
+  return {
+    processes: processes(),
+    cgroups: cgroups(),
+    mounts: mounts(),
+    networkNamespaces: namedNetworkNamespaces(),
+    sockets: sockets(),
+    temporary: safeList(tmpdir())
+      .filter((name) => OURS.test(name))
+      .map((name) => join(tmpdir(), name)),
+  };
+}
+
+/** What `now` has that `before` had not, one line each. */
+export function difference(before: Inventory, now: Inventory): string[] {
+  const lines: string[] = [];
+  for (const kind of Object.keys(now) as (keyof Inventory)[]) {
+    const known = new Set(before[kind]);
+    for (const item of now[kind]) if (!known.has(item)) lines.push(`${kind}: ${item}`);
+  }
+  return lines;
+}
+
+function safeList(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function safeRead(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Processes of ours: by program, by the addon or cell library they map, or by a container's user id. */
+function processes(): string[] {
+  const own = ancestors();
+  const found: string[] = [];
+  for (const pid of safeList('/proc')) {
+    if (!/^\d+$/.test(pid) || own.has(pid)) continue;
+    const command = safeRead(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
+    const uid = Number(/^Uid:\s+(\d+)/m.exec(safeRead(`/proc/${pid}/status`))?.[1] ?? 0);
+    let program = '';
+    try {
+      program = readlinkSync(`/proc/${pid}/exe`);
+    } catch {
+      // Ended meanwhile, or a kernel thread.
+    }
+    const isOurs =
+      program.includes('iluvatar-launcher') ||
+      /src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
+      (uid >= 210_000 && uid < 220_000);
+    if (isOurs) found.push(`${pid} ${startTime(pid)} ${command.slice(0, 160)}`);
+  }
+  return found;
+}
+
+function startTime(pid: string): string {
+  // The command in field 2 may hold spaces: count from the closing bracket.
+  return safeRead(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[19] ?? '';
+}
+
+function ancestors(): Set<string> {
+  const pids = new Set<string>();
+  let pid = `${process.pid}`;
+  while (pid !== '0' && pid !== '' && !pids.has(pid)) {
+    pids.add(pid);
+    pid = /^PPid:\s+(\d+)/m.exec(safeRead(`/proc/${pid}/status`))?.[1] ?? '';
+  }
+  return pids;
+}
+
+function cgroups(): string[] {
+  const found: string[] = [];
+  const roots = safeRead('/proc/self/mounts')
+    .split('\n')
+    .filter((line) => /^\S+ \S+ cgroup2? /.test(line))
+    .map((line) => line.split(' ')[1] as string);
+  for (const root of roots) {
+    for (const entry of safeList(root)) {
+      const path = join(root, entry);
+      if (!OURS.test(entry) || !existsSync(join(path, 'cgroup.procs'))) continue;
+      found.push(path, ...below(path));
+    }
+  }
+  return found;
+}
+
+function below(folder: string, depth = 0): string[] {
+  if (depth > 4) return [];
+  const found: string[] = [];
+  for (const entry of safeList(folder)) {
+    const path = join(folder, entry);
+    if (existsSync(join(path, 'cgroup.procs'))) found.push(path, ...below(path, depth + 1));
+  }
+  return found;
+}
+
+function mounts(): string[] {
+  return safeRead('/proc/self/mounts')
+    .split('\n')
+    .filter((line) => {
+      const [source = '', path = '', , options = ''] = line.split(' ');
+      return OURS.test(source) || OURS.test(path) || /name=ilu/.test(options);
+    })
+    .map((line) => line.split(' ').slice(0, 3).join(' '));
+}
+
+function namedNetworkNamespaces(): string[] {
+  return ['/run/netns', '/var/run/netns'].flatMap((folder) =>
+    safeList(folder)
+      .filter((name) => OURS.test(name))
+      .map((name) => join(folder, name)),
+  );
+}
+
+function sockets(): string[] {
+  return safeRead('/proc/net/unix')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/)[7] ?? '')
+    .filter((path) => OURS.test(path) || /agents\.sock$|worker\.sock$/.test(path));
+}
