@@ -1,0 +1,135 @@
+// One stream socket that speaks the framed protocol, or the old agents' protocol towards JavaScript as if it were
+// framed. Owns the handshake, the answering of PING and the reading and writing; knows no loop and no Node, so that it
+// can be tested on a socketpair.
+#ifndef ILUVATAR_TRANSPORT_CONNECTION_H_
+#define ILUVATAR_TRANSPORT_CONNECTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "transport/frame.h"
+#include "transport/legacy_queue.h"
+#include "transport/out_queue.h"
+#include "transport/unique_fd.h"
+
+namespace iluvatar::transport {
+
+struct TrafficCounters {
+  uint64_t frames_in = 0;
+  uint64_t frames_out = 0;
+  uint64_t reads = 0;
+  uint64_t writes = 0;
+  // Requests sent on open connections and not answered yet.
+  uint64_t in_flight = 0;
+};
+
+// What all connections of a loop share. Outlives them.
+struct ConnectionShared {
+  PayloadStore payloads;
+  BlockPool blocks;
+  TrafficCounters counters;
+  uint64_t max_body_bytes = kDefaultMaxBodyBytes;
+  size_t high_water_bytes = 1u << 20;
+};
+
+class Connection;
+
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // False: the connection was closed meanwhile, what was read already is thrown away. HELLO is delivered too; PING is
+  // not.
+  virtual bool OnFrame(Connection& connection, const FrameHeader& header, PayloadRef payload) = 0;
+};
+
+// Where the caller writes the parts of a frame it has begun. `meta` is nullptr when the dialect has no place for it.
+// One byte behind the last part is writable, since Node-API ends strings with a NUL.
+struct FrameRoom {
+  uint8_t* meta;
+  uint8_t* body;
+};
+
+enum class ReadResult : uint8_t {
+  // Nothing more for now, or it had its turn.
+  kOpen,
+  // See failure() and error_number().
+  kClosed,
+};
+
+class Connection {
+ public:
+  Connection(ConnectionShared& shared, UniqueFd fd, Dialect dialect);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  int fd() const { return fd_.get(); }
+  Dialect dialect() const { return dialect_; }
+
+  // Queues our HELLO (nothing in the legacy dialect).
+  void Greet(std::string_view meta);
+
+  // One turn of reading: up to four buffers full, each frame given to the sink. Pausing takes effect after the buffer
+  // at hand.
+  ReadResult Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink);
+
+  // Begins a frame whose header states its lengths; the caller fills the room and calls EndFrame. False: no memory, or
+  // the legacy dialect has no such message.
+  bool BeginFrame(const FrameHeader& header, FrameRoom* room);
+  void EndFrame();
+  // A whole frame, its body taken from a received payload without copying (unless small).
+  bool SendPayload(const FrameHeader& header, std::string_view meta, PayloadRef payload);
+  bool SendFrame(const FrameHeader& header, std::string_view meta, std::string_view body);
+
+  WriteResult Write();
+  // Bytes not yet given to the kernel.
+  size_t pending() const { return out_.pending() + legacy_.waiting_bytes(); }
+  // Gives up the socket and what was not written.
+  void Drop() {
+    out_.Clear();
+    fd_.Reset();
+  }
+  bool has_output() const { return out_.pending() > 0; }
+
+  // Largest body the peer accepts; UINT64_MAX before its HELLO and when it states none.
+  uint64_t peer_max_body_bytes() const { return peer_max_body_bytes_; }
+
+  bool paused() const { return paused_; }
+  void set_paused(bool paused) { paused_ = paused; }
+
+  FrameError failure() const { return failure_; }
+  // errno of a failed read or write; 0 = none.
+  int error_number() const { return error_number_; }
+
+ private:
+  // False when the reading must stop; failure() then says whether by an error.
+  bool Dispatch(FrameSink& sink);
+  bool Greeted(const FrameHeader& header);
+  bool DispatchLegacy(FrameSink& sink);
+  ReadResult Fail(FrameError error);
+  void CountSent(uint8_t type);
+  void CountReceived(uint8_t type);
+  bool WriteLegacyRequest(const LegacyRequest& request);
+
+  ConnectionShared& shared_;
+  UniqueFd fd_;
+  FrameReader reader_;
+  OutQueue out_;
+  LegacyQueue legacy_;
+  uint64_t peer_max_body_bytes_ = UINT64_MAX;
+  size_t begun_bytes_ = 0;
+  uint64_t in_flight_ = 0;
+  int error_number_ = 0;
+  Dialect dialect_;
+  FrameError failure_ = FrameError::kNone;
+  bool hello_seen_ = false;
+  bool paused_ = false;
+  bool begun_waiting_ = false;
+  uint8_t begun_type_ = 0;
+};
+
+}  // namespace iluvatar::transport
+
+#endif  // ILUVATAR_TRANSPORT_CONNECTION_H_

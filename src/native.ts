@@ -1,0 +1,179 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The typed door to the addon, and the only file that loads it. Every property is set; `null` means none. Arguments are complete and checked by
+ * the caller. Failures are Node system errors (`code`, `errno`, `syscall`, `path`).
+ */
+
+/** Kind numbers in `TransportEvents` beside the frame types of docs/protocol.md. */
+export const CONNECTION_OPEN = 128;
+export const CONNECTION_CLOSED = 129;
+export const CONNECTION_DRAINED = 130;
+
+/** Words of one record in the event array. */
+export const EVENT_WORDS = 12;
+
+export interface TransportOptions {
+  /** Largest body accepted; bytes. */
+  maxBodyBytes: number;
+  /** Spin this long for more work before sleeping; µs, 0 = never. */
+  spinUs: number;
+  /** Bytes waiting to be written on a connection above which `send` reports back-pressure (and CONNECTION_DRAINED follows). */
+  highWaterBytes: number;
+  /**
+   * Called once per loop iteration with the number of records in `events`. A record is EVENT_WORDS u32 words:
+   * connection, kind, status, flags, requestId, x0, x1, x2, metaBytes, bodyBytes, payload token (0 = none), listener id (CONNECTION_OPEN) or index
+   * into the error list (CONNECTION_CLOSED, 0 = clean end).
+   */
+  onEvents: (count: number) => void;
+  events: Uint32Array;
+}
+
+/** One per environment and event loop. Payload tokens stay valid until taken, forwarded, dropped, or the transport is destroyed. */
+export interface NativeTransport {
+  listen(path: string, mode: number, backlog: number): number;
+  closeListener(listener: number): void;
+  /** Connects at once (unix sockets do not wait) or throws. `legacy` speaks the 16-byte-header protocol. */
+  connect(path: string, helloMeta: string, legacy: boolean): number;
+  /** HELLO of accepted connections. */
+  setHello(meta: string): void;
+  /** Takes over a connected stream socket. */
+  attach(fd: number, helloMeta: string, legacy: boolean): number;
+  /** false = above the high-water mark, or the connection is gone. */
+  send(
+    connection: number,
+    type: number,
+    status: number,
+    flags: number,
+    requestId: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    meta: string | null,
+    body: Uint8Array | string | null,
+  ): boolean;
+  /** As `send`, with the *body* of a received payload, without copying it through JavaScript. Frees the token. */
+  forward(
+    connection: number,
+    type: number,
+    status: number,
+    flags: number,
+    requestId: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    meta: string | null,
+    payload: number,
+  ): boolean;
+  meta(payload: number): string;
+  body(payload: number): Buffer;
+  drop(payload: number): void;
+  close(connection: number): void;
+  /** Stop and resume reading (back-pressure towards the peer). */
+  pause(connection: number): void;
+  resume(connection: number): void;
+  peer(connection: number): { pid: number; uid: number; gid: number };
+  lastError(index: number): { code: string; message: string };
+  counters(): {
+    framesIn: number;
+    framesOut: number;
+    reads: number;
+    writes: number;
+    payloadsLive: number;
+    connections: number;
+  };
+  destroy(): void;
+}
+
+export interface CgroupMount {
+  /** v2: controllers available in this hierarchy. v1: the controllers mounted here. */
+  readonly version: 1 | 2;
+  readonly controllers: readonly string[];
+  readonly path: string;
+}
+
+export interface CgroupLimits {
+  /** Hard limit; bytes, null = none. */
+  memoryBytes: number | null;
+  /** CPUs, 100 ms period; null = none. */
+  cpus: number | null;
+  pids: number | null;
+}
+
+export interface CgroupEvidence {
+  oomKills: number;
+  /** Times the limit was hit. */
+  limitHits: number;
+  peakBytes: number | null;
+  currentBytes: number | null;
+  limitBytes: number | null;
+  cpuUsageUs: number | null;
+}
+
+/** Blocking, short. `dirs` are absolute cgroup directories, one per hierarchy in use. */
+export interface NativeCgroup {
+  mounts(): CgroupMount[];
+  create(dirs: string[]): void;
+  setLimits(dirs: string[], versions: number[], limits: CgroupLimits): void;
+  evidence(dirs: string[], versions: number[]): CgroupEvidence;
+  memoryBytes(dirs: string[], versions: number[]): number;
+  pids(dirs: string[]): number[];
+  killAll(dirs: string[], versions: number[]): number;
+  /** Removes them; false while something still lives in them. */
+  remove(dirs: string[]): boolean;
+  addProcess(dirs: string[], pid: number): void;
+  /** Mounts the private named hierarchy with favordynmods at `path`, and takes it off again. Throws where the kernel has no such option. */
+  favorDynmods(path: string, hierarchy: string): void;
+}
+
+export interface SandboxSupport {
+  userNamespaces: boolean;
+  mountNamespaces: boolean;
+  pidNamespaces: boolean;
+  networkNamespaces: boolean;
+  seccomp: boolean;
+  newMountApi: boolean;
+  cloneIntoCgroup: boolean;
+  pidfd: boolean;
+}
+
+export interface NativeSystem {
+  /** What this process may use, each tried for real in a short-lived child. */
+  sandboxSupport(): SandboxSupport;
+  /** Raises the soft limit of open files to the hard one; returns it. */
+  raiseFileLimit(): number;
+  /** Monotonic clock, µs: the same origin in every process of this machine. */
+  monotonicUs(): number;
+  kill(pid: number, signal: number): boolean;
+}
+
+export interface NativeAddon {
+  transport: { create(options: TransportOptions): NativeTransport };
+  cgroup: NativeCgroup;
+  system: NativeSystem;
+}
+
+const require = createRequire(import.meta.url);
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+let loaded: NativeAddon | null = null;
+
+/** Loads the addon once: prebuilds, then build/Release. */
+export function native(): NativeAddon {
+  if (loaded === null) {
+    try {
+      loaded = require('node-gyp-build')(root) as NativeAddon;
+    } catch (cause) {
+      throw new Error(`the native addon is not built for this platform: run "npm run build:native" in ${root}`, {
+        cause,
+      });
+    }
+  }
+  return loaded;
+}
+
+/** Where the helper programs of the addon's build are (launcher, cell library). */
+export function nativeFile(name: string): string {
+  return `${root}build/Release/${name}`;
+}

@@ -1,0 +1,304 @@
+import {
+  CONNECTION_CLOSED,
+  CONNECTION_DRAINED,
+  CONNECTION_OPEN,
+  EVENT_WORDS,
+  type NativeTransport,
+  native,
+} from '../native.js';
+import { FrameType } from './frames.js';
+
+/**
+ * Framed connections for one event loop: turns the addon's batches of numbers into calls on handlers. One `Frame` object is reused for
+ * all frames, so the hot path allocates nothing here.
+ */
+
+export interface TransportSettings {
+  maxBodyBytes: number;
+  spinUs: number;
+  highWaterBytes: number;
+  /** Meta of the HELLO sent on accepted connections. */
+  hello: string;
+}
+
+export interface CloseReason {
+  /** `end` for a clean end of stream, else an `ERR_…` or system error code. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * Receives what happens on a connection. `frame` is valid only during the call; a payload not taken or forwarded is dropped afterwards. An exception becomes an
+ * uncaughtException of the environment; the other frames of the batch are delivered all the same.
+ */
+export interface ConnectionHandler {
+  frame(connection: Connection, frame: Frame): void;
+  closed(connection: Connection, reason: CloseReason): void;
+  /** Its unsent bytes are below the high-water mark again. */
+  drained?(connection: Connection): void;
+}
+
+/** The frame being handled. `payload` is a token for `Connection.forward`, `Transport.body`, or `keep`. */
+export class Frame {
+  type = 0;
+  status = 0;
+  flags = 0;
+  requestId = 0;
+  x0 = 0;
+  x1 = 0;
+  x2 = 0;
+  metaBytes = 0;
+  bodyBytes = 0;
+  payload = 0;
+  readonly #native: NativeTransport;
+
+  constructor(native: NativeTransport) {
+    this.#native = native;
+  }
+
+  /** The meta as text; '' = none. */
+  meta(): string {
+    return this.metaBytes === 0 ? '' : this.#native.meta(this.payload);
+  }
+
+  /** A copy of the body. The token stays valid. */
+  body(): Buffer {
+    return this.bodyBytes === 0 ? EMPTY : this.#native.body(this.payload);
+  }
+
+  /** Take ownership of the payload: the caller must forward or drop it. 0 = there is none. */
+  keep(): number {
+    const token = this.payload;
+    this.payload = 0;
+    return token;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export class Connection {
+  readonly id: number;
+  handler: ConnectionHandler;
+  open = true;
+  /** What the peer said in an ERROR frame: the better reason when the connection ends. */
+  peerError: CloseReason | null = null;
+  readonly #native: NativeTransport;
+
+  constructor(native: NativeTransport, id: number, handler: ConnectionHandler) {
+    this.#native = native;
+    this.id = id;
+    this.handler = handler;
+  }
+
+  /** False: above the high-water mark (`drained` follows) or gone. The frame is queued in the first case, lost in the second. */
+  send(
+    type: number,
+    status: number,
+    flags: number,
+    requestId: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    meta: string | null,
+    body: Uint8Array | string | null,
+  ): boolean {
+    return this.open && this.#native.send(this.id, type, status, flags, requestId, x0, x1, x2, meta, body);
+  }
+
+  /** As `send` with the body of a received payload, whose token is used up either way. */
+  forward(
+    type: number,
+    status: number,
+    flags: number,
+    requestId: number,
+    x0: number,
+    x1: number,
+    x2: number,
+    meta: string | null,
+    payload: number,
+  ): boolean {
+    if (!this.open) {
+      this.#native.drop(payload);
+      return false;
+    }
+    return this.#native.forward(this.id, type, status, flags, requestId, x0, x1, x2, meta, payload);
+  }
+
+  /** Who connected. Throws ENOTCONN once the connection is closed. */
+  peer(): { pid: number; uid: number; gid: number } {
+    return this.#native.peer(this.id);
+  }
+
+  pause(): void {
+    if (this.open) this.#native.pause(this.id);
+  }
+
+  resume(): void {
+    if (this.open) this.#native.resume(this.id);
+  }
+
+  /** What was sent before is still written. `closed` is not called for one's own close. */
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.#native.close(this.id);
+  }
+}
+
+export class Transport {
+  readonly #native: NativeTransport;
+  readonly #events: Uint32Array;
+  readonly #frame: Frame;
+  readonly #connections = new Map<number, Connection>();
+  readonly #listeners = new Map<number, (connection: Connection) => ConnectionHandler>();
+  #destroyed = false;
+
+  constructor(settings: TransportSettings) {
+    this.#events = new Uint32Array(EVENT_WORDS * 1024);
+    this.#native = native().transport.create({
+      maxBodyBytes: settings.maxBodyBytes,
+      spinUs: settings.spinUs,
+      highWaterBytes: settings.highWaterBytes,
+      events: this.#events,
+      onEvents: (count) => this.#dispatch(count),
+    });
+    this.#native.setHello(settings.hello);
+    this.#frame = new Frame(this.#native);
+  }
+
+  /** Listens on a unix socket path (a stale file is replaced, a live one is EADDRINUSE). Returns the function that stops it. */
+  listen(path: string, mode: number, accept: (connection: Connection) => ConnectionHandler): () => void {
+    const id = this.#native.listen(path, mode, 1024);
+    this.#listeners.set(id, accept);
+    return () => {
+      if (this.#listeners.delete(id)) this.#native.closeListener(id);
+    };
+  }
+
+  connect(path: string, hello: string, handler: ConnectionHandler, legacy = false): Connection {
+    const connection = new Connection(this.#native, this.#native.connect(path, hello, legacy), handler);
+    this.#connections.set(connection.id, connection);
+    return connection;
+  }
+
+  /** Takes over a connected stream socket, which is closed with the connection. */
+  attach(fd: number, hello: string, handler: ConnectionHandler, legacy = false): Connection {
+    const connection = new Connection(this.#native, this.#native.attach(fd, hello, legacy), handler);
+    this.#connections.set(connection.id, connection);
+    return connection;
+  }
+
+  body(payload: number): Buffer {
+    return payload === 0 ? EMPTY : this.#native.body(payload);
+  }
+
+  /** Harmless after `destroy`, which drops everything. */
+  drop(payload: number): void {
+    if (payload !== 0 && !this.#destroyed) this.#native.drop(payload);
+  }
+
+  counters(): ReturnType<NativeTransport['counters']> {
+    return this.#native.counters();
+  }
+
+  /** Closes everything at once; `closed` is not called. Unsent frames are lost. Idempotent. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const connection of this.#connections.values()) connection.open = false;
+    this.#native.destroy();
+    this.#connections.clear();
+    this.#listeners.clear();
+  }
+
+  #dispatch(count: number): void {
+    for (let i = 0, at = 0; i < count && !this.#destroyed; i++, at += EVENT_WORDS) {
+      try {
+        this.#record(at);
+      } catch (error) {
+        // Thrown on, it would take the rest of the batch with it: other connections' frames, lost for ever.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #record(at: number): void {
+    const e = this.#events;
+    const id = e[at] as number;
+    const kind = e[at + 1] as number;
+    if (kind === CONNECTION_OPEN) {
+      this.#accepted(id, e[at + 11] as number);
+      return;
+    }
+    const connection = this.#connections.get(id);
+    if (kind === CONNECTION_CLOSED) {
+      this.#connections.delete(id);
+      if (connection?.open) {
+        connection.open = false;
+        connection.handler.closed(connection, connection.peerError ?? this.#reason(e[at + 11] as number));
+      }
+      return;
+    }
+    if (connection === undefined || !connection.open) {
+      this.drop(e[at + 10] as number);
+      return;
+    }
+    if (kind === CONNECTION_DRAINED) {
+      connection.handler.drained?.(connection);
+      return;
+    }
+    const frame = this.#frame;
+    frame.type = kind;
+    frame.status = e[at + 2] as number;
+    frame.flags = e[at + 3] as number;
+    frame.requestId = e[at + 4] as number;
+    frame.x0 = e[at + 5] as number;
+    frame.x1 = e[at + 6] as number;
+    frame.x2 = e[at + 7] as number;
+    frame.metaBytes = e[at + 8] as number;
+    frame.bodyBytes = e[at + 9] as number;
+    frame.payload = e[at + 10] as number;
+    if (kind === FrameType.error) connection.peerError = peerError(frame.meta());
+    try {
+      connection.handler.frame(connection, frame);
+    } finally {
+      this.drop(frame.payload);
+      frame.payload = 0;
+    }
+  }
+
+  #accepted(id: number, listener: number): void {
+    const accept = this.#listeners.get(listener);
+    if (accept === undefined) {
+      this.#native.close(id);
+      return;
+    }
+    const connection = new Connection(this.#native, id, REFUSED);
+    this.#connections.set(id, connection);
+    try {
+      connection.handler = accept(connection);
+    } catch (error) {
+      // Nobody would ever answer on it.
+      connection.close();
+      throw error;
+    }
+  }
+
+  #reason(index: number): CloseReason {
+    return index === 0 ? END : this.#native.lastError(index);
+  }
+}
+
+const END: CloseReason = { code: 'end', message: 'the peer closed the connection' };
+const REFUSED: ConnectionHandler = { frame() {}, closed() {} };
+
+function peerError(meta: string): CloseReason {
+  try {
+    const { code, message } = JSON.parse(meta) as { code?: unknown; message?: unknown };
+    return { code: String(code ?? 'ERR_PEER'), message: `the peer said: ${String(message ?? 'no reason')}` };
+  } catch {
+    return { code: 'ERR_PEER', message: 'the peer refused the connection without a reason' };
+  }
+}
