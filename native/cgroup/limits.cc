@@ -1,0 +1,84 @@
+// Limits: the formats of both versions, and the order in which v1 accepts them.
+#include <algorithm>
+#include <cmath>
+
+#include "cgroup/cgroup.h"
+#include "cgroup/files.h"
+
+namespace iluvatar::cgroup {
+namespace {
+
+// 100 ms, the period of every quota: CPU limits agree with the CPU slots that admit work.
+constexpr uint64_t kPeriodUs = 100'000;
+// The kernel refuses a quota under 1 ms.
+constexpr uint64_t kLowestQuotaUs = 1000;
+
+std::string QuotaText(const std::optional<double>& cpus, const char* none) {
+  if (!cpus) return none;
+  const auto quota = static_cast<uint64_t>(std::llround(*cpus * static_cast<double>(kPeriodUs)));
+  return std::to_string(std::max(quota, kLowestQuotaUs));
+}
+
+Status SetCpuV1(const std::string& dir, const std::optional<double>& cpus) {
+  const std::string period = dir + "/cpu.cfs_period_us";
+  const std::string quota = dir + "/cpu.cfs_quota_us";
+  if (!Exists(quota)) return Status::Ok();
+  const std::string period_text = std::to_string(kPeriodUs);
+  // The kernel checks quota/period against the parent's after each write. With an old quota in place the new period
+  // alone may exceed it (EINVAL), and is accepted once the new quota is there: period, quota, and the period again only
+  // if it was refused.
+  const Status first = WriteFile(period, period_text);
+  if (!first.ok() && first.error != EINVAL) return first;
+  if (const Status status = WriteFile(quota, QuotaText(cpus, "-1")); !status.ok()) return status;
+  return first.ok() ? first : WriteFile(period, period_text);
+}
+
+Status SetMemoryV1(const std::string& dir, const std::optional<uint64_t>& bytes) {
+  const std::string limit = dir + "/memory.limit_in_bytes";
+  const std::string with_swap = dir + "/memory.memsw.limit_in_bytes";
+  if (!Exists(limit)) return Status::Ok();
+  const std::string text = bytes ? std::to_string(*bytes) : "-1";
+  if (!Exists(with_swap)) return WriteFile(limit, text);
+  // memory <= memory+swap must hold after each write: shrinking needs memory first, growing needs memory+swap first.
+  if (!bytes) {
+    if (const Status status = WriteFile(with_swap, text); !status.ok()) return status;
+    return WriteFile(limit, text);
+  }
+  const Status first = WriteFile(limit, text);
+  if (!first.ok() && first.error != EINVAL) return first;
+  if (const Status status = WriteFile(with_swap, text); !status.ok()) return status;
+  return first.ok() ? first : WriteFile(limit, text);
+}
+
+Status WriteIfThere(const std::string& path, const std::string& text) {
+  const Status status = WriteFile(path, text);
+  return status.error == ENOENT ? Status::Ok() : status;
+}
+
+Status SetV2(const std::string& dir, const Limits& limits) {
+  const std::string quota = QuotaText(limits.cpus, "max") + " " + std::to_string(kPeriodUs);
+  if (const Status status = WriteIfThere(dir + "/cpu.max", quota); !status.ok()) return status;
+  const std::string memory = limits.memory_bytes ? std::to_string(*limits.memory_bytes) : "max";
+  if (const Status status = WriteIfThere(dir + "/memory.max", memory); !status.ok()) return status;
+  // No swap under a hard limit: otherwise the function would crawl through the swap file instead of being answered
+  // out_of_memory.
+  return WriteIfThere(dir + "/memory.swap.max", limits.memory_bytes ? "0" : "max");
+}
+
+}  // namespace
+
+Status SetLimits(const std::vector<std::string>& dirs, const std::vector<int>& versions, const Limits& limits) {
+  for (size_t i = 0; i < dirs.size(); ++i) {
+    if (versions[i] == 2) {
+      if (const Status status = SetV2(dirs[i], limits); !status.ok()) return status;
+    } else {
+      if (const Status status = SetCpuV1(dirs[i], limits.cpus); !status.ok()) return status;
+      if (const Status status = SetMemoryV1(dirs[i], limits.memory_bytes); !status.ok()) return status;
+    }
+    const std::string pids = limits.pids ? std::to_string(*limits.pids) : "max";
+    if (const Status status = WriteIfThere(dirs[i] + "/pids.max", pids); !status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+}  // namespace iluvatar::cgroup

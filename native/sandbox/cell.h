@@ -1,0 +1,46 @@
+// One container in the making, and the steps of its set-up that need rights. They run in the supervisor.
+#ifndef ILUVATAR_SANDBOX_CELL_H_
+#define ILUVATAR_SANDBOX_CELL_H_
+
+#include <vector>
+
+#include "sandbox/config.h"
+#include "sandbox/root.h"
+#include "sandbox/step.h"
+
+namespace iluvatar::sandbox {
+
+// A cgroup hierarchy as the spawner holds it: its folder, opened before the root was left.
+struct CgroupParent {
+  int fd;
+  bool version2;
+};
+
+struct Cell {
+  const SpawnerConfig* config;
+  const Root* root;
+  const SpawnRequest* request;
+  const std::vector<CgroupParent>* cgroups;
+  // Namespaces (CLONE_NEW*) this machine allows.
+  int namespaces;
+  // Already born in its v2 cgroup.
+  bool born_in_cgroup;
+
+  bool own_processes() const { return (namespaces & 0x20000000 /* CLONE_NEWPID */) != 0; }
+};
+
+Step JoinCgroups(const Cell& cell);
+
+// Private network with only `lo`, unless the host's was asked for; host name; cgroup namespace (after JoinCgroups, so
+// that its root is the container's).
+Step IsolateRest(const Cell& cell);
+
+// /proc, /tmp, /dev/shm.
+Step MountOwnFolders(const Cell& cell);
+
+// At ASSIGN: code, layers and sockets into place, the store and the agents socket out of sight, /tmp resized.
+Step MountFunction(const Cell& cell, const AssignRequest& assign);
+
+}  // namespace iluvatar::sandbox
+
+#endif  // ILUVATAR_SANDBOX_CELL_H_

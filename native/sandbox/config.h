@@ -1,0 +1,72 @@
+// What spawners are told: their configuration, and the metas of SPAWN and ASSIGN, checked and typed. Pure.
+#ifndef ILUVATAR_SANDBOX_CONFIG_H_
+#define ILUVATAR_SANDBOX_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace iluvatar::sandbox {
+
+using StringPairs = std::vector<std::pair<std::string, std::string>>;
+
+enum class UserNamespace { kAuto, kOn, kOff };
+
+// cell_library.h documents the fields.
+struct SpawnerConfig {
+  std::string name;
+  std::string agents;
+  std::string store;
+  std::string sockets;
+  std::vector<std::string> cgroups;
+  std::vector<std::string> paths;
+  UserNamespace user_namespace = UserNamespace::kAuto;
+  bool seccomp = true;
+};
+
+struct SpawnRequest {
+  std::string container;
+  std::string token;
+  // One path component; "" = no cgroup.
+  std::string cgroup;
+  bool host_network = false;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t tmp_mb = 0;
+  uint32_t files = 0;
+  uint32_t processes = 0;
+  // Address-space limit where there is no memory cgroup; MiB, 0 = none.
+  uint32_t rlimit_data_mb = 0;
+  // Empty with `own_runtime` false never happens.
+  std::vector<std::string> argv;
+  // argv null: the agent is the spawner's own runtime.
+  bool own_runtime = false;
+  StringPairs env;
+
+  bool waits_for_assign() const { return argv.size() == 1 && argv[0] == "@assign"; }
+};
+
+struct AssignRequest {
+  std::string function;
+  // Relative to the store, checked not to leave it.
+  std::string code;
+  std::vector<std::string> layers;
+  // Folder under the spawner's `sockets`; "" = none.
+  std::string sockets;
+  std::string entry;
+  uint32_t tmp_mb = 0;
+  uint32_t rlimit_data_mb = 0;
+  std::vector<std::string> argv;
+  StringPairs env;
+};
+
+// Each returns "" or a sentence saying what is wrong.
+std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config);
+std::string ParseSpawn(std::string_view json, SpawnRequest* request);
+std::string ParseAssign(std::string_view json, AssignRequest* request);
+
+}  // namespace iluvatar::sandbox
+
+#endif  // ILUVATAR_SANDBOX_CONFIG_H_

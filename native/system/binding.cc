@@ -1,0 +1,55 @@
+// NativeSystem: argument and result conversion only.
+#include "system/binding.h"
+
+#include "system/system.h"
+#include "system/system_error.h"
+
+namespace {
+
+using iluvatar::system::Status;
+using iluvatar::system::ThrowSystemError;
+
+Napi::Value SandboxSupport(const Napi::CallbackInfo& info) {
+  std::string json;
+  if (const Status status = iluvatar::system::ProbeSandbox(&json); !status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  Napi::Object parser = info.Env().Global().Get("JSON").As<Napi::Object>();
+  return parser.Get("parse").As<Napi::Function>().Call(parser, {Napi::String::New(info.Env(), json)});
+}
+
+Napi::Value RaiseFileLimit(const Napi::CallbackInfo& info) {
+  uint64_t limit = 0;
+  if (const Status status = iluvatar::system::RaiseFileLimit(&limit); !status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(limit));
+}
+
+Napi::Value MonotonicUs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(iluvatar::system::MonotonicUs()));
+}
+
+Napi::Value Kill(const Napi::CallbackInfo& info) {
+  bool delivered = false;
+  const Status status = iluvatar::system::Kill(info[0].As<Napi::Number>().Int32Value(),
+                                               info[1].As<Napi::Number>().Int32Value(), &delivered);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Boolean::New(info.Env(), delivered);
+}
+
+}  // namespace
+
+Napi::Object InitSystem(Napi::Env env) {
+  Napi::Object exports = Napi::Object::New(env);
+  exports.Set("sandboxSupport", Napi::Function::New<SandboxSupport>(env, "sandboxSupport"));
+  exports.Set("raiseFileLimit", Napi::Function::New<RaiseFileLimit>(env, "raiseFileLimit"));
+  exports.Set("monotonicUs", Napi::Function::New<MonotonicUs>(env, "monotonicUs"));
+  exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
+  return exports;
+}
