@@ -1,0 +1,21 @@
+/** Totals since the engine began; they only grow. */
+export class Counters {
+  invocations = 0;
+  succeeded = 0;
+  userErrors = 0;
+  failed = 0;
+  timeouts = 0;
+  overloaded = 0;
+  cancelled = 0;
+  retries = 0;
+  cold = 0;
+  prewarm = 0;
+  warm = 0;
+  containersCreated = 0;
+  containersFailed = 0;
+  containersEvicted = 0;
+  containersExpired = 0;
+  containersCrashed = 0;
+  /** Results that came after their invocation had been answered. */
+  lateResults = 0;
+}

@@ -1,0 +1,98 @@
+import { IluvatarError } from '../errors.js';
+import { type FunctionSpec, functionKey, isFunctionName } from '../function.js';
+import type { CpuSlots } from '../resources/cpu-slots.js';
+import { toMilliSlots } from '../resources/cpu-slots.js';
+import { FunctionEntry } from './function-entry.js';
+import type { EngineOptions } from './options.js';
+
+/**
+ * The functions of an engine. What could never run here is refused at registration: queued, it would stand at the head for ever.
+ */
+export class FunctionTable {
+  readonly #o: EngineOptions;
+  readonly #slots: CpuSlots;
+  readonly #functions = new Map<string, FunctionEntry>();
+  /** Unregistered, with containers that are not gone yet. */
+  readonly #leaving = new Set<FunctionEntry>();
+  readonly #freeIndexes: number[] = [];
+  #indexes = 0;
+
+  constructor(options: EngineOptions, slots: CpuSlots) {
+    this.#o = options;
+    this.#slots = slots;
+  }
+
+  get size(): number {
+    return this.#functions.size;
+  }
+
+  /** Registered ones, and those of which something is left. */
+  all(): FunctionEntry[] {
+    return [...this.#functions.values(), ...this.#leaving];
+  }
+
+  add(spec: FunctionSpec): FunctionEntry {
+    this.#check(spec);
+    const key = functionKey(spec.name, spec.version);
+    if (this.#functions.has(key)) throw new IluvatarError('conflict', `${key} is registered already`);
+    const backend = spec.backends.find((name) => this.#o.backends.includes(name));
+    if (backend === undefined) throw this.#unknown('backend', spec.backends, this.#o.backends);
+    const devices = spec.devices.filter((device) => this.#o.devices.includes(device));
+    if (devices.length === 0) throw this.#unknown('device', spec.devices, this.#o.devices);
+    const index = this.#freeIndexes.pop() ?? this.#indexes++;
+    const fn = new FunctionEntry(spec, key, index, backend, devices);
+    this.#functions.set(key, fn);
+    return fn;
+  }
+
+  remove(key: string): FunctionEntry | null {
+    const fn = this.#functions.get(key);
+    if (fn === undefined) return null;
+    fn.removed = true;
+    this.#functions.delete(key);
+    this.#leaving.add(fn);
+    return fn;
+  }
+
+  /** Nothing of an unregistered function is left. */
+  release(fn: FunctionEntry): void {
+    if (this.#leaving.delete(fn)) this.#freeIndexes.push(fn.index);
+  }
+
+  #check(spec: FunctionSpec): void {
+    for (const text of [spec.name, spec.version]) {
+      if (!isFunctionName(text)) throw new IluvatarError('invalid', `"${text}" is not a function name or version`);
+    }
+    const key = functionKey(spec.name, spec.version);
+    positive(key, 'memoryMb', spec.memoryMb);
+    positive(key, 'cpus', spec.cpus);
+    positive(key, 'timeoutMs', spec.timeoutMs);
+    whole(key, 'concurrency', spec.concurrency, 1);
+    whole(key, 'retries', spec.retries, 0);
+    if (spec.maxContainers !== null) whole(key, 'maxContainers', spec.maxContainers, 1);
+    if (spec.queueLimit !== null) whole(key, 'queueLimit', spec.queueLimit, 0);
+    if (spec.memoryMb > this.#o.memoryMb) {
+      const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
+      throw new IluvatarError('invalid', text);
+    }
+    if (!this.#slots.canEverHold(toMilliSlots(spec.cpus))) {
+      const text = `${key} needs ${spec.cpus} CPU slots and this worker has ${this.#slots.total}`;
+      throw new IluvatarError('invalid', text);
+    }
+  }
+
+  #unknown(what: string, wanted: readonly string[], had: readonly string[]): IluvatarError {
+    const text = `no ${what} of ${wanted.join(', ') || '(none named)'} is on this worker; it has: ${had.join(', ')}`;
+    return new IluvatarError('invalid', text);
+  }
+}
+
+function positive(key: string, what: string, value: number): void {
+  if (Number.isFinite(value) && value > 0) return;
+  throw new IluvatarError('invalid', `${key}: ${what} must be above 0, not ${value}`);
+}
+
+function whole(key: string, what: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new IluvatarError('invalid', `${key}: ${what} must be a whole number from ${least} up, not ${value}`);
+}

@@ -1,0 +1,49 @@
+import type { Clock } from '../clock.js';
+import type { DispatchPolicy } from '../dispatch/dispatch-policy.js';
+import type { Device } from '../function.js';
+import type { Payload } from '../invocation.js';
+import type { EvictionPolicy } from '../pool/eviction/eviction-policy.js';
+import type { ContainerPort, EngineLog, Journal } from '../ports.js';
+import type { QueuePolicy } from '../queue/queue-policy.js';
+
+/** Everything an engine is given. Nothing here has a default: the owner's configuration says it all, once. */
+export interface EngineOptions {
+  readonly clock: Clock;
+  readonly port: ContainerPort;
+  readonly queue: QueuePolicy;
+  readonly eviction: EvictionPolicy;
+  readonly dispatch: DispatchPolicy;
+  /** Backends that containers can be made on. */
+  readonly backends: readonly string[];
+  readonly devices: readonly Device[];
+  /** CPU slots that admit work; Infinity = no limit. */
+  readonly cpuSlots: number;
+  /** Memory that containers may reserve; MiB. */
+  readonly memoryMb: number;
+  /** Kept free by evicting idle containers; MiB. */
+  readonly bufferMb: number;
+  /** Most queued invocations. */
+  readonly queueLimit: number;
+  /** Drop an invocation that has not begun to run when its caller leaves. */
+  readonly dropAbandoned: boolean;
+  /** How long an overdue run may take to answer (with its traceback) before its container is taken away; µs. */
+  readonly cancelGraceUs: number;
+  /** Given every payload that nobody will take: results that come after their invocation was answered. */
+  readonly discard: (payload: Payload) => void;
+  readonly journal: Journal;
+  readonly log: EngineLog;
+}
+
+/** For engines whose containers do not outlive them: simulation, tests. */
+export const nullJournal: Journal = {
+  containerIntended() {},
+  containerRemoved() {},
+  functionRegistered() {},
+  functionUnregistered() {},
+};
+
+export const silentLog: EngineLog = {
+  debug() {},
+  info() {},
+  warn() {},
+};

@@ -1,0 +1,195 @@
+import type { ErrorClass, ErrorDetails } from '../errors.js';
+import type { ContainerEntry } from '../pool/container-entry.js';
+import type { ContainerPool } from '../pool/container-pool.js';
+import type { ContainerFailure, DestroyReason } from '../ports.js';
+import type { ContainerSupply } from './container-supply.js';
+import type { Counters } from './counters.js';
+import type { FunctionEntry } from './function-entry.js';
+import type { InvocationEntry } from './invocation-entry.js';
+import type { Prewarmer } from './prewarmer.js';
+import type { Scheduler } from './scheduler.js';
+import type { Settlement } from './settlement.js';
+
+/**
+ * Everything that ends otherwise than by a result: lost containers, retries, time-outs, functions that go, and the end of the engine. In each case
+ * the books are put right and commands are given before any caller is told, so that a caller who comes straight back finds a consistent engine.
+ */
+export class Termination {
+  readonly #scheduler: Scheduler;
+  readonly #supply: ContainerSupply;
+  readonly #settlement: Settlement;
+  readonly #prewarmer: Prewarmer;
+  readonly #pool: ContainerPool;
+  readonly #counters: Counters;
+
+  constructor(
+    scheduler: Scheduler,
+    supply: ContainerSupply,
+    settlement: Settlement,
+    prewarmer: Prewarmer,
+    pool: ContainerPool,
+    counters: Counters,
+  ) {
+    this.#scheduler = scheduler;
+    this.#supply = supply;
+    this.#settlement = settlement;
+    this.#prewarmer = prewarmer;
+    this.#pool = pool;
+    this.#counters = counters;
+  }
+
+  /** Takes one that does not run yet from wherever it is. */
+  withdraw(invocation: InvocationEntry): void {
+    if (invocation.phase === 'queued') this.#scheduler.leaveQueue(invocation);
+    else this.#scheduler.leaveStarting(invocation);
+  }
+
+  /** Whether a container may go on after an answer of this class: after an error of the function yes, after anything that broke its process no. */
+  judge(container: ContainerEntry, errorClass: ErrorClass | null): void {
+    const reason = replacedAfter(errorClass);
+    if (reason === null) {
+      container.state = 'warm';
+      return;
+    }
+    this.#pool.withdraw(container);
+    container.doomed ??= reason;
+  }
+
+  /** A container that was being created is gone or going. The failure is that of the invocation it was created for, if any; others get another one. */
+  creationLost(container: ContainerEntry, failure: ContainerFailure, now: number): void {
+    const { pending, prewarm, fn } = container;
+    container.prewarm = null;
+    container.pending = null;
+    let failed: InvocationEntry | null = null;
+    if (pending !== null) {
+      this.#scheduler.rejoin(pending);
+      if (mayRetry(pending, failure)) {
+        pending.attempts++;
+        this.#counters.retries++;
+      } else {
+        failed = pending;
+        this.#scheduler.leaveStarting(pending);
+      }
+    }
+    this.#scheduler.recover(fn);
+    if (failed !== null) this.#settlement.fail(failed, failure.errorClass, failure.message, failure.details, now);
+    if (prewarm !== null) this.#prewarmer.ended(prewarm, failure);
+  }
+
+  /** A ready container is lost with everything it runs. */
+  containerLost(container: ContainerEntry, failure: ContainerFailure, reason: DestroyReason, now: number): void {
+    const runs = this.#takeRuns(container);
+    const failed: InvocationEntry[] = [];
+    for (const invocation of runs) {
+      if (!invocation.overdue && mayRetry(invocation, failure)) {
+        this.#counters.retries++;
+        this.#scheduler.resubmit(invocation);
+      } else failed.push(invocation);
+    }
+    this.#supply.destroy(container, reason);
+    for (const invocation of failed) {
+      if (invocation.overdue) this.failOverdue(invocation, failure.details, now);
+      else this.#settlement.fail(invocation, failure.errorClass, failure.message, failure.details, now);
+    }
+  }
+
+  /** The grace of an overdue invocation is over as well: its container goes now, with everything else on it. */
+  takeAway(container: ContainerEntry, overdue: InvocationEntry, now: number): void {
+    const message = `its container was taken away because invocation ${overdue.tid} on it overran its time`;
+    this.containerLost(container, { errorClass: 'crashed', message, details: null, transient: false }, 'timeout', now);
+  }
+
+  failOverdue(invocation: InvocationEntry, details: ErrorDetails | null, now: number): void {
+    const afterMs = Math.round((invocation.deadline - invocation.enqueuedAt) / 1000);
+    this.#settlement.fail(invocation, 'timeout', `it did not end within ${afterMs} ms`, details, now);
+  }
+
+  /** `fn.removed` is set: answers what waits, and lets its containers go, busy ones when they have finished. */
+  functionRemoved(fn: FunctionEntry, now: number): void {
+    const message = `${fn.key} was unregistered`;
+    const waiting = this.#takeWaiting(fn);
+    for (const container of this.#pool.all) {
+      if (container.fn === fn) this.#dismiss(container, 'unregistered', message);
+    }
+    this.#prewarmer.giveUp(fn, message);
+    for (const invocation of waiting) this.#settlement.fail(invocation, 'unavailable', message, null, now);
+  }
+
+  destroyIdle(reason: DestroyReason): number {
+    let count = 0;
+    const { eviction } = this.#pool;
+    for (let idle = eviction.victim(); idle !== null; idle = eviction.victim()) {
+      this.#supply.destroy(idle as ContainerEntry, reason);
+      count++;
+    }
+    return count;
+  }
+
+  /** The end of all functions: what is open is answered, and every container goes at once. */
+  everything(functions: readonly FunctionEntry[], now: number): void {
+    const message = 'the worker is stopping';
+    const open: InvocationEntry[] = [];
+    for (const fn of functions) open.push(...this.#takeWaiting(fn));
+    for (const container of this.#pool.all) {
+      open.push(...this.#takeRuns(container));
+      container.doomed = 'stopping';
+      this.#dismiss(container, 'stopping', message);
+    }
+    this.#prewarmer.giveUp(null, message);
+    for (const invocation of open) this.#settlement.fail(invocation, 'unavailable', message, null, now);
+  }
+
+  /** Taken out first and answered later: an answered caller may come back before the next one is taken out. */
+  #takeWaiting(fn: FunctionEntry): InvocationEntry[] {
+    const taken: InvocationEntry[] = [];
+    for (;;) {
+      const invocation = fn.waiting.head ?? fn.choosable.head ?? fn.oldestStarting;
+      if (invocation === null) return taken;
+      this.withdraw(invocation);
+      taken.push(invocation);
+    }
+  }
+
+  #takeRuns(container: ContainerEntry): InvocationEntry[] {
+    const runs: InvocationEntry[] = [];
+    for (let invocation = container.runs.head; invocation !== null; invocation = container.runs.head) {
+      this.#scheduler.endRun(invocation, container);
+      runs.push(invocation);
+    }
+    container.active = 0;
+    return runs;
+  }
+
+  #dismiss(container: ContainerEntry, reason: DestroyReason, message: string): void {
+    if (container.active > 0) {
+      this.#pool.withdraw(container);
+      container.doomed ??= reason;
+      return;
+    }
+    const { prewarm } = container;
+    container.prewarm = null;
+    this.#supply.destroy(container, reason);
+    if (prewarm !== null) {
+      this.#prewarmer.ended(prewarm, { errorClass: 'unavailable', message, details: null, transient: false });
+    }
+  }
+}
+
+function mayRetry(invocation: InvocationEntry, failure: ContainerFailure): boolean {
+  return failure.transient && !invocation.fn.removed && invocation.attempts <= invocation.fn.spec.retries;
+}
+
+function replacedAfter(errorClass: ErrorClass | null): DestroyReason | null {
+  switch (errorClass) {
+    case 'timeout':
+      return 'timeout';
+    case 'out_of_memory':
+    case 'crashed':
+      return 'crashed';
+    case 'internal':
+    case 'start_failed':
+      return 'failed';
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * A registered function as the engine sees it: what it needs and how it is treated. How it is made
+ * runnable (source, layers, interpreter) is its backend's business and is not here.
+ */
+export type Device = 'cpu' | 'gpu';
+
+export interface FunctionSpec {
+  /** `[A-Za-z0-9][A-Za-z0-9._-]*`, at most 128 characters. */
+  readonly name: string;
+  /** Same alphabet as the name. */
+  readonly version: string;
+  /** Reserved before a container is created; MiB. */
+  readonly memoryMb: number;
+  /** CPU slots held while running; may be fractional. */
+  readonly cpus: number;
+  /** Invocations that one container runs at once. */
+  readonly concurrency: number;
+  /** Most containers of this function at once; null = as many as memory allows. */
+  readonly maxContainers: number | null;
+  /** Most invocations of this function queued at once; null = only the worker's bound. */
+  readonly queueLimit: number | null;
+  /** From enqueueing to the answer; ms. */
+  readonly timeoutMs: number;
+  /** Idle time after which TTL keep-alive removes a container; null = the worker's. */
+  readonly keepAliveMs: number | null;
+  /** How often a platform failure (never a user's error) is tried again. */
+  readonly retries: number;
+  readonly devices: readonly Device[];
+  /** Accepted backends in order of preference. */
+  readonly backends: readonly string[];
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+export function isFunctionName(text: string): boolean {
+  return NAME.test(text);
+}
+
+/**
+ * The key of a function version. Injective, since `@` is in neither alphabet: (`a-b`,`c`) and (`a`,`b-c`)
+ * are two functions.
+ */
+export function functionKey(name: string, version: string): string {
+  return `${name}@${version}`;
+}

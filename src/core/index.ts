@@ -1,0 +1,21 @@
+/** The public face of the engine. Other folders import from here. */
+export type { Clock } from './clock.js';
+export type { DeviceLoads, DispatchPolicy } from './dispatch/dispatch-policy.js';
+export {
+  Engine,
+  type EngineOptions,
+  type EngineStatus,
+  nullJournal,
+  type PrewarmSink,
+  silentLog,
+} from './engine.js';
+export * from './errors.js';
+export * from './function.js';
+export type { FunctionRecord } from './function-record.js';
+export type { Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
+export * from './policies.js';
+export type { Container, ContainerState } from './pool/container.js';
+export type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
+export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog, Journal } from './ports.js';
+export type { QueuePolicy } from './queue/queue-policy.js';
+export { Characteristic, DeviceStats, FunctionStats } from './stats.js';

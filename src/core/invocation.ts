@@ -1,0 +1,54 @@
+import type { ErrorClass, ErrorDetails } from './errors.js';
+import type { Device } from './function.js';
+import type { FunctionRecord } from './function-record.js';
+import type { Container, ContainerState } from './pool/container.js';
+
+/**
+ * Arguments or result of an invocation. Opaque to the engine: the transport's payload token, a Buffer, a simulated
+ * duration. The engine moves it and never looks inside.
+ */
+export type Payload = unknown;
+
+/** How an invocation ended. `errorClass` null = success. */
+export interface Outcome {
+  readonly errorClass: ErrorClass | null;
+  readonly message: string | null;
+  readonly details: ErrorDetails | null;
+  /** The function's result, or null. */
+  readonly payload: Payload;
+  /** Time inside the function as the agent measured it; µs. */
+  readonly runUs: number;
+}
+
+/**
+ * Where an answer goes. An edge implements it; the engine calls `settled` exactly once per accepted invocation,
+ * synchronously, never from inside `Engine.invoke` itself unless the answer is known there (rejected).
+ */
+export interface InvocationSink {
+  settled(invocation: Invocation, outcome: Outcome): void;
+}
+
+/** One accepted invocation. Times are the engine's clock, µs; 0 = not yet. */
+export interface Invocation {
+  /** Unique within an engine, increasing. */
+  readonly id: number;
+  readonly fn: FunctionRecord;
+  readonly device: Device;
+  readonly tid: string;
+  readonly payload: Payload;
+  readonly sink: InvocationSink;
+  readonly enqueuedAt: number;
+  /** Absolute deadline. */
+  readonly deadline: number;
+  /** Left the queue for a container. */
+  dispatchedAt: number;
+  /** Sent to a ready container. */
+  runningAt: number;
+  attempts: number;
+  /** State the container had when this invocation was given to it. */
+  containerState: ContainerState | null;
+  container: Container | null;
+  phase: 'queued' | 'starting' | 'running' | 'settled';
+  /** Scratch of the queue policy that holds it (heap index, list links). Touched by that policy only. */
+  queueNode: unknown;
+}

@@ -1,0 +1,31 @@
+import type { Container } from '../container.js';
+import type { EvictionPolicy } from './eviction-policy.js';
+import { IdleList } from './idle-list.js';
+
+/**
+ * Least recently used: the longest idle goes first, and only when memory is needed. Idleness begins when a run ends, not when it began, so that a
+ * container that ran for long is not taken for an old one.
+ */
+export class LruEviction implements EvictionPolicy {
+  readonly #idle = new IdleList();
+
+  idle(container: Container): void {
+    this.#idle.push(container);
+  }
+
+  leave(container: Container): void {
+    this.#idle.remove(container);
+  }
+
+  victim(): Container | null {
+    return this.#idle.first;
+  }
+
+  expired(): Container | null {
+    return null;
+  }
+
+  nextExpiry(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,351 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { FunctionRecord } from '../../src/core/function-record.js';
+import type { Invocation } from '../../src/core/invocation.js';
+import type { Container } from '../../src/core/pool/container.js';
+import { LruEviction } from '../../src/core/pool/eviction/lru.js';
+import { TtlEviction } from '../../src/core/pool/eviction/ttl.js';
+import { FcfsQueue } from '../../src/core/queue/fcfs.js';
+import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, USER_ERROR } from './support/harness.js';
+
+/**
+ * Random histories of an engine whose port answers in any order, late, or by itself, and whose callers come back from inside their answer. After every event the
+ * books must add up; at the end, when everything has been answered, nothing may be left.
+ */
+
+const QUEUE_LIMIT = 6;
+const CPU_SLOTS = 3;
+const MEMORY_MB = 500;
+/** More by hand: `ILUVATAR_TEST_RUNS=20000 npx vitest run test/core`. */
+const RUNS = Number(process.env['ILUVATAR_TEST_RUNS'] ?? 400);
+
+const functionArbitrary = fc.record({
+  memoryMb: fc.constantFrom(50, 100, 200, 500),
+  cpus: fc.constantFrom(0.1, 0.5, 1, 3),
+  concurrency: fc.constantFrom(1, 1, 2, 3),
+  maxContainers: fc.constantFrom(null, null, 1, 2),
+  queueLimit: fc.constantFrom(null, null, 0, 2),
+  retries: fc.constantFrom(0, 1, 3),
+  keepAliveMs: fc.constantFrom(null, 10, 500),
+});
+
+const eventArbitrary = fc.record({
+  kind: fc.constantFrom(
+    'invoke',
+    'invoke',
+    'invoke',
+    'invoke',
+    'ready',
+    'ready',
+    'complete',
+    'complete',
+    'complete',
+    'gone',
+    'gone',
+    'user error',
+    'out of memory',
+    'start failed',
+    'lost race',
+    'exit',
+    'exit for a while',
+    'exit while creating',
+    'late',
+    'time',
+    'long time',
+    'abandon',
+    'prewarm',
+    'clean',
+    'unregister',
+    'measured',
+  ),
+  pick: fc.nat(1000),
+});
+
+type Event = { kind: string; pick: number };
+
+/** A queue that insists on seeing every invocation, and checks that it is told of every start and end. */
+class AccountingQueue extends FcfsQueue {
+  override readonly bypassWhenEmpty = false;
+  readonly inFlight = new Set<Invocation>();
+  readonly faults: string[] = [];
+
+  override started(invocation: Invocation): void {
+    if (this.inFlight.has(invocation)) this.faults.push(`${invocation.id} started twice`);
+    this.inFlight.add(invocation);
+  }
+
+  override ended(invocation: Invocation): void {
+    if (!this.inFlight.delete(invocation)) this.faults.push(`${invocation.id} ended without a start`);
+  }
+}
+
+class History {
+  readonly harness: Harness;
+  readonly queue: FcfsQueue;
+  readonly specs: object[];
+  readonly eager: boolean;
+  readonly accepted: Invocation[] = [];
+  readonly functions: FunctionRecord[];
+  prewarmsAsked = 0;
+  prewarmsSettled = 0;
+
+  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean) {
+    this.specs = specs;
+    this.eager = eager;
+    this.queue = eager ? new AccountingQueue() : new FcfsQueue();
+    this.harness = new Harness({
+      queueLimit: QUEUE_LIMIT,
+      cpuSlots: CPU_SLOTS,
+      memoryMb: MEMORY_MB,
+      queue: this.queue,
+      eviction: eviction === 'lru' ? new LruEviction() : new TtlEviction(100),
+    });
+    this.functions = specs.map((over, i) => this.harness.register({ name: `f${i}`, ...over }));
+    let echoes = 0;
+    this.harness.sink.onSettled = (invocation, outcome) => {
+      // A caller that comes back at once, from inside its answer; now and then, or it would never end.
+      if (this.eager && outcome.errorClass === null && echoes++ % 3 === 0) this.invoke(invocation.fn);
+    };
+    if (eager) {
+      // A port that answers from inside its commands, now and then.
+      let calls = 0;
+      this.harness.port.onRun = (_container, invocation) => {
+        if (calls++ % 4 === 0) this.harness.complete(invocation);
+      };
+      this.harness.port.onCreate = (container) => {
+        if (calls++ % 3 === 0) this.harness.ready(container);
+        else if (calls % 7 === 0) this.harness.failed(LOST_RACE, container);
+      };
+      this.harness.port.onDestroy = (container) => {
+        if (calls++ % 2 === 0) this.harness.gone(container);
+      };
+    }
+  }
+
+  invoke(fn: FunctionRecord): void {
+    this.accepted.push(this.harness.invoke(fn));
+  }
+
+  apply({ kind, pick }: Event): void {
+    const { harness } = this;
+    const { engine, port } = harness;
+    const choose = <T>(items: Iterable<T>): T | undefined => {
+      const all = [...items];
+      return all[pick % Math.max(1, all.length)];
+    };
+    const fn = choose(this.functions) as FunctionRecord;
+    const creating = choose(port.creating);
+    const run = choose(port.runs.keys());
+    const alive = choose(port.ready);
+    switch (kind) {
+      case 'invoke':
+        this.invoke(fn);
+        break;
+      case 'ready':
+        if (creating !== undefined) harness.ready(creating);
+        break;
+      case 'start failed':
+        if (creating !== undefined) harness.failed(BAD_CODE, creating);
+        break;
+      case 'lost race':
+        if (creating !== undefined) harness.failed(LOST_RACE, creating);
+        break;
+      case 'exit while creating':
+        if (creating !== undefined) harness.exited(creating, pick % 2 === 0 ? CRASH : LOST_RACE);
+        break;
+      case 'complete':
+        if (run !== undefined) harness.complete(run);
+        break;
+      case 'user error':
+        if (run !== undefined) harness.complete(run, USER_ERROR);
+        break;
+      case 'out of memory':
+        if (run !== undefined) harness.complete(run, { ...OK, errorClass: 'out_of_memory' });
+        break;
+      case 'exit':
+        if (alive !== undefined) harness.exited(alive);
+        break;
+      case 'exit for a while':
+        if (alive !== undefined) harness.exited(alive, LOST_RACE);
+        break;
+      case 'gone':
+        if (port.destroying.size > 0) harness.gone(choose(port.destroying.keys()) as Container);
+        break;
+      case 'late': {
+        // An answer for something that ended long ago, or from a container it is no longer on.
+        const old = choose(this.accepted);
+        if (old !== undefined && old.phase === 'settled' && old.container !== null)
+          engine.completed(old.container, old, OK);
+        break;
+      }
+      case 'time':
+        harness.advance(pick * 200);
+        break;
+      case 'long time':
+        harness.advance(pick * 2000);
+        break;
+      case 'abandon': {
+        const one = choose(this.accepted);
+        if (one !== undefined) engine.abandon(one);
+        break;
+      }
+      case 'prewarm': {
+        const count = 1 + (pick % 2);
+        const fits = (fn.containers + count) * fn.spec.memoryMb <= MEMORY_MB;
+        if (fn.removed || !fits || fn.containers + count > (fn.spec.maxContainers ?? 1e9)) break;
+        this.prewarmsAsked++;
+        engine.prewarm(fn, count, { settled: () => this.prewarmsSettled++ });
+        break;
+      }
+      case 'clean':
+        engine.clean();
+        break;
+      case 'unregister': {
+        if (pick % 5 !== 0) break;
+        const index = this.functions.indexOf(fn);
+        engine.unregister(fn.key);
+        this.functions[index] = harness.register({ name: `f${index}`, ...this.specs[index] });
+        break;
+      }
+      case 'measured':
+        if (alive !== undefined) engine.measured(alive, pick);
+        break;
+    }
+  }
+
+  check(): void {
+    expect(this.harness.problems()).toEqual([]);
+    if (this.queue instanceof AccountingQueue) {
+      const { starting, running } = this.harness.engine.status();
+      expect(this.queue.faults).toEqual([]);
+      expect(this.queue.inFlight.size).toBe(starting + running);
+    }
+    const { memory, cpu } = this.harness.engine.status();
+    expect(memory.runningMb + memory.cachedMb).toBe(memory.totalMb);
+    expect(memory.totalMb).toBeLessThanOrEqual(MEMORY_MB);
+    expect(cpu.used).toBeLessThanOrEqual(CPU_SLOTS);
+    for (const invocation of this.accepted) {
+      expect(this.harness.sink.outcomes.has(invocation)).toBe(invocation.phase === 'settled');
+    }
+  }
+
+  /** Answers everything, until nothing is asked any more. */
+  finish(): void {
+    const { harness } = this;
+    const { port, engine } = harness;
+    harness.sink.onSettled = null;
+    for (let round = 0; round < 1000; round++) {
+      const busy = engine.open > 0 || port.creating.size > 0 || port.destroying.size > 0;
+      if (!busy && this.prewarmsSettled === this.prewarmsAsked) break;
+      for (const container of [...port.creating]) if (port.creating.has(container)) harness.ready(container);
+      for (const invocation of [...port.runs.keys()]) if (port.runs.has(invocation)) harness.complete(invocation);
+      for (const container of [...port.destroying.keys()]) if (port.destroying.has(container)) harness.gone(container);
+      this.check();
+    }
+    expect(engine.open).toBe(0);
+    expect(this.prewarmsSettled).toBe(this.prewarmsAsked);
+    for (const fn of this.functions) engine.unregister(fn.key);
+    let stopped = false;
+    engine.stop(() => {
+      stopped = true;
+    });
+    for (const container of [...port.destroying.keys()]) if (port.destroying.has(container)) harness.gone(container);
+    expect(stopped).toBe(true);
+    this.check();
+    const { memory, cpu, queue, starting, running } = engine.status();
+    expect({ memory: memory.totalMb, cpu: cpu.used, queue: queue.length, starting, running }).toEqual({
+      memory: 0,
+      cpu: 0,
+      queue: 0,
+      starting: 0,
+      running: 0,
+    });
+    expect(this.accepted.every((invocation) => harness.sink.outcomes.has(invocation))).toBe(true);
+    expect(engine.nextDeadline()).toBeGreaterThan(0);
+    harness.advance(1e9);
+    expect(engine.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
+  }
+}
+
+describe('any history of the engine', () => {
+  for (const eviction of ['lru', 'ttl'] as const) {
+    for (const eager of [false, true]) {
+      it(`keeps its books and answers everything once (${eviction}${eager ? ', answers from inside commands' : ''})`, () => {
+        fc.assert(
+          fc.property(
+            fc.array(functionArbitrary, { minLength: 1, maxLength: 4 }),
+            fc.array(eventArbitrary, { maxLength: 120 }),
+            (specs, events) => {
+              const history = new History(eviction, specs, eager);
+              for (const event of events) {
+                history.apply(event);
+                history.check();
+              }
+              history.finish();
+            },
+          ),
+          { numRuns: RUNS },
+        );
+      });
+    }
+  }
+
+  it('runs the invocations of one function in the order of their arrival', () => {
+    fc.assert(
+      fc.property(
+        fc.array(functionArbitrary, { minLength: 1, maxLength: 3 }),
+        fc.array(
+          eventArbitrary.filter(({ kind }) =>
+            [
+              'invoke',
+              'ready',
+              'complete',
+              'gone',
+              'user error',
+              'clean',
+              'prewarm',
+              'abandon',
+              'start failed',
+              'exit',
+              'time',
+            ].includes(kind),
+          ),
+          { maxLength: 120 },
+        ),
+        (specs, events) => {
+          const history = new History('lru', specs, false);
+          for (const event of events) history.apply(event);
+          history.finish();
+          for (const fn of history.functions) {
+            const ids = history.harness.port.started.filter((invocation) => invocation.fn === fn).map(({ id }) => id);
+            expect(ids).toEqual([...ids].sort((a, b) => a - b));
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('holds its queue bounds whenever nothing has been put back after a lost container', () => {
+    fc.assert(
+      fc.property(
+        fc.array(functionArbitrary, { minLength: 1, maxLength: 3 }),
+        fc.array(
+          eventArbitrary.filter(({ kind }) => !['lost race', 'exit for a while', 'exit while creating'].includes(kind)),
+          { maxLength: 120 },
+        ),
+        (specs, events) => {
+          const history = new History('lru', specs, false);
+          for (const event of events) {
+            history.apply(event);
+            expect(history.harness.engine.status().queue.length).toBeLessThanOrEqual(QUEUE_LIMIT);
+            for (const fn of history.functions)
+              expect(fn.queued).toBeLessThanOrEqual(fn.spec.queueLimit ?? QUEUE_LIMIT);
+          }
+          history.finish();
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+});
