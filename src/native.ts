@@ -40,7 +40,11 @@ export interface NativeTransport {
   setHello(meta: string): void;
   /** Takes over a connected stream socket. */
   attach(fd: number, helloMeta: string, legacy: boolean): number;
-  /** false = above the high-water mark, or the connection is gone. */
+  /**
+   * false = above the high-water mark, or the connection is gone, or (legacy) the old protocol has no such message. Written at the latest before the loop
+   * polls again, together with everything else sent until then. A body over what the peer's HELLO accepts: RESULT and REPLY become `too_large`, anything
+   * else throws ERR_FRAME_TOO_LARGE, as does a meta over 1 MiB.
+   */
   send(
     connection: number,
     type: number,

@@ -1,4 +1,6 @@
 // Limits: the formats of both versions, and the order in which v1 accepts them.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -44,9 +46,12 @@ Status SetMemoryV1(const std::string& dir, const std::optional<uint64_t>& bytes)
     if (const Status status = WriteFile(with_swap, text); !status.ok()) return status;
     return WriteFile(limit, text);
   }
+  // One page more than the memory: with both equal the kernel fails on memory+swap first, and memory.failcnt, our
+  // evidence, stays 0.
+  const std::string both = std::to_string(*bytes + static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
   const Status first = WriteFile(limit, text);
   if (!first.ok() && first.error != EINVAL) return first;
-  if (const Status status = WriteFile(with_swap, text); !status.ok()) return status;
+  if (const Status status = WriteFile(with_swap, both); !status.ok()) return status;
   return first.ok() ? first : WriteFile(limit, text);
 }
 

@@ -207,6 +207,10 @@ void SupervisorLoop::AgentEnded(int status) {
     for (size_t drained = 0; drained < kMostDrained && ReadOutput(&stream); drained += kReadBytes) {
     }
   }
+  for (Stream& stream : streams_) {
+    if (stream.cut)
+      outgoing_ += Encode({.type = types::kLog, .flags = transport::kLogFlagCut, .x0 = stream.number}, {});
+  }
   FrameFields exited = {.type = types::kExited};
   if (WIFSIGNALED(status)) {
     exited.status = transport::frame_status::kCrashed;

@@ -99,7 +99,8 @@ ReadResult Connection::Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& s
     if (received < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return ReadResult::kOpen;
-      // A peer that dies with our bytes unread resets the connection; inside a frame that is the same truncation as an end of stream.
+      // A peer that dies with our bytes unread resets the connection; inside a frame that is the same truncation as an
+      // end of stream.
       if (errno == ECONNRESET && reader_.AtEnd() != FrameError::kNone) return Fail(reader_.AtEnd());
       error_number_ = errno;
       return ReadResult::kClosed;

@@ -24,3 +24,8 @@ export const PROTOCOL_VERSION = 1;
 /** RESULT flags, bits 0–1: the state of the container that ran it. */
 export const RESULT_STATES = [null, 'cold', 'prewarm', 'warm'] as const;
 export const RESULT_OUTPUT_CUT = 4;
+
+/** The transaction id of a request that names none: its client's prefix (HELLO meta `tid`), then its number as eight hex digits. */
+export function transactionId(prefix: string, requestId: number): string {
+  return prefix + requestId.toString(16).padStart(8, '0');
+}
