@@ -1,0 +1,64 @@
+"""Fresh randomness after a fork: nothing that two containers of one zygote hand out may be the same.
+
+What this cannot change: the salt of str hashes (inherited, so an attacker who learns it in one container knows it in its siblings), and
+generators that an imported library made and keeps (`random.Random()` at module level). Functions for which that matters opt out with `zygote: false`.
+"""
+
+import os
+import sys
+
+
+def reseed():
+    """Runs in the child, after PyOS_AfterFork_Child. Touches only what is loaded: each page written is memory of this container alone."""
+    modules = sys.modules
+    for name, renew in _RENEWALS:
+        module = modules.get(name)
+        if module is not None:
+            try:
+                renew(module)
+            except Exception as error:  # a library we do not know well enough must not cost the start
+                os.write(2, ("iluvatar: %s could not be reseeded: %s\n" % (name, error)).encode())
+
+
+def _random(module):
+    module.seed(os.urandom(32))
+
+
+def _uuid(module):
+    # libuuid keeps clock and node in static memory, the same in all children; the Python way draws the clock sequence anew each time.
+    module._generate_time_safe = None
+    module._UuidCreate = None
+    module._last_timestamp = None
+    module._node = None
+
+
+def _numpy(module):
+    module.seed()  # the legacy global generator; default_rng() asks the system each time
+
+
+def _ssl(module):
+    module.RAND_add(os.urandom(32), 32.0)
+
+
+def _tempfile(module):
+    module._name_sequence = None
+    module.tempdir = None
+
+
+def _multiprocessing(module):
+    module.current_process().authkey = os.urandom(32)
+
+
+def _torch(module):
+    module.manual_seed(int.from_bytes(os.urandom(7), "little"))
+
+
+_RENEWALS = (
+    ("random", _random),
+    ("uuid", _uuid),
+    ("numpy.random", _numpy),
+    ("ssl", _ssl),
+    ("tempfile", _tempfile),
+    ("multiprocessing.process", _multiprocessing),
+    ("torch", _torch),
+)

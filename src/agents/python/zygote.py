@@ -1,0 +1,111 @@
+"""A zygote: a warm Python interpreter from which containers are forked. Started by the worker as `python3 -I zygote.py`.
+
+Environment: ILUVATAR_ZYGOTE, one JSON object: `library` (path of libiluvatar_cell.so), `spawner` (the configuration that cell_library.h
+describes), `imports` (modules to have ready), `path` (folders for sys.path).
+
+A fork copies one thread only, so nothing here may start another. Numeric libraries would (BLAS pools): they are held to one thread
+while they are loaded, and so stay at one in functions that start from here. A function that wants more opts out with `zygote: false`. An import
+that starts threads all the same makes the zygote fail, with that said, rather than containers that hang on a lock nobody holds.
+
+Imports run with this process's rights, before any container exists: a zygote with a function's packages trusts these packages.
+"""
+
+import gc
+import os
+import sys
+
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+if __name__ == "__main__":
+    _here = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, _here)
+
+# Everything an agent will need, so that its pages are shared by all containers.
+import asyncio  # noqa: E402,F401
+import contextvars  # noqa: E402,F401
+import inspect  # noqa: E402,F401
+import json  # noqa: E402
+from importlib import import_module  # noqa: E402
+
+from iluvatar_agent import concurrent, serve  # noqa: E402,F401
+from iluvatar_agent.cell_library import IN_AGENT, IN_ZYGOTE, CellLibrary, SpawnerError, single_threaded  # noqa: E402
+from iluvatar_agent.fresh import reseed  # noqa: E402
+from iluvatar_agent.wire import SMALL  # noqa: E402
+
+
+class ImportFailed(Exception):
+    """A module of the list is missing, broken, or unfit for a zygote."""
+
+
+def load(names, path):
+    """Imports `names`, with `path` searched first."""
+    sys.path[:0] = [folder for folder in path if folder not in sys.path]
+    for name in names:
+        try:
+            import_module(name)
+        except BaseException as error:  # sys.exit() in a module body is a failed import too
+            raise ImportFailed("%s: %s: %s" % (name, type(error).__name__, error)) from None
+    if not single_threaded():
+        raise ImportFailed("importing %s starts threads: such a process cannot be forked safely" % ", ".join(names))
+    gc.collect()
+    gc.freeze()  # a collection in a container would otherwise write to, and so copy, every page with an object on it
+
+
+def layer_path(name, store):
+    """Where a layer of the store is, here and in the container (docs/protocol.md)."""
+    if os.path.isabs(name):
+        return name
+    return os.path.join(store, name) if store else "/layers/" + os.path.basename(name)
+
+
+def become_agent(library, buffer, set_by_us):
+    """Runs in a container. Does not return."""
+    request = json.loads(library.meta())
+    reseed()
+    for name in set_by_us:
+        os.environ.pop(name, None)
+    os.environ.update(request.get("env") or {})
+    serve.run_agent(request.get("container", ""), request.get("token", ""), library.store, buffer)
+
+
+def become_zygote(library):
+    """Runs in a child zygote: the packages of the request, then a spawner of its own. False: it could not, and the worker knows."""
+    request = json.loads(library.meta())
+    try:
+        load(request.get("imports") or [], [layer_path(name, library.store) for name in request.get("path") or []])
+    except ImportFailed as error:
+        library.ready(str(error))
+        return False
+    library.ready()
+    return True
+
+
+def main():
+    config = json.loads(os.environ.pop("ILUVATAR_ZYGOTE"))
+    set_by_us = [name for name in BLAS_THREADS if name not in os.environ]
+    for name in set_by_us:
+        os.environ[name] = "1"
+    buffer = bytearray(SMALL)
+    library = CellLibrary(config["library"])
+    # Before the prepared root is entered: there the agent's own files and the worker's folders are out of sight.
+    load(config.get("imports") or [], config.get("path") or [])
+    library.open(json.dumps(config["spawner"]))
+    library.ready()
+    while library.next():
+        what = library.spawn()
+        if what == IN_AGENT:
+            become_agent(library, buffer, set_by_us)
+        if what == IN_ZYGOTE and not become_zygote(library):
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path[:] = [folder for folder in sys.path if folder and os.path.abspath(folder) != _here]
+    sys.dont_write_bytecode = True
+    try:
+        status = main()
+    except (SpawnerError, ImportFailed, OSError, ValueError, KeyError) as failure:
+        os.write(2, ("zygote: %s: %s\n" % (type(failure).__name__, failure)).encode())
+        status = 1
+    os._exit(status)
