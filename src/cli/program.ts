@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addCleanCommand } from './clean.js';
+import { CommandHost } from './command-host.js';
+import { addCompletionCommand } from './completion.js';
+import { addConfigCommand } from './config.js';
+import { addGlobalOptions, printError } from './context.js';
+import { addDoctorCommand } from './doctor.js';
+import { addEstimateCommand } from './estimate.js';
+import { EXIT, EXIT_MEANINGS, exitCodeOf, UsageError } from './exit-codes.js';
+import { addHealthCommand } from './health.js';
+import { addInvokeCommand } from './invoke.js';
+import { addListCommand } from './list.js';
+import { addLogsCommand } from './logs.js';
+import { addPingCommand } from './ping.js';
+import { addPrewarmCommand } from './prewarm.js';
+import { addRegisterCommand } from './register.js';
+import { addResultCommand } from './result.js';
+import { addStatusCommand } from './status.js';
+import { addUnregisterCommand } from './unregister.js';
+import { addWorkerCommand } from './worker.js';
+
+/** Puts the subcommands together and turns how they end into an exit code. */
+
+/** `json`: mistakes in the command line are told as one JSON line, like all other failures. */
+export function buildProgram(json = false): Command {
+  const program = new Command('iluvatar');
+  if (json) program.configureOutput({ outputError: (text) => printError(new UsageError(usageText(text)), true) });
+  program
+    .description('A serverless worker that runs functions, fast, on a bare Linux box.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', `\nExit codes:\n${exitCodeLines()}`);
+  addGlobalOptions(program);
+  const host = new CommandHost(program);
+  addWorkerCommand(host);
+  addRegisterCommand(host);
+  addUnregisterCommand(host);
+  addInvokeCommand(host);
+  addResultCommand(host);
+  addPrewarmCommand(host);
+  addListCommand(host);
+  addStatusCommand(host);
+  addHealthCommand(host);
+  addPingCommand(host);
+  addEstimateCommand(host);
+  addCleanCommand(host);
+  addLogsCommand(host);
+  addConfigCommand(host);
+  addDoctorCommand(host);
+  addCompletionCommand(host, program);
+  return program;
+}
+
+/** Runs one command line (without node and script) and returns its exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  // `iluvatar list | head -1` ends when head does: that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.other),
+  );
+  try {
+    await buildProgram(argv.includes('--json')).parseAsync(argv, { from: 'user' });
+    return process.exitCode === undefined ? EXIT.ok : Number(process.exitCode);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    printError(error, argv.includes('--json'));
+    return exitCodeOf(error);
+  }
+}
+
+function usageText(text: string): string {
+  return text.trim().replace(/^error: /, '');
+}
+
+function exitCodeLines(): string {
+  return EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}\n`).join('');
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,147 @@
+import { basename, extname, resolve } from 'node:path';
+import type { FunctionDefinitionInput, RegisteredFunction } from '../config/api.js';
+import { packSource, statSource } from './archive.js';
+import { action, type CommandHost } from './command-host.js';
+import { argumentsFromText } from './function-arguments.js';
+import { facts } from './output.js';
+import { collect, parseDuration, parseInteger, parseMemory, parseNumber, parsePair } from './parse.js';
+
+/** `iluvatar register`: from options to a definition. What is not given is left to the worker's defaults. */
+
+interface Options {
+  name?: string;
+  version?: string;
+  runtime?: string;
+  entry?: string;
+  memory?: number;
+  cpus?: number;
+  timeout?: number;
+  startupTimeout?: number;
+  concurrency?: number;
+  maxContainers?: number;
+  queueLimit?: number;
+  keepAlive?: number;
+  retries?: number;
+  env?: string[];
+  label?: string[];
+  network?: string;
+  tmp?: number;
+  pids?: number;
+  server?: string;
+  zygote: boolean;
+  dependencies: boolean;
+  definition?: string;
+  replace?: boolean;
+  upload?: boolean;
+  tid?: string;
+}
+
+export function addRegisterCommand(host: CommandHost): void {
+  host
+    .add('register', 'register a function straight from its source', [
+      'register functions/hello',
+      'register resize.py --memory 512m --cpus 2 --timeout 10s',
+      'register functions/hello --name greet --version 2 --env GREETING=Hi --replace',
+      'register functions/hello --upload            # the worker cannot see this folder',
+    ])
+    .argument('<source>', 'file or folder; the worker reads it there unless --upload')
+    .option('--name <name>', 'function name (default: that of the file or folder)')
+    .option('--version <version>', 'function version (default: 1)')
+    .option('--runtime <runtime>', 'python3, nodejs or binary (default: found from the source)')
+    .option('--entry <entry>', 'entry point, file:function, or the executable')
+    .option('-m, --memory <size>', 'memory reserved and hard limit: 128m, 1g', parseMemory)
+    .option('-c, --cpus <n>', 'CPU quota and slots', parseNumber)
+    .option('-t, --timeout <duration>', 'from enqueueing to the answer: 500ms, 10s, 2m', parseDuration)
+    .option('--startup-timeout <duration>', 'from creation until the code is loaded', parseDuration)
+    .option('--concurrency <n>', 'invocations that one container runs at once', parseInteger)
+    .option('--max-containers <n>', 'most containers at once', parseInteger)
+    .option('--queue-limit <n>', 'most queued invocations', parseInteger)
+    .option(
+      '--keep-alive <duration>',
+      'idle time before a container is removed, under keepAlive.policy=ttl',
+      parseDuration,
+    )
+    .option('--retries <n>', 'tries again after a failure of the platform', parseInteger)
+    .option('-e, --env <name=value>', 'environment variable; may be repeated', collect)
+    .option('--label <name=value>', 'free text for people; may be repeated', collect)
+    .option('--network <network>', 'none (loopback only) or host')
+    .option('--tmp <size>', 'size of /tmp, counted against the memory', parseMemory)
+    .option('--pids <n>', 'most processes and threads', parseInteger)
+    .option('--server <server>', 'framed, legacy-socket or http')
+    .option('--no-zygote', 'do not start from a warm interpreter')
+    .option('--no-dependencies', 'do not install requirements.txt or package.json dependencies')
+    .option('--definition <json>', 'further fields of the definition, as JSON, @file, or - for standard input')
+    .option('--replace', 'replace a different function of the same name and version')
+    .option('--upload', 'send the source instead of its path')
+    .option('--tid <id>', 'transaction id, found again in the logs')
+    .action(
+      action(async (context, options: Options, operand: string) => {
+        const source = resolve(operand);
+        await statSource(source);
+        const definition = definitionOf(options, source);
+        const progress = (line: string): void => context.note(line);
+        const archive =
+          options.upload === true ? await packSource(source, definition.entry !== undefined, progress) : undefined;
+        const registered = await context.withClient((client) =>
+          client.register(definition, {
+            replace: options.replace === true,
+            progress,
+            ...(archive === undefined ? {} : { archive }),
+            ...(options.tid === undefined ? {} : { tid: options.tid }),
+          }),
+        );
+        context.print(registered, registeredText);
+      }),
+    );
+}
+
+function definitionOf(options: Options, source: string): FunctionDefinitionInput {
+  const further = options.definition === undefined ? {} : JSON.parse(argumentsFromText(options.definition));
+  const given = {
+    name: options.name,
+    version: options.version,
+    runtime: options.runtime,
+    entry: options.entry,
+    memoryMb: options.memory,
+    cpus: options.cpus,
+    timeoutMs: options.timeout,
+    startupTimeoutMs: options.startupTimeout,
+    concurrency: options.concurrency,
+    maxContainers: options.maxContainers,
+    queueLimit: options.queueLimit,
+    keepAliveMs: options.keepAlive,
+    retries: options.retries,
+    env: pairs(options.env),
+    labels: pairs(options.label),
+    network: options.network,
+    tmpMb: options.tmp,
+    pids: options.pids,
+    server: options.server,
+    zygote: options.zygote ? undefined : false,
+    dependencies: options.dependencies ? undefined : false,
+  };
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  // The worker checks every field and names what is wrong, so nothing is checked twice here.
+  return { name: nameFrom(source), ...further, ...known, source } as FunctionDefinitionInput;
+}
+
+function pairs(texts: readonly string[] | undefined): Record<string, string> | undefined {
+  return texts === undefined ? undefined : Object.fromEntries(texts.map(parsePair));
+}
+
+/** `/x/image resize.py` → `image-resize` */
+function nameFrom(source: string): string {
+  return basename(source, extname(source))
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '');
+}
+
+function registeredText(fn: RegisteredFunction): string {
+  return facts([
+    ['function', `${fn.name}@${fn.version}`],
+    ['runtime', fn.runtime],
+    ['limits', `${fn.memoryMb} MiB, ${fn.cpus} CPU, ${fn.timeoutMs / 1000} s`],
+    ['digest', fn.digest],
+    ['invoke', `iluvatar invoke ${fn.name}${fn.version === '1' ? '' : `@${fn.version}`}`],
+  ]);
+}

@@ -1,0 +1,35 @@
+import type { WorkerStatus } from '../config/api.js';
+import { action, type CommandHost } from './command-host.js';
+import { facts, seconds } from './output.js';
+
+export function addStatusCommand(host: CommandHost): void {
+  host.add('status', 'show what the worker is doing', ['status', 'status --json']).action(
+    action(async (context) => {
+      context.print(await context.withClient((client) => client.status()), statusText);
+    }),
+  );
+}
+
+function statusText(status: WorkerStatus): string {
+  const { memory, cpu, queue, shards } = status;
+  const restarts = shards.reduce((sum, shard) => sum + shard.restarts, 0);
+  return facts([
+    ['worker', `${status.name} ${status.version}, ${status.state}, up ${seconds(status.uptimeS)}`],
+    ['functions', String(status.functions)],
+    ['queue', `${queue.length} of ${queue.limit}`],
+    ['cpu', `${cpu.used} of ${cpu.slots} slots`],
+    [
+      'memory',
+      `${memory.totalMb} of ${memory.budgetMb} MiB: ${memory.runningMb} running (${memory.runningContainers} containers), ` +
+        `${memory.cachedMb} cached (${memory.cachedContainers})`,
+    ],
+    [
+      'shards',
+      `${shards.map(({ id, state }) => `${id} ${state}`).join(', ')}${restarts > 0 ? `; ${restarts} restarts` : ''}`,
+    ],
+    // Most are zero on a healthy worker; --json has them all.
+    ...Object.entries(status.counters)
+      .filter(([, count]) => count !== 0)
+      .map(([name, count]) => [name, String(count)] as const),
+  ]);
+}

@@ -1,0 +1,201 @@
+import type {
+  AsyncInvocation,
+  FunctionDefinitionInput,
+  InvokeOptions,
+  InvokeResult,
+  MethodName,
+  RegisteredFunction,
+  RegisterOptions,
+  WorkerHealth,
+  WorkerStatus,
+} from '../config/api.js';
+import { resolvePaths } from '../config/paths.js';
+import { type WorkerConfigInput, workerConfigSchema } from '../config/schema.js';
+import { IluvatarError } from '../core/errors.js';
+import { ClientConnection } from './client-connection.js';
+
+/**
+ * A worker spoken to over its unix socket. Many requests may be in flight at once on the one connection; each costs one promise, and answers come in any order.
+ */
+
+export interface ConnectOptions {
+  /** How long to wait for the worker's greeting; ms. */
+  timeoutMs?: number;
+  /** Largest result accepted; bytes. */
+  maxBodyBytes?: number;
+}
+
+export interface ClientInvokeOptions extends InvokeOptions {
+  /** `RegisteredFunction.handle`: spares the worker the look-up of the name. Good until the function is replaced or the worker restarts. */
+  handle?: number;
+}
+
+export interface ClientRegisterOptions extends RegisterOptions {
+  /** A tar or tar.gz archive of the source, in place of a path on the worker's host. */
+  archive?: Uint8Array;
+}
+
+/** Who an asynchronous call, a prewarming, … is about. */
+export interface FunctionReference {
+  name: string;
+  version?: string;
+}
+
+/**
+ * Connects to a worker by its socket path, or by the configuration it was started with. Rejects with `unavailable` when none listens there.
+ */
+export async function connect(target: string | WorkerConfigInput, options: ConnectOptions = {}): Promise<Client> {
+  const path = typeof target === 'string' ? target : resolvePaths(workerConfigSchema.parse(target)).socket;
+  const connection = new ClientConnection(path, options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+  await connection.greeted(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  return new Client(connection);
+}
+
+const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_TIMEOUT_MS = 5000;
+
+export class Client {
+  readonly #connection: ClientConnection;
+
+  constructor(connection: ClientConnection) {
+    this.#connection = connection;
+  }
+
+  /** Name of the worker at the other end. */
+  get workerName(): string {
+    return this.#connection.workerName;
+  }
+
+  /**
+   * Runs a function and resolves with its result. Rejects with an IluvatarError of the failure's class; an `AbortSignal` gives up with `cancelled`.
+   * Arguments are anything JSON; an object is what the sample functions expect.
+   */
+  invoke<T = unknown>(name: string, args: unknown = {}, options: ClientInvokeOptions = {}): Promise<InvokeResult<T>> {
+    let json: string;
+    try {
+      json = toJson(args);
+    } catch (error) {
+      // Not `async` for this alone: it would cost a second promise per invocation.
+      return Promise.reject(error);
+    }
+    return this.#connection.invoke(name, json, options) as Promise<InvokeResult<T>>;
+  }
+
+  /** As `invoke`, for arguments that are JSON text already. */
+  invokeText(name: string, json: string | Uint8Array, options: ClientInvokeOptions = {}): Promise<InvokeResult> {
+    return this.#connection.invoke(name, json, options);
+  }
+
+  /** One call of the control plane. `progress` gets the worker's lines while it works. */
+  call(
+    method: MethodName,
+    params: Record<string, unknown> = {},
+    body: Uint8Array | string | null = null,
+    progress: ((line: string) => void) | null = null,
+  ): Promise<unknown> {
+    return this.#connection.call(method, params, body, progress);
+  }
+
+  async register(
+    definition: FunctionDefinitionInput,
+    options: ClientRegisterOptions = {},
+  ): Promise<RegisteredFunction> {
+    const { replace = false, tid, progress = null, archive = null } = options;
+    const params = { definition, replace, ...(tid === undefined ? {} : { tid }) };
+    return (await this.call('register', params, archive, progress)) as RegisteredFunction;
+  }
+
+  async unregister(name: string, version = '1'): Promise<void> {
+    await this.call('unregister', { name, version });
+  }
+
+  /** Resolves with the id to ask `result` for, once the worker has accepted it. */
+  async invokeAsync(
+    name: string,
+    args: unknown = {},
+    options: Omit<InvokeOptions, 'signal'> = {},
+  ): Promise<{ id: string }> {
+    return await this.invokeAsyncText(name, toJson(args), options);
+  }
+
+  /** As `invokeAsync`, for arguments that are JSON text already. */
+  async invokeAsyncText(
+    name: string,
+    json: string | Uint8Array,
+    options: Omit<InvokeOptions, 'signal'> = {},
+  ): Promise<{ id: string }> {
+    const { version = '1', timeoutMs, tid } = options;
+    const params: Record<string, unknown> = { name, version };
+    if (timeoutMs !== undefined) params.timeoutMs = timeoutMs;
+    if (tid !== undefined) params.tid = tid;
+    return (await this.call('invokeAsync', params, json)) as { id: string };
+  }
+
+  /** Waits up to `waitMs` for its end; a failed invocation resolves too, with `error`. */
+  async result(id: string, waitMs = 0): Promise<AsyncInvocation> {
+    return (await this.call('result', { id, waitMs })) as AsyncInvocation;
+  }
+
+  async prewarm(name: string, options: { version?: string; count?: number } = {}): Promise<{ containers: number }> {
+    const { version = '1', count = 1 } = options;
+    return (await this.call('prewarm', { name, version, count })) as { containers: number };
+  }
+
+  async list(): Promise<RegisteredFunction[]> {
+    return (await this.call('list')) as RegisteredFunction[];
+  }
+
+  async status(): Promise<WorkerStatus> {
+    return (await this.call('status')) as WorkerStatus;
+  }
+
+  async health(): Promise<WorkerHealth> {
+    return (await this.call('health')) as WorkerHealth;
+  }
+
+  /** Expected seconds from enqueueing to the answer, one per function; 0 = never seen. */
+  async estimate(functions: readonly FunctionReference[]): Promise<number[]> {
+    const { estimates } = (await this.call('estimate', { functions })) as { estimates: number[] };
+    return estimates;
+  }
+
+  /** Removes idle containers; resolves with how many. */
+  async clean(): Promise<number> {
+    return ((await this.call('clean')) as { removed: number }).removed;
+  }
+
+  /** False when running invocations were left after `timeoutMs`. */
+  async drain(timeoutMs?: number): Promise<boolean> {
+    const params = timeoutMs === undefined ? {} : { timeoutMs };
+    return ((await this.call('drain', params)) as { drained: boolean }).drained;
+  }
+
+  /** Prometheus text. */
+  async metrics(): Promise<string> {
+    return (await this.call('metrics')) as string;
+  }
+
+  async ping(): Promise<{ pong: true; name: string; version: string }> {
+    return (await this.call('ping')) as { pong: true; name: string; version: string };
+  }
+
+  /** What is still in flight rejects with `unavailable`. */
+  close(): void {
+    this.#connection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+function toJson(args: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(args);
+  } catch (error) {
+    throw new IluvatarError('invalid', `the arguments cannot be written as JSON: ${(error as Error).message}`);
+  }
+  if (text === undefined) throw new IluvatarError('invalid', 'the arguments cannot be written as JSON');
+  return text;
+}

@@ -1,0 +1,192 @@
+import { z } from 'zod';
+
+/**
+ * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
+ */
+
+const port = z.number().int().min(0).max(65_535);
+const ms = z.number().int().min(0);
+
+export const workerConfigSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+      .default('worker')
+      .describe('Worker name: everything it owns carries it'),
+    dataDir: z
+      .string()
+      .default('')
+      .describe(
+        'Layers, state and sockets; empty = /var/lib/iluvatar/<name> as root, else $XDG_STATE_HOME or ~/.local/state',
+      ),
+    socket: z.string().default('').describe('Unix socket of the framed protocol; empty = <dataDir>/worker.sock'),
+    socketMode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/)
+      .default('0600')
+      .describe('Permissions of that socket'),
+    threads: z
+      .boolean()
+      .default(true)
+      .describe('Run shards in worker threads; false = everything on the calling thread'),
+    shards: z.number().int().min(1).max(64).default(1).describe('Engine threads'),
+    http: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe('Serve HTTP'),
+        address: z.string().default('127.0.0.1').describe('Address to listen on'),
+        port: port.default(8080).describe('Port; 0 = any free one'),
+        maxBodyBytes: z
+          .number()
+          .int()
+          .min(1024)
+          .default(64 * 1024 * 1024)
+          .describe('Largest request body; bytes'),
+        headersTimeoutMs: ms.default(10_000).describe('A client slower than this with its headers is cut off; ms'),
+        requestTimeoutMs: ms
+          .default(60_000)
+          .describe('A client slower than this with its whole request is cut off; ms'),
+      })
+      .prefault({}),
+    transport: z
+      .strictObject({
+        maxBodyBytes: z
+          .number()
+          .int()
+          .min(1024)
+          .max(1024 * 1024 * 1024)
+          .default(64 * 1024 * 1024)
+          .describe('Largest argument or result; bytes'),
+        spinUs: z
+          .number()
+          .int()
+          .min(0)
+          .max(10_000)
+          .default(0)
+          .describe('Busy-wait this long for more work before sleeping; µs, 0 = never'),
+        highWaterBytes: z
+          .number()
+          .int()
+          .min(1024)
+          .default(1024 * 1024)
+          .describe('Unsent bytes on a connection above which its sender is held back'),
+      })
+      .prefault({}),
+    cpu: z
+      .strictObject({
+        slots: z.number().min(0).default(0).describe('CPU slots that admit running invocations; 0 = number of CPUs'),
+        enforce: z.enum(['quota', 'shares', 'none']).default('quota').describe('How a container is held to its cpus'),
+      })
+      .prefault({}),
+    memory: z
+      .strictObject({
+        budgetMb: z.number().int().min(0).default(0).describe('Memory for containers; MiB, 0 = 80 % of the machine'),
+        bufferMb: z.number().int().min(0).default(0).describe('Kept free by evicting idle containers; MiB'),
+        sampleMs: ms.default(500).describe('How often containers that ran are measured; idle ones never are'),
+      })
+      .prefault({}),
+    queue: z
+      .strictObject({
+        policy: z.enum(['fcfs']).default('fcfs').describe('Order of queued invocations'),
+        limit: z.number().int().min(0).default(10_000).describe('Most queued invocations on this worker'),
+        dropAbandoned: z.boolean().default(true).describe('Drop queued invocations whose client has gone'),
+      })
+      .prefault({}),
+    keepAlive: z
+      .strictObject({
+        policy: z.enum(['lru', 'ttl']).default('lru').describe('Which idle containers go first'),
+        ttlMs: ms.default(600_000).describe('Idle time after which `ttl` removes a container'),
+      })
+      .prefault({}),
+    limits: z
+      .strictObject({
+        memoryMinMb: z.number().int().min(1).default(1).describe('Smallest memory a function may ask for'),
+        memoryMaxMb: z.number().int().min(1).default(16_384).describe('Largest memory a function may ask for'),
+        cpusMax: z.number().min(0.01).default(64).describe('Most CPUs a function may ask for'),
+        sourceMaxBytes: z
+          .number()
+          .int()
+          .min(1024)
+          .default(256 * 1024 * 1024)
+          .describe('Largest unpacked source'),
+      })
+      .prefault({}),
+    sandbox: z
+      .strictObject({
+        python: z.string().default('').describe('Python interpreter; empty = found on PATH'),
+        stemCells: z
+          .number()
+          .int()
+          .min(0)
+          .max(256)
+          .default(4)
+          .describe('Ready containers kept per zygote, waiting for a function'),
+        nodeCells: z.number().int().min(0).max(64).default(2).describe('Ready Node processes kept'),
+        zygotes: z.number().int().min(0).max(64).default(8).describe('Most warm interpreters with heavy dependencies'),
+        zygoteMemoryMb: z.number().int().min(0).default(1024).describe('Most memory of all of them'),
+        zygoteImports: z
+          .array(z.string())
+          .default(['json', 'random', 'uuid', 'traceback', 'asyncio'])
+          .describe('Modules imported by the base Python zygote'),
+        seccomp: z.boolean().default(true).describe('Install the default system-call filter'),
+        readOnlyPaths: z.array(z.string()).default([]).describe('More host folders that containers see read-only'),
+        outputBytes: z
+          .number()
+          .int()
+          .min(0)
+          .default(64 * 1024)
+          .describe('Captured output kept per stream and invocation'),
+        killGraceMs: ms.default(200).describe('Between asking an overdue agent for its traceback and SIGKILL'),
+        uidBase: z.number().int().min(1).default(210_000).describe('First unprivileged uid for containers'),
+        uidCount: z.number().int().min(1).default(10_000).describe('How many'),
+        openFiles: z.number().int().min(16).default(1024).describe('Open files per process in a container'),
+      })
+      .prefault({}),
+    cgroup: z
+      .strictObject({
+        mode: z.enum(['auto', 'none']).default('auto').describe('none = no cgroup limits'),
+        parent: z
+          .string()
+          .regex(/^[A-Za-z0-9._-]+$/)
+          .default('iluvatar')
+          .describe('Folder made in each cgroup hierarchy'),
+        favorDynmods: z
+          .enum(['auto', 'off'])
+          .default('auto')
+          .describe('Cheap moves into cgroups through a private named hierarchy'),
+        pool: z.number().int().min(0).max(1024).default(16).describe('Ready cgroups kept'),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+          .default('info')
+          .describe('Least level written'),
+        modules: z
+          .record(z.string(), z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']))
+          .default({})
+          .describe('Level per module'),
+        file: z.string().default('').describe('Log file; empty = <dataDir>/log/worker.log; "-" = stderr'),
+        invocations: z.boolean().default(false).describe('One line per invocation at level info'),
+      })
+      .prefault({}),
+    asyncResults: z
+      .strictObject({
+        keepMs: ms.default(600_000).describe('How long a finished asynchronous result is kept'),
+        max: z.number().int().min(1).default(10_000).describe('Most of them'),
+      })
+      .prefault({}),
+    lifecycleThreads: z
+      .number()
+      .int()
+      .min(1)
+      .max(32)
+      .default(2)
+      .describe('Threads for creating and destroying containers'),
+    drainMs: ms.default(30_000).describe('How long stop waits for running invocations'),
+  })
+  .describe('Worker configuration');
+
+export type WorkerConfig = z.output<typeof workerConfigSchema>;
+export type WorkerConfigInput = z.input<typeof workerConfigSchema>;
