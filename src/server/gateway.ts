@@ -1,0 +1,55 @@
+import type { MethodName } from '../config/api.js';
+import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+
+/**
+ * What an edge (unix socket, HTTP, later gRPC) may ask of the worker in its own thread. Edges translate; they do not decide. The worker
+ * implements this once; tests of an edge may implement it again.
+ */
+
+/** The end of an invocation. Valid only during `settled`, except `payload`, which the sink owns. */
+export interface GatewayResult {
+  readonly errorClass: ErrorClass | null;
+  readonly message: string | null;
+  readonly details: ErrorDetails | null;
+  /** The function's result (JSON text): a transport payload token to forward or drop, bytes, or null. */
+  readonly payload: number | Uint8Array | null;
+  readonly tid: string;
+  readonly queueUs: number;
+  readonly startUs: number;
+  readonly runUs: number;
+  readonly attempts: number;
+  readonly state: 'cold' | 'prewarm' | 'warm' | null;
+}
+
+export interface GatewaySink {
+  /** Exactly once per accepted invocation; may be called from inside `invoke` when the answer is known there. */
+  settled(result: GatewayResult): void;
+}
+
+export interface Gateway {
+  /** Handle of a registered function, or 0. One map look-up. */
+  resolve(name: string, version: string): number;
+  /**
+   * Runs a function. `payload` is a transport payload token (used up), bytes or text of JSON arguments. `timeoutMs` 0 = the function's
+   * own; `tid` '' = made here. Never throws. Returns an id for `abandon`, 0 when already settled.
+   */
+  invoke(
+    handle: number,
+    payload: number | Uint8Array | string,
+    timeoutMs: number,
+    tid: string,
+    sink: GatewaySink,
+  ): number;
+  /** The caller has left: a queued invocation is dropped (if configured), a running one goes on. `settled` still comes. */
+  abandon(id: number): void;
+  /** Control plane. Rejects with an IluvatarError. `params` are checked against `methodSchemas` here. */
+  call(
+    method: MethodName,
+    params: unknown,
+    body: Uint8Array | null,
+    progress: (line: string) => void,
+  ): Promise<unknown>;
+  /** Copies a payload token's body out of the transport; the token stays valid. */
+  body(payload: number): Buffer;
+  drop(payload: number): void;
+}

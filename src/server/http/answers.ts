@@ -1,0 +1,39 @@
+import type { GatewayResult } from '../gateway.js';
+
+/** What an invocation's answer says beside the result: as headers, or as an envelope around the result. */
+
+/** As a flat list, the form that `writeHead` takes without building objects. */
+export function resultHeaders(result: GatewayResult): string[] {
+  const headers = [
+    'x-iluvatar-tid',
+    result.tid,
+    'x-iluvatar-state',
+    result.state ?? 'none',
+    'x-iluvatar-queue-us',
+    String(result.queueUs),
+    'x-iluvatar-start-us',
+    String(result.startUs),
+    'x-iluvatar-run-us',
+    String(result.runUs),
+    'x-iluvatar-attempts',
+    String(result.attempts),
+  ];
+  const { details } = result;
+  if (details !== null && (details.stdout || details.stderr)) {
+    headers.push('x-iluvatar-output', details.evidence?.outputCut === true ? 'cut' : 'captured');
+  }
+  return headers;
+}
+
+/** An `InvokeResult` with the result's own bytes inside: it is JSON already and may be large, so it is not parsed to be written again. */
+export function envelopeOf(result: GatewayResult, payload: Buffer): Buffer {
+  const rest = JSON.stringify({
+    tid: result.tid,
+    containerState: result.state,
+    phases: { queueUs: result.queueUs, startUs: result.startUs, runUs: result.runUs },
+    attempts: result.attempts,
+    stdout: result.details?.stdout ?? '',
+    stderr: result.details?.stderr ?? '',
+  });
+  return Buffer.concat([Buffer.from('{"result":'), payload, Buffer.from(`,${rest.slice(1)}`)]);
+}

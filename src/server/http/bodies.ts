@@ -1,0 +1,138 @@
+import type { IncomingMessage } from 'node:http';
+import { IluvatarError } from '../../core/errors.js';
+import { HttpError } from './problems.js';
+
+/** Reading request bodies of the control plane: bounded, as bytes or JSON, and as a registration in any of its three forms. */
+
+/** More came than is allowed; the rest is still on its way, so the answer must not wait for it. */
+export class BodyTooLarge extends IluvatarError {
+  constructor(maxBytes: number) {
+    super('too_large', `the body is over ${maxBytes} bytes`);
+  }
+}
+
+/** Rejects with `BodyTooLarge`, or with `cancelled` when the client leaves before the end. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (settle: () => void): void => {
+      request.off('data', data).off('end', end).off('close', closed).off('error', closed);
+      settle();
+    };
+    const data = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > maxBytes) finish(() => reject(new BodyTooLarge(maxBytes)));
+      else chunks.push(chunk);
+    };
+    const end = (): void => finish(() => resolve(Buffer.concat(chunks, size)));
+    const closed = (): void =>
+      finish(() => reject(new IluvatarError('cancelled', 'the client left before its request was complete')));
+    request.on('data', data).on('end', end).on('close', closed).on('error', closed);
+  });
+}
+
+/** Media type without parameters, in lower case; '' = none. */
+export function mediaType(request: IncomingMessage): string {
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';');
+  return type.trim().toLowerCase();
+}
+
+/**
+ * The body as a JSON object; an empty one is `{}`. Only `application/json` is taken: a web page can make a browser post other types to a loopback address without
+ * asking, but not this one.
+ */
+export async function readJson(request: IncomingMessage, maxBytes: number): Promise<Record<string, unknown>> {
+  const body = await readBody(request, maxBytes);
+  if (body.length === 0) return {};
+  const type = mediaType(request);
+  if (type !== 'application/json') {
+    throw new HttpError('invalid', 415, `content-type must be application/json, not "${type}"`);
+  }
+  return parseObject(body.toString(), 'the body');
+}
+
+export function parseObject(text: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new IluvatarError('invalid', `${what} is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new IluvatarError('invalid', `${what} must be a JSON object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+export interface Registration {
+  definition: Record<string, unknown>;
+  archive: Buffer | null;
+}
+
+const ARCHIVE_TYPES = ['application/gzip', 'application/x-gzip', 'application/x-tar'];
+/** The schema wants a source; with an archive the worker puts the unpacked folder here. */
+const UPLOADED = 'upload';
+
+/** `definitionQuery`: the definition beside an archive, when it is not in the header. */
+export async function readRegistration(
+  request: IncomingMessage,
+  maxBytes: number,
+  definitionQuery: string | undefined,
+  pathsAllowed: boolean,
+): Promise<Registration> {
+  const type = mediaType(request);
+  if (type === 'application/json') {
+    const definition = await readJson(request, maxBytes);
+    if (!pathsAllowed) {
+      throw new IluvatarError(
+        'invalid',
+        'a source path is only taken by a worker that listens on a loopback address; upload an archive instead',
+      );
+    }
+    return { definition, archive: null };
+  }
+  if (ARCHIVE_TYPES.includes(type)) {
+    const header = request.headers['x-iluvatar-definition'];
+    const text = typeof header === 'string' ? headerText(header) : definitionQuery;
+    const archive = await readBody(request, maxBytes);
+    if (text === undefined) {
+      throw new IluvatarError('invalid', 'an archive needs its definition in x-iluvatar-definition or ?definition=');
+    }
+    return withArchive(parseObject(text, 'the definition'), archive);
+  }
+  if (type === 'multipart/form-data') return await readForm(request, await readBody(request, maxBytes));
+  throw new HttpError(
+    'invalid',
+    415,
+    `content-type must be application/json, multipart/form-data, ${ARCHIVE_TYPES.join(', ')}; not "${type}"`,
+  );
+}
+
+async function readForm(request: IncomingMessage, body: Buffer): Promise<Registration> {
+  let form: FormData;
+  try {
+    form = await new Response(body, {
+      headers: { 'content-type': request.headers['content-type'] as string },
+    }).formData();
+  } catch (error) {
+    throw new IluvatarError('invalid', `the form cannot be read: ${(error as Error).message}`);
+  }
+  const definition = form.get('definition');
+  const source = form.get('source');
+  if (definition === null || source === null || typeof source === 'string') {
+    throw new IluvatarError('invalid', 'the form needs a field "definition" (JSON) and a file "source" (an archive)');
+  }
+  const text = typeof definition === 'string' ? definition : await definition.text();
+  return withArchive(parseObject(text, 'the definition'), Buffer.from(await source.arrayBuffer()));
+}
+
+function withArchive(definition: Record<string, unknown>, archive: Buffer): Registration {
+  if (archive.length === 0) throw new IluvatarError('invalid', 'the archive is empty');
+  return { definition: { ...definition, source: UPLOADED }, archive };
+}
+
+/** Header bytes arrive as latin1; people write UTF-8. */
+function headerText(header: string): string {
+  return Buffer.from(header, 'latin1').toString('utf8');
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import {
+  type AsyncInvocation,
+  functionDefinitionSchema,
+  type InvokeResult,
+  methodSchemas,
+  type RegisteredFunction,
+  type WorkerHealth,
+  type WorkerStatus,
+} from '../../config/api.js';
+import { ERROR_CLASSES, type ErrorClass } from '../../core/errors.js';
+import type { Problem } from './problems.js';
+
+/**
+ * What goes over HTTP, as zod schemas, for /openapi.json. Requests are the API's own schemas; answers are described here, and held to the API's types by `satisfies`, so that one
+ * cannot change without the other.
+ */
+
+const count = z.number().int().min(0);
+const us = count.describe('µs');
+const details = z.record(z.string(), z.unknown());
+
+const registeredFunction = z.object({
+  name: z.string(),
+  version: z.string(),
+  digest: z.string().describe('Of the source and its definition'),
+  handle: count.describe("Number to use instead of name and version on this worker's framed protocol"),
+  runtime: z.string(),
+  memoryMb: z.number(),
+  cpus: z.number(),
+  timeoutMs: z.number(),
+  backends: z.array(z.string()),
+  queued: count,
+  running: count,
+  containers: count,
+}) satisfies z.ZodType<RegisteredFunction>;
+
+const invokeResult = z.object({
+  result: z.unknown().describe('What the function returned'),
+  tid: z.string().describe('Transaction id'),
+  containerState: z.enum(['cold', 'prewarm', 'warm']),
+  phases: z.object({ queueUs: us, startUs: us, runUs: us }),
+  attempts: z.number().int().min(1),
+  stdout: z.string().describe('Captured output, bounded'),
+  stderr: z.string(),
+}) satisfies z.ZodType<InvokeResult>;
+
+const asyncInvocation = z.object({
+  id: z.string(),
+  status: z.enum(['queued', 'done', 'failed']),
+  result: invokeResult.nullable(),
+  error: z.object({ errorClass: z.string(), message: z.string(), details: z.unknown() }).nullable(),
+}) satisfies z.ZodType<AsyncInvocation>;
+
+const workerStatus = z.object({
+  name: z.string(),
+  version: z.string(),
+  uptimeS: z.number(),
+  state: z.enum(['running', 'draining', 'stopping']),
+  memory: z.object({
+    runningMb: z.number(),
+    cachedMb: z.number(),
+    totalMb: z.number(),
+    budgetMb: z.number(),
+    runningContainers: count,
+    cachedContainers: count,
+  }),
+  cpu: z.object({ slots: z.number(), used: z.number() }),
+  queue: z.object({ length: count, limit: count }),
+  functions: count,
+  counters: z.record(z.string(), z.number()),
+  shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
+}) satisfies z.ZodType<WorkerStatus>;
+
+const workerHealth = z.object({
+  healthy: z.boolean(),
+  notes: z.array(z.string()),
+  backends: z.array(z.object({ name: z.string(), healthy: z.boolean(), notes: z.array(z.string()) })),
+  threads: z.array(
+    z.object({ name: z.string(), state: z.string(), restarts: count, lastError: z.string().nullable() }),
+  ),
+}) satisfies z.ZodType<WorkerHealth>;
+
+const errorClasses = ERROR_CLASSES.filter((name) => name !== 'ok') as ErrorClass[];
+
+const problem = z.object({
+  type: z.string().describe('`urn:iluvatar:error:` and the class'),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  errorClass: z.enum(errorClasses),
+  tid: z.string().optional(),
+  traceback: z.string().optional(),
+  stdout: z.string().optional(),
+  stderr: z.string().optional(),
+  evidence: details.optional().describe('What the platform saw: limits, peaks, signals'),
+  retryAfterMs: z.number().optional(),
+  attempts: z.number().optional(),
+}) satisfies z.ZodType<Problem>;
+
+const progressLine = z
+  .union([z.object({ progress: z.string() }), z.object({ result: registeredFunction }), z.object({ error: problem })])
+  .describe('One line of the stream; the last is the result or the error');
+
+/** Named in the document; the rest is written where it is used. */
+export const httpSchemas = {
+  FunctionDefinition: functionDefinitionSchema,
+  RegisteredFunction: registeredFunction,
+  FunctionList: z.array(registeredFunction),
+  RegisterProgress: progressLine,
+  InvokeResult: invokeResult,
+  AsyncInvocation: asyncInvocation,
+  Accepted: z.object({ id: z.string(), location: z.string() }),
+  WorkerStatus: workerStatus,
+  WorkerHealth: workerHealth,
+  Problem: problem,
+  Removed: z.object({ removed: z.literal(true) }),
+  PrewarmRequest: methodSchemas.prewarm.pick({ count: true }),
+  Prewarmed: z.object({ containers: count }),
+  EstimateRequest: methodSchemas.estimate,
+  Estimates: z.object({ estimates: z.array(z.number()).describe('Seconds, in order; 0 = never seen') }),
+  Cleaned: z.object({ removed: count.describe('Idle containers removed') }),
+  DrainRequest: methodSchemas.drain,
+  Drained: z.object({ drained: z.boolean() }),
+  Live: z.object({ live: z.literal(true) }),
+  Index: z.object({ name: z.string(), openapi: z.string(), routes: z.array(z.string()) }),
+} as const;
+
+export type SchemaName = keyof typeof httpSchemas;

@@ -1,0 +1,210 @@
+import { type Metric, Registry } from 'prom-client';
+import type { WorkerStatus } from '../../config/api.js';
+import { ERROR_CLASSES } from '../../core/errors.js';
+import { BUCKETS, bucketBound, FunctionSeries, type Histogram, type ObservedInvocation, STATES } from './series.js';
+
+/**
+ * The worker's Prometheus metrics. The worker calls `observe` at the end of each invocation and answers `MetricsSource` when a scraper asks; nothing else is
+ * kept up to date in between, so an idle worker spends nothing on metrics.
+ */
+
+/** What one function has at this moment. A `RegisteredFunction` is one. */
+export interface FunctionGauges {
+  readonly name: string;
+  readonly version: string;
+  readonly queued: number;
+  readonly running: number;
+  readonly containers: number;
+  readonly memoryMb: number;
+}
+
+/** Asked once per scrape, on the thread that owns the numbers. */
+export interface MetricsSource {
+  status(): WorkerStatus;
+  functions(): Iterable<FunctionGauges>;
+}
+
+/** The function of an invocation, as the engine knows it: `index` is dense and may be given to another after unregistering. */
+export interface ObservedFunction {
+  readonly key: string;
+  readonly index: number;
+  readonly spec: { readonly name: string; readonly version: string };
+}
+
+interface Sample {
+  value: number;
+  labels?: Record<string, string | number>;
+  metricName?: string;
+}
+
+type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+export class WorkerMetrics {
+  readonly #source: MetricsSource;
+  readonly #registry = new Registry();
+  readonly #byIndex: (FunctionSeries | undefined)[] = [];
+  readonly #keys: (string | undefined)[] = [];
+  readonly #byKey = new Map<string, FunctionSeries>();
+  /** Invocations of functions that do not exist; the labels stay empty, or any client could make up series. */
+  readonly #unknown = new FunctionSeries('', '');
+  #status: WorkerStatus | null = null;
+  #functions: readonly FunctionGauges[] = [];
+
+  constructor(source: MetricsSource) {
+    this.#source = source;
+    this.#addInvocations();
+    this.#addFunctions();
+    this.#addWorker();
+    this.#addProcess();
+  }
+
+  /** Counts a finished invocation. `fn` null = there is no such function. */
+  observe(result: ObservedInvocation, fn: ObservedFunction | null): void {
+    if (fn === null) this.#unknown.observe(result);
+    else if (this.#keys[fn.index] === fn.key) (this.#byIndex[fn.index] as FunctionSeries).observe(result);
+    else this.#adopt(fn).observe(result);
+  }
+
+  /** Drops the series of an unregistered function. */
+  forget(fn: ObservedFunction): void {
+    this.#byKey.delete(fn.key);
+    if (this.#keys[fn.index] !== fn.key) return;
+    this.#keys[fn.index] = undefined;
+    this.#byIndex[fn.index] = undefined;
+  }
+
+  /** Prometheus text, format 0.0.4. */
+  async text(): Promise<string> {
+    this.#status = this.#source.status();
+    this.#functions = [...this.#source.functions()];
+    return await this.#registry.metrics();
+  }
+
+  /** Registering again under a name keeps its counts, whatever index the engine gave it. */
+  #adopt(fn: ObservedFunction): FunctionSeries {
+    let series = this.#byKey.get(fn.key);
+    if (series === undefined) {
+      series = new FunctionSeries(fn.spec.name, fn.spec.version);
+      this.#byKey.set(fn.key, series);
+    }
+    this.#byIndex[fn.index] = series;
+    this.#keys[fn.index] = fn.key;
+    return series;
+  }
+
+  #addInvocations(): void {
+    this.#add('iluvatar_invocations_total', 'counter', 'Finished invocations by error class and container state', () =>
+      [this.#unknown, ...this.#byKey.values()].flatMap(endSamples),
+    );
+    this.#add('iluvatar_invocation_retries_total', 'counter', 'Further attempts after platform failures', () =>
+      [...this.#byKey.values()].map((series) => ({ labels: functionLabels(series), value: series.retries })),
+    );
+    const histogram = (phase: 'queue' | 'start' | 'run', help: string): void => {
+      const name = `iluvatar_invocation_${phase}_seconds`;
+      this.#add(name, 'histogram', help, () =>
+        [...this.#byKey.values()].flatMap((series) => histogramSamples(name, functionLabels(series), series[phase])),
+      );
+    };
+    histogram('queue', 'Time from acceptance to leaving the queue');
+    histogram('start', 'Time waiting for a container to be made; invocations that found one ready are not in it');
+    histogram('run', 'Time inside the function, measured by its agent');
+  }
+
+  #addFunctions(): void {
+    const gauge = (name: string, help: string, value: (fn: FunctionGauges) => number): void =>
+      this.#add(name, 'gauge', help, () =>
+        this.#functions.map((fn) => ({ labels: functionLabels(fn), value: value(fn) })),
+      );
+    gauge('iluvatar_function_queued', 'Queued invocations', (fn) => fn.queued);
+    gauge('iluvatar_function_running', 'Running invocations', (fn) => fn.running);
+    gauge('iluvatar_function_containers', 'Containers', (fn) => fn.containers);
+    gauge('iluvatar_function_memory_bytes', 'Reserved memory per container', (fn) => fn.memoryMb * MIB);
+  }
+
+  #addWorker(): void {
+    const worker = (name: string, help: string, samples: (status: WorkerStatus) => Sample[]): void =>
+      this.#add(name, 'gauge', help, () => (this.#status === null ? [] : samples(this.#status)));
+    worker('iluvatar_worker_info', 'Name, version and state of the worker; always 1', ({ name, version, state }) => [
+      { labels: { name, version, state }, value: 1 },
+    ]);
+    worker('iluvatar_worker_uptime_seconds', 'Time since the start', ({ uptimeS }) => [{ value: uptimeS }]);
+    worker('iluvatar_functions', 'Registered functions', ({ functions }) => [{ value: functions }]);
+    worker('iluvatar_queue_length', 'Queued invocations', ({ queue }) => [{ value: queue.length }]);
+    worker('iluvatar_queue_limit', 'Most invocations that may be queued', ({ queue }) => [{ value: queue.limit }]);
+    worker('iluvatar_cpu_slots', 'CPU slots by use', ({ cpu }) => [
+      { labels: { state: 'used' }, value: cpu.used },
+      { labels: { state: 'free' }, value: cpu.slots - cpu.used },
+    ]);
+    worker('iluvatar_memory_bytes', 'Reserved memory by use', ({ memory }) => [
+      { labels: { state: 'running' }, value: memory.runningMb * MIB },
+      { labels: { state: 'cached' }, value: memory.cachedMb * MIB },
+    ]);
+    worker('iluvatar_memory_budget_bytes', 'Memory that containers may reserve', ({ memory }) => [
+      { value: memory.budgetMb * MIB },
+    ]);
+    worker('iluvatar_containers', 'Containers by use', ({ memory }) => [
+      { labels: { state: 'running' }, value: memory.runningContainers },
+      { labels: { state: 'cached' }, value: memory.cachedContainers },
+    ]);
+    worker('iluvatar_shard_restarts', 'Restarts of each shard since the start', ({ shards }) =>
+      shards.map((shard) => ({ labels: { shard: shard.id }, value: shard.restarts })),
+    );
+    this.#add('iluvatar_events_total', 'counter', "The worker's own counters by name", () =>
+      Object.entries(this.#status?.counters ?? {}).map(([event, value]) => ({ labels: { event }, value })),
+    );
+  }
+
+  #addProcess(): void {
+    const usage = (): Sample[] => {
+      const { user, system } = process.cpuUsage();
+      return [{ value: (user + system) / 1e6 }];
+    };
+    this.#add('process_cpu_seconds_total', 'counter', 'CPU time of the worker process', usage);
+    this.#add('process_resident_memory_bytes', 'gauge', 'Resident memory of the worker process', () => [
+      { value: process.memoryUsage.rss() },
+    ]);
+    this.#add('nodejs_heap_used_bytes', 'gauge', 'JavaScript heap in use in this thread', () => [
+      { value: process.memoryUsage().heapUsed },
+    ]);
+  }
+
+  /**
+   * prom-client keeps its own copy of every value, updated through label look-ups at each observation. Its registry only needs an object that answers `get`, so ours
+   * are made of the typed arrays when asked.
+   */
+  #add(name: string, type: MetricKind, help: string, values: () => Sample[]): void {
+    const metric = { name, help, type, aggregator: 'sum', get: async () => ({ name, help, type, values: values() }) };
+    this.#registry.registerMetric(metric as unknown as Metric);
+  }
+}
+
+const MIB = 1024 * 1024;
+
+function functionLabels(fn: { name: string; version: string }): { function: string; version: string } {
+  return { function: fn.name, version: fn.version };
+}
+
+function endSamples(series: FunctionSeries): Sample[] {
+  const samples: Sample[] = [];
+  for (const [at, value] of series.ends.entries()) {
+    if (value === 0) continue;
+    const errorClass = ERROR_CLASSES[Math.floor(at / STATES.length)] as string;
+    const state = STATES[at % STATES.length] as string;
+    samples.push({ labels: { ...functionLabels(series), class: errorClass, state }, value });
+  }
+  return samples;
+}
+
+function histogramSamples(name: string, labels: Record<string, string>, histogram: Histogram): Sample[] {
+  const samples: Sample[] = [];
+  let below = 0;
+  for (let index = 0; index < BUCKETS; index++) {
+    below += histogram.buckets[index] as number;
+    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: bucketBound(index) }, value: below });
+  }
+  samples.push({ metricName: `${name}_sum`, labels, value: histogram.sum / 1e6 });
+  samples.push({ metricName: `${name}_count`, labels, value: below });
+  return samples;
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { WorkerStatus } from '../../../src/config/api.js';
+import { BUCKETS, bucketBound, bucketOf, type ObservedInvocation } from '../../../src/telemetry/metrics/series.js';
+import { type FunctionGauges, WorkerMetrics } from '../../../src/telemetry/metrics/worker-metrics.js';
+
+const status: WorkerStatus = {
+  name: 'w',
+  version: '0.1.0',
+  uptimeS: 5,
+  state: 'running',
+  memory: { runningMb: 128, cachedMb: 256, totalMb: 384, budgetMb: 1024, runningContainers: 1, cachedContainers: 2 },
+  cpu: { slots: 2, used: 0.5 },
+  queue: { length: 3, limit: 100 },
+  functions: 1,
+  counters: { evictions: 4 },
+  shards: [{ id: 0, state: 'running', restarts: 1 }],
+};
+const gauges: FunctionGauges[] = [{ name: 'f', version: '1', queued: 3, running: 1, containers: 3, memoryMb: 128 }];
+const fn = (name: string, index: number) => ({ key: `${name}@1`, index, spec: { name, version: '1' } });
+const end = (overrides: Partial<ObservedInvocation> = {}): ObservedInvocation => ({
+  errorClass: null,
+  state: 'warm',
+  queueUs: 10,
+  startUs: 0,
+  runUs: 1000,
+  attempts: 1,
+  ...overrides,
+});
+
+/** Series → value, after checking that the text is what a scraper can read. */
+async function scrape(metrics: WorkerMetrics): Promise<Map<string, number>> {
+  const samples = new Map<string, number>();
+  for (const line of (await metrics.text()).split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const match = /^([a-z_]+(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    expect(match, line).not.toBeNull();
+    const [, series, value] = match as unknown as [string, string, string];
+    expect(samples.has(series), `${series} twice`).toBe(false);
+    samples.set(series, Number(value));
+  }
+  return samples;
+}
+
+describe('buckets', () => {
+  it('hold each duration in the smallest bound at or above it', () => {
+    const bounds = Array.from({ length: BUCKETS }, (_, i) => Number(bucketBound(i).replace('+Inf', 'Infinity')) * 1e6);
+    expect(bounds).toEqual([...bounds].sort((a, b) => a - b));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.nat(300),
+          fc.nat(100_000_000),
+          fc.maxSafeInteger().filter((n) => n >= 0),
+        ),
+        (us) => {
+          expect(bucketOf(us)).toBe(bounds.findIndex((bound) => Math.round(bound) >= us));
+        },
+      ),
+    );
+    for (const bound of bounds.slice(0, -1)) {
+      expect(bucketBound(bucketOf(bound))).toBe(String(bound / 1e6));
+      expect(bucketOf(bound + 1)).toBe(bucketOf(bound) + 1);
+    }
+  });
+});
+
+describe('metrics', () => {
+  const source = { status: () => status, functions: () => gauges };
+
+  it('count invocations by class and state, and time their phases', async () => {
+    const metrics = new WorkerMetrics(source);
+    metrics.observe(end(), fn('f', 0));
+    metrics.observe(end({ runUs: 3000 }), fn('f', 0));
+    metrics.observe(end({ state: 'cold', startUs: 5000 }), fn('f', 0));
+    metrics.observe(end({ errorClass: 'timeout', state: null }), fn('f', 0));
+    metrics.observe(end({ errorClass: 'not_found', state: null }), null);
+    metrics.observe(end({ attempts: 3 }), fn('g', 1));
+    const samples = await scrape(metrics);
+    const f = 'function="f",version="1"';
+    expect(samples.get(`iluvatar_invocations_total{${f},class="ok",state="warm"}`)).toBe(2);
+    expect(samples.get(`iluvatar_invocations_total{${f},class="ok",state="cold"}`)).toBe(1);
+    expect(samples.get(`iluvatar_invocations_total{${f},class="timeout",state="none"}`)).toBe(1);
+    expect(samples.get('iluvatar_invocations_total{function="",version="",class="not_found",state="none"}')).toBe(1);
+    expect(samples.get('iluvatar_invocation_retries_total{function="g",version="1"}')).toBe(2);
+    expect(samples.get(`iluvatar_invocation_run_seconds_sum{${f}}`)).toBeCloseTo(0.005, 9);
+    expect(samples.get(`iluvatar_invocation_run_seconds_count{${f}}`)).toBe(3);
+    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="0.001024"}`)).toBe(2);
+    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="+Inf"}`)).toBe(3);
+    expect(samples.get(`iluvatar_invocation_start_seconds_count{${f}}`)).toBe(1);
+    expect(samples.get(`iluvatar_invocation_queue_seconds_count{${f}}`)).toBe(4);
+  });
+
+  it('show what the worker says of itself', async () => {
+    const samples = await scrape(new WorkerMetrics(source));
+    expect(samples.get('iluvatar_memory_bytes{state="cached"}')).toBe(256 * 1024 * 1024);
+    expect(samples.get('iluvatar_cpu_slots{state="free"}')).toBe(1.5);
+    expect(samples.get('iluvatar_function_queued{function="f",version="1"}')).toBe(3);
+    expect(samples.get('iluvatar_events_total{event="evictions"}')).toBe(4);
+    expect(samples.get('iluvatar_shard_restarts{shard="0"}')).toBe(1);
+    expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  });
+
+  it('keep functions apart when the engine gives an index to another, and drop what is forgotten', async () => {
+    const metrics = new WorkerMetrics(source);
+    metrics.observe(end(), fn('old', 0));
+    metrics.observe(end(), fn('new', 0));
+    metrics.observe(end(), fn('old', 1));
+    const count = async (name: string) =>
+      (await scrape(metrics)).get(`iluvatar_invocations_total{function="${name}",version="1",class="ok",state="warm"}`);
+    expect([await count('old'), await count('new')]).toEqual([2, 1]);
+    metrics.forget(fn('old', 1));
+    metrics.forget(fn('old', 0));
+    expect([await count('old'), await count('new')]).toEqual([undefined, 1]);
+  });
+});
