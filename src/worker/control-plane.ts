@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { type MethodName, methodSchemas, type WorkerHealth, type WorkerStatus } from '../config/api.js';
+import { IluvatarError } from '../core/errors.js';
+import type { AsyncResults } from './async-results.js';
+import type { FunctionRegistry } from './function-registry.js';
+import type { Shard } from './shard.js';
+import type { WorkerGateway } from './worker-gateway.js';
+
+/**
+ * The slow calls of every edge: parameters checked against the schemas, then one small function per method.
+ */
+
+type Parameters<M extends MethodName> = z.output<(typeof methodSchemas)[M]>;
+
+interface CallContext {
+  body: Uint8Array | null;
+  progress(line: string): void;
+}
+
+export interface ControlPlaneOptions {
+  shard: Shard;
+  registry(): FunctionRegistry;
+  results: AsyncResults;
+  gateway(): WorkerGateway;
+  /** Unpacks an uploaded archive and returns the folder; the folder is removed by `discardUpload`. */
+  unpackUpload(archive: Uint8Array): Promise<string>;
+  discardUpload(folder: string): Promise<void>;
+}
+
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+  }
+
+  async call(
+    method: MethodName,
+    params: unknown,
+    body: Uint8Array | null,
+    progress: (line: string) => void,
+  ): Promise<unknown> {
+    if (!Object.hasOwn(methodSchemas, method)) {
+      const known = Object.keys(methodSchemas).join(', ');
+      throw new IluvatarError('invalid', `no method "${String(method)}"; there are: ${known}`);
+    }
+    const checked = methodSchemas[method].safeParse(params);
+    if (!checked.success) throw new IluvatarError('invalid', z.prettifyError(checked.error));
+    const run = this[method] as (params: unknown, context: CallContext) => unknown;
+    return await run.call(this, checked.data, { body, progress });
+  }
+
+  async register(params: Parameters<'register'>, { body, progress }: CallContext): Promise<unknown> {
+    const { shard } = this.#options;
+    const registry = this.#options.registry();
+    shard.assertAccepting();
+    const { definition, replace } = params;
+    if (body === null) return await registry.register(definition, replace, progress);
+    const folder = await this.#options.unpackUpload(body);
+    try {
+      return await registry.register({ ...definition, source: folder }, replace, progress);
+    } finally {
+      await this.#options.discardUpload(folder);
+    }
+  }
+
+  async unregister({ name, version }: Parameters<'unregister'>): Promise<unknown> {
+    await this.#options.registry().unregister(name, version);
+    return { removed: true };
+  }
+
+  invokeAsync({ name, version, timeoutMs, tid }: Parameters<'invokeAsync'>, { body }: CallContext): unknown {
+    const { results } = this.#options;
+    // Looked up before it is accepted: an id for a function that does not exist would be a promise that cannot be kept.
+    const { handle } = this.#options.registry().get(name, version);
+    this.#options.shard.assertAccepting();
+    const { id, sink } = results.accept();
+    this.#options.gateway().invoke(handle, body ?? '', timeoutMs ?? 0, tid ?? '', sink);
+    return { id };
+  }
+
+  result({ id, waitMs }: Parameters<'result'>): Promise<unknown> {
+    return this.#options.results.lookUp(id, waitMs);
+  }
+
+  prewarm({ name, version, count }: Parameters<'prewarm'>): Promise<unknown> {
+    return this.#options.shard.prewarm(this.#options.registry().get(name, version).record, count);
+  }
+
+  list(): unknown {
+    return this.#options.registry().list();
+  }
+
+  status(): WorkerStatus {
+    return this.#options.shard.status();
+  }
+
+  health(): WorkerHealth {
+    return this.#options.shard.health();
+  }
+
+  estimate({ functions }: Parameters<'estimate'>): unknown {
+    const records = functions.map(({ name, version }) => this.#options.registry().find(name, version)?.record ?? null);
+    return { estimates: this.#options.shard.estimate(records) };
+  }
+
+  async clean(): Promise<unknown> {
+    return { removed: await this.#options.shard.clean() };
+  }
+
+  async drain({ timeoutMs }: Parameters<'drain'>): Promise<unknown> {
+    return { drained: await this.#options.shard.drain(timeoutMs) };
+  }
+
+  metrics(): Promise<string> {
+    return this.#options.shard.metrics();
+  }
+
+  ping(): unknown {
+    const { name, version } = this.#options.shard.status();
+    return { pong: true, name, version };
+  }
+}

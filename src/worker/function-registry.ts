@@ -1,0 +1,229 @@
+import { isAbsolute } from 'node:path';
+import type { Backend, PreparedFunction } from '../backends/backend.js';
+import type { FunctionDefinition, RegisteredFunction } from '../config/api.js';
+import type { WorkerConfig } from '../config/schema.js';
+import type { Engine } from '../core/engine.js';
+import { IluvatarError } from '../core/errors.js';
+import { type FunctionSpec, functionKey } from '../core/function.js';
+import type { FunctionRecord } from '../core/function-record.js';
+import type { WorkerGateway } from './worker-gateway.js';
+
+/**
+ * What is registered: checks a definition against the worker's limits, has a backend prepare it, and tells engine and gateway. Registrations
+ * of one name and version happen one after the other, so that two at once cannot both prepare and overwrite each other.
+ */
+
+export interface Registration {
+  readonly definition: FunctionDefinition;
+  readonly record: FunctionRecord;
+  readonly prepared: ReadonlyMap<string, PreparedFunction>;
+  readonly handle: number;
+}
+
+export interface RegistryOptions {
+  config: WorkerConfig;
+  backends: ReadonlyMap<string, Backend>;
+  engine: Engine;
+  gateway: WorkerGateway;
+  registered(definition: FunctionDefinition): void;
+  unregistered(record: FunctionRecord): void;
+}
+
+export class FunctionRegistry {
+  readonly #options: RegistryOptions;
+  readonly #functions = new Map<string, Registration>();
+  /** Last registration under way per key. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Idempotent for the same content; `conflict` for another one unless `replace`. */
+  register(
+    definition: FunctionDefinition,
+    replace: boolean,
+    progress: (line: string) => void,
+  ): Promise<RegisteredFunction> {
+    return this.#inTurn(functionKey(definition.name, definition.version), () =>
+      this.#register(definition, replace, progress),
+    );
+  }
+
+  unregister(name: string, version: string): Promise<void> {
+    const key = functionKey(name, version);
+    return this.#inTurn(key, async () => {
+      const registration = this.#functions.get(key);
+      if (registration === undefined) throw notRegistered(name, version);
+      await this.#remove(key, registration);
+    });
+  }
+
+  get(name: string, version: string): Registration {
+    const registration = this.#functions.get(functionKey(name, version));
+    if (registration === undefined) throw notRegistered(name, version);
+    return registration;
+  }
+
+  find(name: string, version: string): Registration | undefined {
+    return this.#functions.get(functionKey(name, version));
+  }
+
+  prepared(key: string, backend: string): PreparedFunction | undefined {
+    return this.#functions.get(key)?.prepared.get(backend);
+  }
+
+  list(): RegisteredFunction[] {
+    return [...this.#functions.values()].map(describe);
+  }
+
+  get size(): number {
+    return this.#functions.size;
+  }
+
+  async #register(
+    definition: FunctionDefinition,
+    replace: boolean,
+    progress: (line: string) => void,
+  ): Promise<RegisteredFunction> {
+    this.#check(definition);
+    const key = functionKey(definition.name, definition.version);
+    const spec = toSpec(definition);
+    const prepared = await this.#prepare(definition, spec, progress);
+    const old = this.#functions.get(key);
+    if (old !== undefined) {
+      if (sameContent(old.prepared, prepared) && sameDefinition(old.definition, definition)) return describe(old);
+      if (!replace) {
+        throw new IluvatarError(
+          'conflict',
+          `${key} is registered with other content; use replace to put this in its place`,
+        );
+      }
+      await this.#remove(key, old);
+    }
+    const record = this.#options.engine.register(spec);
+    const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
+    this.#functions.set(key, registration);
+    // As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not.
+    const first = prepared.get(definition.backends[0] as string) as PreparedFunction;
+    this.#options.registered(first.definition);
+    return describe(registration);
+  }
+
+  #check(definition: FunctionDefinition): void {
+    const { limits } = this.#options.config;
+    const { memoryMb, cpus, source } = definition;
+    if (!isAbsolute(source)) throw new IluvatarError('invalid', `source must be an absolute path, not "${source}"`);
+    if (memoryMb < limits.memoryMinMb || memoryMb > limits.memoryMaxMb) {
+      throw new IluvatarError(
+        'invalid',
+        `memoryMb ${memoryMb} is outside ${limits.memoryMinMb}–${limits.memoryMaxMb} (limits.memoryMinMb, limits.memoryMaxMb)`,
+      );
+    }
+    if (cpus > limits.cpusMax)
+      throw new IluvatarError('invalid', `cpus ${cpus} is above ${limits.cpusMax} (limits.cpusMax)`);
+    for (const backend of definition.backends) {
+      if (!this.#options.backends.has(backend)) {
+        const known = [...this.#options.backends.keys()].join(', ');
+        throw new IluvatarError('invalid', `backend "${backend}" is not on this worker; it has: ${known}`);
+      }
+    }
+  }
+
+  async #prepare(
+    definition: FunctionDefinition,
+    spec: FunctionSpec,
+    progress: (line: string) => void,
+  ): Promise<Map<string, PreparedFunction>> {
+    const prepared = new Map<string, PreparedFunction>();
+    for (const name of definition.backends) {
+      const backend = this.#options.backends.get(name) as Backend;
+      prepared.set(name, await backend.prepare(definition, spec, progress));
+    }
+    return prepared;
+  }
+
+  async #remove(key: string, registration: Registration): Promise<void> {
+    this.#options.gateway.withdraw(registration.record);
+    this.#options.engine.unregister(key);
+    this.#functions.delete(key);
+    this.#options.unregistered(registration.record);
+    for (const [name, prepared] of registration.prepared) await this.#options.backends.get(name)?.release(prepared);
+  }
+
+  #inTurn<T>(key: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#busy.get(key) ?? Promise.resolve();
+    const turn = before.then(step, step);
+    this.#busy.set(key, turn);
+    const done = (): void => {
+      if (this.#busy.get(key) === turn) this.#busy.delete(key);
+    };
+    turn.then(done, done);
+    return turn;
+  }
+}
+
+function notRegistered(name: string, version: string): IluvatarError {
+  return new IluvatarError('not_found', `no function ${functionKey(name, version)} is registered on this worker`);
+}
+
+function toSpec(d: FunctionDefinition): FunctionSpec {
+  const {
+    name,
+    version,
+    memoryMb,
+    cpus,
+    concurrency,
+    maxContainers,
+    queueLimit,
+    timeoutMs,
+    keepAliveMs,
+    retries,
+    devices,
+    backends,
+  } = d;
+  return {
+    name,
+    version,
+    memoryMb,
+    cpus,
+    concurrency,
+    maxContainers,
+    queueLimit,
+    timeoutMs,
+    keepAliveMs,
+    retries,
+    devices,
+    backends,
+  };
+}
+
+function sameContent(a: ReadonlyMap<string, PreparedFunction>, b: ReadonlyMap<string, PreparedFunction>): boolean {
+  return a.size === b.size && [...a].every(([backend, prepared]) => b.get(backend)?.digest === prepared.digest);
+}
+
+/** Where the source came from does not matter, only what it holds (its digest). */
+function sameDefinition(a: FunctionDefinition, b: FunctionDefinition): boolean {
+  return JSON.stringify({ ...a, source: '' }) === JSON.stringify({ ...b, source: '' });
+}
+
+function describe({ definition, record, prepared, handle }: Registration): RegisteredFunction {
+  const { name, version, memoryMb, cpus, timeoutMs, backends } = definition;
+  const first = prepared.get(backends[0] as string) as PreparedFunction;
+  const { runtime } = first;
+  const { queued, running, containers } = record;
+  return {
+    name,
+    version,
+    digest: first.digest,
+    handle,
+    runtime,
+    memoryMb,
+    cpus,
+    timeoutMs,
+    backends: [...backends],
+    queued,
+    running,
+    containers,
+  };
+}

@@ -1,0 +1,58 @@
+import type { Backend, BackendContainer } from '../backends/backend.js';
+import type { Container } from '../core/pool/container.js';
+import type { ContainerDriver } from './container-driver.js';
+
+/**
+ * Measures containers while they run and once after, never while they idle: it looks only at the driver's set of containers that ran since they
+ * were last measured, and has no timer while that set is empty.
+ */
+export class MemorySampler {
+  readonly #driver: ContainerDriver;
+  readonly #periodMs: number;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+  /** Memory reads since the start: shown in status, zero growth for idle containers. */
+  reads = 0;
+
+  constructor(driver: ContainerDriver, periodMs: number) {
+    this.#driver = driver;
+    this.#periodMs = periodMs;
+  }
+
+  /** To be called when something has run. */
+  arm(): void {
+    if (this.#timer !== null || this.#stopped || this.#periodMs === 0 || this.#driver.unmeasured.size === 0) return;
+    this.#timer = setTimeout(() => void this.sample(), this.#periodMs);
+    this.#timer.unref();
+  }
+
+  async sample(): Promise<void> {
+    const batches = new Map<Backend, { containers: Container[]; handles: BackendContainer[] }>();
+    for (const container of this.#driver.unmeasured) {
+      const found = this.#driver.backendOf(container);
+      // Still running: measured now and again later. Idle: this is its one reading after the run.
+      if (container.active === 0) this.#driver.unmeasured.delete(container);
+      if (found === null) continue;
+      const batch = batches.get(found.backend) ?? { containers: [], handles: [] };
+      batches.set(found.backend, batch);
+      batch.containers.push(container);
+      batch.handles.push(found.handle);
+    }
+    for (const [backend, { containers, handles }] of batches) {
+      this.reads += handles.length;
+      const bytes = await backend.memory(handles);
+      containers.forEach((container, i) => {
+        const measured = bytes[i] ?? 0;
+        if (measured > 0) this.#driver.engine.measured(container, measured / (1024 * 1024));
+      });
+    }
+    this.#timer = null;
+    this.arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,358 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Backend } from '../backends/backend.js';
+import { ProcessBackend } from '../backends/process/backend.js';
+import type { FunctionDefinition, WorkerHealth, WorkerStatus } from '../config/api.js';
+import { resolvePaths } from '../config/paths.js';
+import type { WorkerConfig } from '../config/schema.js';
+import {
+  dispatchPolicies,
+  Engine,
+  type EngineOptions,
+  evictionPolicies,
+  type FunctionRecord,
+  IluvatarError,
+  nullJournal,
+  queuePolicies,
+} from '../core/index.js';
+import { native } from '../native.js';
+import type { GatewayResult } from '../server/gateway.js';
+import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
+import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
+import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
+import { Transport } from '../transport/transport.js';
+import { AsyncResults } from './async-results.js';
+import { ContainerDriver } from './container-driver.js';
+import { ControlPlane } from './control-plane.js';
+import { EngineTimer } from './engine-timer.js';
+import { FunctionRegistry } from './function-registry.js';
+import { LifecyclePool } from './lifecycle/pool.js';
+import { MemorySampler } from './memory-sampler.js';
+import { WorkerGateway } from './worker-gateway.js';
+
+/**
+ * One engine with its edges, transport and backends, all on one thread: a request is parsed, queued, dispatched and answered without leaving it. Runs
+ * as a piscina task (threads) or on the caller's thread (inline).
+ */
+
+export interface ShardOptions {
+  config: WorkerConfig;
+  log: Log;
+  /** Told of what a shard after this one must register again. */
+  registered(definition: FunctionDefinition): void;
+  unregistered(name: string, version: string): void;
+}
+
+export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+
+export class Shard {
+  readonly gateway: WorkerGateway;
+  readonly #options: ShardOptions;
+  readonly #log: Log;
+  readonly #transport: Transport;
+  readonly #lifecycle: LifecyclePool;
+  readonly #backends = new Map<string, Backend>();
+  readonly #engine: Engine;
+  readonly #driver: ContainerDriver;
+  readonly #timer: EngineTimer;
+  readonly #sampler: MemorySampler;
+  readonly #registry: FunctionRegistry;
+  readonly #results: AsyncResults;
+  readonly #metrics: WorkerMetrics;
+  readonly #startedAt = Date.now();
+  #state: WorkerStatus['state'] = 'running';
+  #threads: WorkerHealth['threads'] = [];
+  #http: HttpEdge | null = null;
+  #stopUnixSocket: () => void = () => {};
+
+  constructor(options: ShardOptions) {
+    const { config, log } = options;
+    this.#options = options;
+    this.#log = moduleLog(log, 'worker');
+    this.#transport = new Transport({
+      ...config.transport,
+      hello: JSON.stringify({ role: 'worker', name: config.name }),
+    });
+    this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
+    const { lifecycle, transport } = { lifecycle: this.#lifecycle, transport: this.#transport };
+    const backend = new ProcessBackend({ config, transport, lifecycle, log: moduleLog(log, 'process') });
+    this.#backends.set(backend.name, backend);
+    this.#driver = new ContainerDriver({
+      backends: this.#backends,
+      prepared: (key, name) => this.#registry.prepared(key, name),
+      dropPayload: (payload) => dropPayload(transport, payload),
+      log: moduleLog(log, 'containers'),
+    });
+    this.#engine = new Engine(
+      engineOptions(config, this.#driver, [...this.#backends.keys()], moduleLog(log, 'engine'), transport),
+    );
+    this.#driver.bind(this.#engine);
+    this.#timer = new EngineTimer(this.#engine, now);
+    this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
+    this.#results = new AsyncResults({
+      ...config.asyncResults,
+      now: Date.now,
+      body: (payload) => transport.body(payload),
+      drop: (payload) => transport.drop(payload),
+    });
+    this.#metrics = new WorkerMetrics({ status: () => this.status(), functions: () => this.#registry.list() });
+    const control: ControlPlane = new ControlPlane({
+      shard: this,
+      results: this.#results,
+      registry: () => this.#registry,
+      gateway: () => this.gateway,
+      unpackUpload: (archive) => this.#unpackUpload(archive),
+      discardUpload: (folder) => rm(folder, { recursive: true, force: true }),
+    });
+    this.gateway = new WorkerGateway({
+      engine: this.#engine,
+      transport,
+      call: (method, params, body, progress) => control.call(method, params, body, progress),
+      started: () => this.#timer.arm(),
+      observe: (result, fn) => this.#observe(result, fn),
+    });
+    this.#registry = new FunctionRegistry({
+      config,
+      backends: this.#backends,
+      engine: this.#engine,
+      gateway: this.gateway,
+      registered: options.registered,
+      unregistered: (record) => {
+        this.#metrics.forget(record);
+        options.unregistered(record.spec.name, record.spec.version);
+      },
+    });
+  }
+
+  get httpPort(): number | null {
+    return this.#http?.port ?? null;
+  }
+
+  /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
+  async start(definitions: readonly FunctionDefinition[]): Promise<void> {
+    const { config, log } = this.#options;
+    const { dataDir, socket } = resolvePaths(config);
+    native().system.raiseFileLimit();
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    try {
+      // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
+      const mode = Number.parseInt(config.socketMode, 8);
+      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
+      if (config.http.enabled) {
+        this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
+      }
+      for (const backend of this.#backends.values()) await backend.start();
+      for (const definition of definitions) await this.#restore(definition);
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
+    this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+  }
+
+  setThreads(threads: WorkerHealth['threads']): void {
+    this.#threads = threads;
+  }
+
+  /** Its log is the caller's when it runs on the caller's thread: nothing to do. */
+  reopenLog(): void {}
+
+  assertAccepting(): void {
+    if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
+  }
+
+  prewarm(fn: FunctionRecord, count: number): Promise<{ containers: number }> {
+    this.assertAccepting();
+    return new Promise((resolve, reject) => {
+      this.#engine.prewarm(fn, count, {
+        settled(ready, failure) {
+          if (failure === null) resolve({ containers: ready });
+          else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
+        },
+      });
+      this.#timer.arm();
+    });
+  }
+
+  status(): WorkerStatus {
+    const { config } = this.#options;
+    const { memory, cpu, queue, counters } = this.#engine.status();
+    const transport = this.#transport.counters();
+    const backends = [...this.#backends.values()].map((backend) => backend.health().counters);
+    return {
+      name: config.name,
+      version: VERSION,
+      uptimeS: (Date.now() - this.#startedAt) / 1000,
+      state: this.#state,
+      memory,
+      cpu,
+      queue,
+      functions: this.#registry.size,
+      counters: Object.assign({ memoryReads: this.#sampler.reads, ...counters, ...transport }, ...backends),
+      shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
+    };
+  }
+
+  health(): WorkerHealth {
+    const backends = [...this.#backends.values()].map((backend) => {
+      const { name, healthy, notes } = backend.health();
+      return { name, healthy, notes: [...notes] };
+    });
+    const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
+    return {
+      healthy: this.#state === 'running' && backends.every((backend) => backend.healthy),
+      notes: [...notes, ...backends.flatMap((backend) => backend.notes)],
+      backends,
+      threads: this.#threads,
+    };
+  }
+
+  /** Seconds; 0 for null and for functions never seen. */
+  estimate(functions: readonly (FunctionRecord | null)[]): number[] {
+    return this.#engine.estimate(functions);
+  }
+
+  /** Removes idle containers; resolves once their memory is free. */
+  async clean(): Promise<number> {
+    const removed = this.#engine.clean();
+    await this.#driver.settled();
+    return removed;
+  }
+
+  /** Refuses what is new and waits for what was accepted; false when something was left after `timeoutMs`. */
+  async drain(timeoutMs = this.#options.config.drainMs): Promise<boolean> {
+    if (this.#state === 'running') this.#state = 'draining';
+    return await within(timeoutMs, (done) => this.#engine.drain(done));
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    if (this.#state === 'stopping') return;
+    await this.drain(drainMs);
+    this.#state = 'stopping';
+    this.#timer.stop();
+    this.#sampler.stop();
+    // Answers what is still open and ends the containers in the engine's own order, before their backends go.
+    if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
+      this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
+    }
+    // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
+    for (const backend of this.#backends.values()) await this.#stopped(backend);
+    await this.#http?.close();
+    this.#stopUnixSocket();
+    await this.#lifecycle.close();
+    this.#transport.destroy();
+    this.#log.info({}, 'the worker has stopped');
+  }
+
+  async #stopped(backend: Backend): Promise<void> {
+    try {
+      await backend.stop();
+    } catch (error) {
+      this.#log.error({ err: error, backend: backend.name }, 'a backend did not stop cleanly');
+    }
+  }
+
+  async #restore(definition: FunctionDefinition): Promise<void> {
+    try {
+      await this.#registry.register(definition, false, () => {});
+    } catch (error) {
+      this.#log.error(
+        { err: error, function: definition.name, version: definition.version },
+        'a function could not be registered again',
+      );
+    }
+  }
+
+  async #unpackUpload(archive: Uint8Array): Promise<string> {
+    const { config } = this.#options;
+    const uploads = join(resolvePaths(config).dataDir, 'uploads');
+    await mkdir(uploads, { recursive: true, mode: 0o700 });
+    const folder = await mkdtemp(join(uploads, 'upload-'));
+    try {
+      await this.#lifecycle.run('unpackArchive', { archive, into: folder, maxBytes: config.limits.sourceMaxBytes });
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+    return folder;
+  }
+
+  #observe(result: GatewayResult, fn: FunctionRecord | null): void {
+    this.#metrics.observe(result, fn);
+    this.#sampler.arm();
+    if (this.#options.config.log.invocations) {
+      const { tid, errorClass, state, queueUs, startUs, runUs, attempts } = result;
+      this.#log.info({ tid, function: fn?.key, errorClass, state, queueUs, startUs, runUs, attempts }, 'invocation');
+    }
+  }
+}
+
+const STOP_LIMIT_MS = 10_000;
+
+/** True when `begin` called back within `ms`. */
+function within(ms: number, begin: (done: () => void) => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => resolve(false), ms);
+    begin(() => {
+      clearTimeout(late);
+      resolve(true);
+    });
+  });
+}
+
+/** µs from an arbitrary origin; integer. */
+function now(): number {
+  return Math.floor(performance.now() * 1000);
+}
+
+function dropPayload(transport: Transport, payload: unknown): void {
+  if (typeof payload === 'number') transport.drop(payload);
+}
+
+function listenUnixSocket(transport: Transport, gateway: WorkerGateway, path: string, mode: number): () => void {
+  try {
+    return startUnixSocketEdge({ transport, gateway, path, mode });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const taken = code === 'EADDRINUSE';
+    const why = taken ? 'another worker listens there' : message;
+    throw new IluvatarError(taken ? 'conflict' : 'unavailable', `cannot listen on ${path}: ${why}`);
+  }
+}
+
+/** What this machine and the configuration give the engine. */
+function engineOptions(
+  config: WorkerConfig,
+  port: ContainerDriver,
+  backends: string[],
+  log: Log,
+  transport: Transport,
+): EngineOptions {
+  const totalMb = Math.floor(totalmem() / (1024 * 1024));
+  return {
+    clock: { now },
+    port,
+    log,
+    backends,
+    devices: ['cpu'],
+    queue: queuePolicies[config.queue.policy].create({}),
+    eviction: evictionPolicies[config.keepAlive.policy].create({ keepAliveMs: config.keepAlive.ttlMs }),
+    dispatch: dispatchPolicies.cpu.create({}),
+    cpuSlots: config.cpu.slots === 0 ? availableParallelism() : config.cpu.slots,
+    memoryMb: config.memory.budgetMb === 0 ? Math.floor(totalMb * 0.8) : config.memory.budgetMb,
+    bufferMb: config.memory.bufferMb,
+    queueLimit: config.queue.limit,
+    dropAbandoned: config.queue.dropAbandoned,
+    // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
+    cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
+    discard: (payload) => dropPayload(transport, payload),
+    journal: nullJournal,
+  };
+}

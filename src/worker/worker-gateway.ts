@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import type { MethodName } from '../config/api.js';
+import type { Engine } from '../core/engine.js';
+import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import { functionKey } from '../core/function.js';
+import type { FunctionRecord } from '../core/function-record.js';
+import type { Invocation, InvocationSink, Outcome } from '../core/invocation.js';
+import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
+import type { Transport } from '../transport/transport.js';
+import type { PayloadOwner } from './container-driver.js';
+
+/**
+ * The worker behind its edges. The warm path goes through `invoke` and `settled` here: it makes one small object per invocation, no
+ * promise and no closure.
+ */
+
+export interface WorkerGatewayOptions {
+  engine: Engine;
+  transport: Transport;
+  call: Gateway['call'];
+  /** Told of every accepted invocation, after the engine has taken it. */
+  started(): void;
+  /** Told of every end, for metrics, the per-invocation log line and the memory sampler. */
+  observe(result: GatewayResult, fn: FunctionRecord | null): void;
+}
+
+export class WorkerGateway implements Gateway {
+  readonly #engine: Engine;
+  readonly #transport: Transport;
+  readonly #call: Gateway['call'];
+  readonly #started: () => void;
+  readonly #observe: WorkerGatewayOptions['observe'];
+  readonly #handles = new Map<string, number>();
+  readonly #functions: (FunctionRecord | null)[] = [null];
+  readonly #open = new Map<number, Invocation>();
+  readonly #tidPrefix = randomBytes(6).toString('hex');
+  #tidCount = 0;
+
+  constructor(options: WorkerGatewayOptions) {
+    this.#engine = options.engine;
+    this.#transport = options.transport;
+    this.#call = options.call;
+    this.#started = options.started;
+    this.#observe = options.observe;
+  }
+
+  /** Gives a registered function its handle. Handles are never used twice, so a stale one can only be `not_found`. */
+  publish(fn: FunctionRecord): number {
+    const handle = this.#functions.push(fn) - 1;
+    this.#handles.set(fn.key, handle);
+    return handle;
+  }
+
+  withdraw(fn: FunctionRecord): void {
+    const handle = this.#handles.get(fn.key);
+    if (handle === undefined || this.#functions[handle] !== fn) return;
+    this.#handles.delete(fn.key);
+    this.#functions[handle] = null;
+  }
+
+  resolve(name: string, version: string): number {
+    return this.#handles.get(functionKey(name, version)) ?? 0;
+  }
+
+  functionOf(handle: number): FunctionRecord | null {
+    return this.#functions[handle] ?? null;
+  }
+
+  invoke(
+    handle: number,
+    payload: number | Uint8Array | string,
+    timeoutMs: number,
+    tid: string,
+    sink: GatewaySink,
+  ): number {
+    const fn = this.#functions[handle];
+    const name = tid === '' ? this.newTid() : tid;
+    if (fn === null || fn === undefined) {
+      if (typeof payload === 'number') this.drop(payload);
+      const refused = new Settlement(name, 'not_found', 'no such function is registered on this worker', null);
+      this.#observe(refused, null);
+      sink.settled(refused);
+      return 0;
+    }
+    const running = new RunningInvocation(this, sink, payload);
+    const invocation = this.#engine.invoke(fn, null, timeoutMs, name, running);
+    if (running.done) return 0;
+    this.#open.set(invocation.id, invocation);
+    this.#started();
+    return invocation.id;
+  }
+
+  abandon(id: number): void {
+    const invocation = this.#open.get(id);
+    if (invocation !== undefined) this.#engine.abandon(invocation);
+  }
+
+  call(
+    method: MethodName,
+    params: unknown,
+    body: Uint8Array | null,
+    progress: (line: string) => void,
+  ): Promise<unknown> {
+    return this.#call(method, params, body, progress);
+  }
+
+  body(payload: number): Buffer {
+    return this.#transport.body(payload);
+  }
+
+  drop(payload: number): void {
+    this.#transport.drop(payload);
+  }
+
+  /** Unique within this worker's life and, by its random prefix, beyond. */
+  newTid(): string {
+    this.#tidCount = (this.#tidCount + 1) >>> 0;
+    return `${this.#tidPrefix}${this.#tidCount.toString(16).padStart(8, '0')}`;
+  }
+
+  finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome): void {
+    this.#open.delete(invocation.id);
+    const result = new Settlement(invocation.tid, outcome.errorClass, outcome.message, outcome.details);
+    result.payload = outcome.payload as number | Uint8Array | null;
+    result.attempts = invocation.attempts;
+    result.runUs = outcome.runUs;
+    result.state = invocation.containerState;
+    const { enqueuedAt, dispatchedAt, runningAt } = invocation;
+    if (dispatchedAt > 0) {
+      result.queueUs = dispatchedAt - enqueuedAt;
+      if (runningAt > 0) result.startUs = runningAt - dispatchedAt;
+    }
+    this.#observe(result, invocation.fn);
+    sink.settled(result);
+  }
+}
+
+/** The engine's view of a caller: keeps the arguments until a container takes them. */
+class RunningInvocation implements InvocationSink, PayloadOwner {
+  done = false;
+  readonly #gateway: WorkerGateway;
+  readonly #sink: GatewaySink;
+  #payload: number | Uint8Array | string | null;
+
+  constructor(gateway: WorkerGateway, sink: GatewaySink, payload: number | Uint8Array | string) {
+    this.#gateway = gateway;
+    this.#sink = sink;
+    this.#payload = payload;
+  }
+
+  takePayload(): number | Uint8Array | string | null {
+    const payload = this.#payload;
+    this.#payload = null;
+    return payload;
+  }
+
+  settled(invocation: Invocation, outcome: Outcome): void {
+    this.done = true;
+    // Never given to a container (refused, timed out or dropped in the queue): the token must not stay in the transport.
+    if (typeof this.#payload === 'number') this.#gateway.drop(this.#payload);
+    this.#payload = null;
+    this.#gateway.finish(this.#sink, invocation, outcome);
+  }
+}
+
+class Settlement implements GatewayResult {
+  readonly tid: string;
+  readonly errorClass: ErrorClass | null;
+  readonly message: string | null;
+  readonly details: ErrorDetails | null;
+  payload: number | Uint8Array | null = null;
+  queueUs = 0;
+  startUs = 0;
+  runUs = 0;
+  attempts = 1;
+  state: 'cold' | 'prewarm' | 'warm' | null = null;
+
+  constructor(tid: string, errorClass: ErrorClass | null, message: string | null, details: ErrorDetails | null) {
+    this.tid = tid;
+    this.errorClass = errorClass;
+    this.message = message;
+    this.details = details;
+  }
+}
