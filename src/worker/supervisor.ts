@@ -5,7 +5,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
-import { threadFile } from './thread-file.js';
+import { type ThreadFile, threadFile } from './thread-file.js';
 
 /**
  * The main thread's part: runs the shard as one long piscina task, notices when it crashes or stops beating, says so, counts it, and starts it again
@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   log: Log;
   /** A beat this late means that the thread hangs; ms. */
   missedBeatMs?: number;
+  /** What is run as the shard; its own task unless a test puts a faulty one in its place. */
+  task?: ThreadFile;
 }
 
 type State = 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
@@ -84,7 +86,7 @@ export class Supervisor {
   async #launch(): Promise<void> {
     const { config } = this.#options;
     const pool = new Piscina({
-      ...threadFile('./shard-task', import.meta.url),
+      ...(this.#options.task ?? threadFile('./shard-task', import.meta.url)),
       minThreads: 1,
       maxThreads: 1,
       // The task never ends by itself: waiting with Atomics for another one would block the thread's event loop for nothing.

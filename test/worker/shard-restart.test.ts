@@ -1,0 +1,52 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { workerConfigSchema } from '../../src/config/schema.js';
+import { connect } from '../../src/index.js';
+import { Supervisor } from '../../src/worker/supervisor.js';
+import { describeWith } from '../support/requirement.js';
+import { rejection } from './support/worker-fixture.js';
+
+const CRASHING = {
+  filename: fileURLToPath(new URL('./support/crashing-shard.ts', import.meta.url)),
+  execArgv: ['--import', new URL('../../scripts/register-typescript.mjs', import.meta.url).href],
+};
+
+describeWith({ root: true, cgroups: true }, 'a shard that crashes under its clients', () => {
+  it('answers them, comes back with its functions, and leaves no container of the old one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'iluvatar-test-restart-'));
+    const dataDir = join(folder, 'data');
+    mkdirSync(dataDir);
+    mkdirSync(join(folder, 'source'));
+    writeFileSync(
+      join(folder, 'source', 'main.py'),
+      'import time\ndef main(args):\n    time.sleep(args.get("s", 0))\n    return "fine"\n',
+    );
+    const config = workerConfigSchema.parse({ name: `restart-${process.pid}`, dataDir, http: { enabled: false } });
+    const supervisor = new Supervisor({ config, log: pino({ level: 'silent' }), task: CRASHING });
+    await supervisor.start();
+    try {
+      const socket = join(dataDir, 'worker.sock');
+      const client = await connect(socket);
+      await client.register({ name: 'kept', source: join(folder, 'source') });
+      expect((await client.invoke('kept')).result).toBe('fine');
+      const cut = rejection(client.invoke('kept', { s: 20 }));
+      writeFileSync(join(dataDir, 'crash'), '');
+      expect((await cut).errorClass).toBe('unavailable');
+      client.close();
+      await expect
+        .poll(() => supervisor.threads()[0], { timeout: 20_000 })
+        .toMatchObject({ state: 'running', restarts: 1 });
+      await using again = await connect(socket);
+      expect(await again.invoke('kept')).toMatchObject({ result: 'fine', containerState: 'cold' });
+      const { memory } = await again.status();
+      expect(memory).toMatchObject({ cachedContainers: 1, runningContainers: 0 });
+    } finally {
+      await supervisor.stop(1000);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

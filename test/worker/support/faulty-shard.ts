@@ -1,0 +1,45 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import type { FromShard, ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
+
+/**
+ * Stands in for a shard and misbehaves as its data folder's `plan` says, one word per start: `throw`, `reject`, `exit`, `hang`, or `serve`. Faults of a
+ * thread cannot be provoked from outside otherwise. Notes in `starts` what each start was given.
+ */
+export async function runShard({ config, definitions, port }: ShardTask): Promise<ShardEnd> {
+  const tell = (message: FromShard): void => port.postMessage(message);
+  const before = readFileSync(`${config.dataDir}/starts`, 'utf8').split('\n').length - 1;
+  const fault = readFileSync(`${config.dataDir}/plan`, 'utf8').trim().split(' ')[before];
+  appendFileSync(`${config.dataDir}/starts`, `${definitions.map(({ name }) => name).join(',')}\n`);
+  tell({ type: 'listening', httpPort: 1000 + before });
+  if (before === 0) tell({ type: 'registered', definition: { name: 'kept', version: '1' } as never });
+  const beat = setInterval(() => tell({ type: 'beat' }), 20);
+  const stopped = new Promise<null>((resolve) => {
+    port.on('message', ({ type }: { type: string }) => {
+      if (type === 'stop') resolve(null);
+    });
+  });
+  setTimeout(() => misbehave(fault), 50);
+  try {
+    return await stopped;
+  } finally {
+    clearInterval(beat);
+    port.close();
+  }
+}
+
+function misbehave(fault: string | undefined): void {
+  switch (fault) {
+    case 'throw':
+      throw new Error('thrown on the shard');
+    case 'reject':
+      void Promise.reject(new Error('rejected on the shard'));
+      return;
+    case 'exit':
+      process.exit(9);
+      return;
+    case 'hang':
+      for (;;) {}
+    default:
+      return;
+  }
+}
