@@ -68,10 +68,12 @@ Step PlaceDescriptors(UniqueFd* const (&sources)[4]) {
   return Step::Done();
 }
 
-// Written by the still privileged child; the supervisor's own protection against the OOM killer must not be inherited.
-void BecomeKillable() {
+// The first to go when memory runs out, before its supervisor (which may not have the right to protect itself) and
+// before anything of the host. Raising is always allowed; where there is no /proc to say it, the kernel chooses by
+// size, which is the agent too.
+void BecomeFirstVictim() {
   UniqueFd file(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
-  if (file.valid() && write(file.get(), "0", 1) != 1) return;
+  if (file.valid() && write(file.get(), "1000", 4) != 4) return;
 }
 
 Step Confine(const Cell& cell) {
@@ -80,7 +82,7 @@ Step Confine(const Cell& cell) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   setsid();
   umask(022);
-  BecomeKillable();
+  BecomeFirstVictim();
   const bool counted = !cell.request->cgroup.empty() && !cell.cgroups->empty();
   if (Step step = ApplyRlimits(*cell.request, counted, cell.root->all_uids); !step.ok()) return step;
   // Made before the rights are gone, so that nothing but system calls happens after.

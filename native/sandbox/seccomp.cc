@@ -43,9 +43,12 @@ constexpr uint32_t kDenied[] = {
     SYS_adjtimex, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_fanotify_init, SYS_fanotify_mark,
     SYS_lookup_dcookie, SYS_move_pages, SYS_migrate_pages, SYS_mbind, SYS_set_mempolicy, SYS_syslog, SYS_vhangup,
     SYS_sethostname, SYS_setdomainname,
+#ifdef SYS_kexec_file_load
+    SYS_kexec_file_load,
+#endif
 #if defined(__x86_64__)
-    SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_kexec_file_load, SYS__sysctl, SYS_uselib, SYS_ustat, SYS_sysfs,
-    SYS_create_module, SYS_get_kernel_syms, SYS_query_module,
+    SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS__sysctl, SYS_uselib, SYS_ustat, SYS_sysfs, SYS_create_module,
+    SYS_get_kernel_syms, SYS_query_module,
 #endif
     // io_uring_setup, _enter, _register
     425, 426, 427,

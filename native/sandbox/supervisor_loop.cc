@@ -230,6 +230,11 @@ void SupervisorLoop::Fail(const Step& step) {
 
 void SupervisorLoop::End() {
   KillOthers();
+  if (!cell_.own_processes()) {
+    // Only when the agent is reaped do the processes it had detached become our children.
+    waitpid(agent_, nullptr, 0);
+    KillOthers();
+  }
   EndConnection(control_, true);
   _exit(0);
 }

@@ -161,6 +161,9 @@ export interface StationOptions {
   uid?: number;
 }
 
+/** ILUVATAR_TEST_LAUNCHER: another build of it, for example one with sanitizers. */
+export const LAUNCHER = process.env.ILUVATAR_TEST_LAUNCHER ?? nativeFile('iluvatar-launcher');
+
 let sequence = 0;
 
 /** An agents socket, a store, and the spawners started on them. */
@@ -246,7 +249,7 @@ export class Station {
 
   launch(options: StationOptions = {}): Promise<Peer> {
     const name = `launcher-${++sequence}`;
-    return this.start(nativeFile('iluvatar-launcher'), ['--config', this.config(name, options)], name, options.uid);
+    return this.start(LAUNCHER, ['--config', this.config(name, options)], name, options.uid);
   }
 
   peer(role: string, container: string): Promise<Peer> {

@@ -12,6 +12,7 @@ import {
   gone,
   HELLO,
   isRoot,
+  LAUNCHER,
   LOG,
   type Peer,
   READY,
@@ -322,7 +323,7 @@ describe.skipIf(!isRoot)('supervisors (root)', () => {
       ['a missing store', '{"name":"a","agents":"/tmp/none/b","store":"/tmp/none/s"}', 'cannot prepare the root'],
       ['a missing cgroup', '{"name":"a","agents":"/a/b","store":"/s","cgroups":["/none"]}', 'cgroup folder /none'],
     ])('refuse a configuration with %s', async (_what, config, sentence) => {
-      await expect(station.start(launcherPath(), ['--config', config], 'refused')).rejects.toThrow(sentence);
+      await expect(station.start(LAUNCHER, ['--config', config], 'refused')).rejects.toThrow(sentence);
     });
 
     it('survive many requests at once', async () => {
@@ -354,7 +355,3 @@ describe.skipIf(!isRoot)('supervisors (root)', () => {
     expect(cell.supervisor.output(1).trim()).toBe('100000');
   });
 });
-
-function launcherPath(): string {
-  return new URL('../../build/Release/iluvatar-launcher', import.meta.url).pathname;
-}
