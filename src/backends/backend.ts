@@ -1,0 +1,85 @@
+import type { FunctionDefinition } from '../config/api.js';
+import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import type { FunctionSpec } from '../core/function.js';
+import type { ContainerFailure, DestroyReason } from '../core/ports.js';
+
+/** A function made runnable on one backend: layers installed, image pulled. Opaque to everybody else. */
+export interface PreparedFunction {
+  readonly key: string;
+  readonly definition: FunctionDefinition;
+  /** As found in the source when the definition leaves it open. */
+  readonly runtime: string;
+  /** Hash of everything that decides what runs: source, dependencies, interpreter. Same content, same digest. */
+  readonly digest: string;
+}
+
+export interface RunRequest {
+  readonly requestId: number;
+  readonly tid: string;
+  readonly timeoutMs: number;
+  /** A payload token of the shard's transport, or bytes. */
+  readonly payload: number | Uint8Array | string | null;
+}
+
+/** The end of one run. `payload` is a token of the shard's transport (whoever receives it forwards, takes or drops it), bytes, or null. */
+export interface RunResult {
+  readonly requestId: number;
+  readonly errorClass: ErrorClass | null;
+  readonly message: string | null;
+  readonly details: ErrorDetails | null;
+  readonly payload: number | Uint8Array | null;
+  readonly runUs: number;
+}
+
+/** What a container tells its owner. Each may be called from inside the command that caused it. */
+export interface ContainerEvents {
+  ready(): void;
+  /** It never became ready; nothing of it is left or will be. */
+  failed(failure: ContainerFailure): void;
+  completed(result: RunResult): void;
+  /** It died on its own: everything it was running ends with this failure. `destroy` is still called. */
+  exited(failure: ContainerFailure): void;
+  output(stream: 'stdout' | 'stderr', chunk: Buffer): void;
+}
+
+/** One container. Commands never throw. */
+export interface BackendContainer {
+  /** The name under which everything it owns can be found: `<worker>/<container>`. */
+  readonly name: string;
+  run(request: RunRequest): void;
+  cancel(requestId: number, reason: 'timeout' | 'cancelled'): void;
+  /** Resolves when processes, cgroups and files are gone and the memory is free. Idempotent. */
+  destroy(reason: DestroyReason): Promise<void>;
+}
+
+export interface BackendHealth {
+  readonly name: string;
+  readonly healthy: boolean;
+  /** Sentences for people: what is missing, which protections are off, and what would bring them. */
+  readonly notes: readonly string[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/**
+ * Something that makes and runs containers. Implementations: `process` (embedded), later containerd, docker, simulated. It does
+ * not decide when to create, keep or evict: the engine does. Not promised: that `create` is fast, or that two creations finish in order.
+ */
+export interface Backend {
+  readonly name: string;
+  start(): Promise<void>;
+  /** Registration: everything slow happens here. `progress` gets one line per step. Rejects with an IluvatarError. */
+  prepare(
+    definition: FunctionDefinition,
+    spec: FunctionSpec,
+    progress: (line: string) => void,
+  ): Promise<PreparedFunction>;
+  /** The function is gone: pools and zygotes kept for it may go. */
+  release(prepared: PreparedFunction): Promise<void>;
+  create(prepared: PreparedFunction, spec: FunctionSpec, id: number, events: ContainerEvents): BackendContainer;
+  /** Measured memory of each, bytes, in one batch off the shard; 0 = could not be read. */
+  memory(containers: readonly BackendContainer[]): Promise<number[]>;
+  health(): BackendHealth;
+  /** Removes what this worker owns; resolves with what was removed. */
+  clean(): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}

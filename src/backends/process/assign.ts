@@ -1,0 +1,123 @@
+import { chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkerConfig } from '../../config/schema.js';
+import { type CgroupLimits, native } from '../../native.js';
+import { FrameType } from '../../transport/frames.js';
+import type { Transport } from '../../transport/transport.js';
+import type { AgentsSocket } from './agents-socket.js';
+import type { Cell } from './cell.js';
+import { type CgroupLayout, writeCpuShares } from './cgroups.js';
+import type { AgentChannel, ChannelEvents } from './channel.js';
+import type { ProcessContainer } from './container.js';
+import type { ProcessFunction } from './function.js';
+import { HttpChannel } from './http-channel.js';
+import { LegacySocketChannel } from './legacy-socket-channel.js';
+import type { Reaper } from './reaper.js';
+
+/** Turns a stem cell into a function's container: limits first, then ASSIGN, then the way to speak to it. */
+export interface AssignContext {
+  readonly scope: string;
+  readonly transport: Transport;
+  readonly reaper: Reaper;
+  readonly socket: AgentsSocket;
+  readonly layout: CgroupLayout;
+  readonly cpuEnforce: WorkerConfig['cpu']['enforce'];
+  readonly maxBodyBytes: number;
+  readonly outputBytes: number;
+  readonly killGraceMs: number;
+  /** Host folder with one folder of sockets per container. */
+  readonly oldAgents: string;
+  gone(container: ProcessContainer): void;
+}
+
+/**
+ * Returns the channel of an old agent, or null for frames. `port` is that of an HTTP agent. Throws when a limit cannot be set: a container
+ * without its limits must not run.
+ */
+export function assignCell(
+  cell: Cell,
+  fn: ProcessFunction,
+  context: AssignContext,
+  seed: string,
+  port: number,
+  events: ChannelEvents,
+): AgentChannel | null {
+  const { definition } = fn;
+  setLimits(cell, fn, context);
+  const env: Record<string, string> = { ...definition.env };
+  const legacy = definition.server === 'framed' ? null : definition.server;
+  let sockets: string | undefined;
+  if (legacy === 'legacy-socket') {
+    sockets = cell.name;
+    makeSocketFolder(cell, context.oldAgents);
+  }
+  if (legacy !== null) {
+    env['__IL_HOST'] = '127.0.0.1';
+    env['__IL_PORT'] = `${port}`;
+    env['__IL_SOCKET'] = '/iluvatar/sockets/sock';
+  }
+  const meta = JSON.stringify({
+    function: fn.key,
+    runtime: fn.runtime,
+    code: fn.code,
+    layers: fn.layers,
+    entry: fn.entry,
+    env,
+    tmpMb: fn.tmpMb,
+    maxBody: context.maxBodyBytes,
+    outputBytes: context.outputBytes,
+    concurrency: definition.concurrency,
+    seed,
+    legacy,
+    argv: fn.argv,
+    ...(sockets === undefined ? {} : { sockets }),
+    // Without a memory cgroup the address space of data is the only limit there is.
+    ...(context.layout.memory ? {} : { rlimitDataMb: definition.memoryMb }),
+  });
+  if (cell.supervisor === null) throw new Error('its supervisor is gone');
+  cell.supervisor.send(FrameType.assign, 0, 0, 0, 0, 0, 0, meta, null);
+  if (legacy === 'legacy-socket') {
+    return new LegacySocketChannel(context.transport, join(context.oldAgents, cell.name, 'sock'), events);
+  }
+  if (legacy === 'http') {
+    const { maxBodyBytes, transport } = context;
+    const takeBody = (payload: number): Buffer => {
+      const body = transport.body(payload);
+      transport.drop(payload);
+      return body;
+    };
+    return new HttpChannel({ port, maxBodyBytes, takeBody }, events);
+  }
+  return null;
+}
+
+const INTERRUPTED_MAX = 100;
+
+function setLimits(cell: Cell, fn: ProcessFunction, context: AssignContext): void {
+  const { layout, cpuEnforce } = context;
+  if (cell.cgroup.dirs.length === 0) return;
+  const { memoryMb, cpus, pids } = fn.definition;
+  const limits: CgroupLimits = {
+    memoryBytes: layout.memory ? memoryMb * 1_048_576 : null,
+    cpus: layout.cpu !== -1 && cpuEnforce === 'quota' ? cpus : null,
+    // The supervisor is in there too.
+    pids: layout.pids ? pids + 1 : null,
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      native().cgroup.setLimits(cell.cgroup.dirs, layout.versions as number[], limits);
+      break;
+    } catch (error) {
+      // A memory limit's write waits for the kernel's books and ends with EINTR when a signal (SIGCHLD) comes meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR' || attempt === INTERRUPTED_MAX) throw error;
+    }
+  }
+  if (cpuEnforce === 'shares') writeCpuShares(layout, cell.cgroup.dirs, cpus);
+}
+
+function makeSocketFolder(cell: Cell, oldAgents: string): void {
+  const folder = join(oldAgents, cell.name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  cell.oldAgent = true;
+  if (cell.userId !== null) chownSync(folder, cell.userId, cell.userId);
+}

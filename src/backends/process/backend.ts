@@ -1,0 +1,234 @@
+import type { FunctionDefinition } from '../../config/api.js';
+import type { WorkerConfig } from '../../config/schema.js';
+import { IluvatarError } from '../../core/errors.js';
+import { type FunctionSpec, functionKey } from '../../core/function.js';
+import type { Transport } from '../../transport/transport.js';
+import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import { AgentsSocket } from './agents-socket.js';
+import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
+import type { CellShape } from './cell-pool.js';
+import { ProcessContainer } from './container.js';
+import type { ProcessFunction } from './function.js';
+import type { Lifecycle } from './lifecycle.js';
+import type { BackendLog } from './log.js';
+import { prepareFunction } from './prepare.js';
+import { cellShape } from './runtimes.js';
+import type { CellSource } from './spawner-slot.js';
+
+/**
+ * The embedded backend: containers are process trees on this machine, made by spawners (a launcher, warm interpreters) ahead of
+ * time and turned into a function's container when one is asked for. One instance per shard, on the shard's transport.
+ */
+export interface ProcessBackendOptions {
+  readonly config: WorkerConfig;
+  readonly transport: Transport;
+  readonly lifecycle: Lifecycle;
+  readonly log: BackendLog;
+  /** Which shard this is: what it owns carries the number. */
+  readonly shard?: number;
+}
+
+const STOP_LIMIT_MS = 15_000;
+
+export class ProcessBackend implements Backend {
+  readonly name = 'process';
+  readonly #options: ProcessBackendOptions;
+  readonly #scope: string;
+  readonly #socket: AgentsSocket;
+  readonly #containers = new Set<ProcessContainer>();
+  /** Functions per cell shape: a shape nobody uses keeps no cells. */
+  readonly #shapes = new Map<string, number>();
+  #parts: Parts | null = null;
+  #memoryReads = 0;
+  #created = 0;
+
+  constructor(options: ProcessBackendOptions) {
+    const { config, shard = 0 } = options;
+    this.#options = options;
+    this.#scope = shard === 0 ? config.name : `${config.name}.${shard}`;
+    this.#socket = new AgentsSocket(options.transport, options.log);
+  }
+
+  async start(): Promise<void> {
+    if (this.#parts !== null) throw new IluvatarError('conflict', 'the process backend is already started');
+    const parts = await assemble(this.#options, this.#scope, this.#socket, (container) =>
+      this.#containers.delete(container),
+    );
+    this.#parts = parts;
+    parts.cgroups.fill();
+    // In the background: a worker answers before its interpreters are warm, and starts wait for them.
+    parts.launcher.start();
+    parts.base?.start();
+  }
+
+  async prepare(
+    definition: FunctionDefinition,
+    spec: FunctionSpec,
+    progress: (line: string) => void,
+  ): Promise<PreparedFunction> {
+    const parts = this.#started();
+    const fn = await prepareFunction(
+      {
+        paths: parts.paths,
+        layers: parts.layers,
+        lifecycle: this.#options.lifecycle,
+        sourceMaxBytes: this.#options.config.limits.sourceMaxBytes,
+        python: parts.python,
+        node: parts.node,
+      },
+      definition,
+      functionKey(spec.name, spec.version),
+      progress,
+    );
+    const layer = fn.layers[0];
+    if (layer !== undefined && fn.zygoteModules.length > 0 && parts.zygotes !== null) {
+      progress(`warming an interpreter with ${fn.zygoteModules.join(', ')}`);
+      const failure = await parts.zygotes.want(layer, fn.zygoteModules);
+      // Not the end of it: the base interpreter starts the function too, only slower.
+      if (failure !== null) progress(`no interpreter of its own: ${failure}`);
+    }
+    const shape = this.#shape(fn);
+    const key = JSON.stringify(shape);
+    this.#shapes.set(key, (this.#shapes.get(key) ?? 0) + 1);
+    this.#source(fn, parts);
+    return fn;
+  }
+
+  async release(prepared: PreparedFunction): Promise<void> {
+    const parts = this.#parts;
+    if (parts === null) return;
+    const fn = prepared as ProcessFunction;
+    const layer = fn.layers[0];
+    if (layer !== undefined && fn.zygoteModules.length > 0) await parts.zygotes?.unwant(layer, fn.zygoteModules);
+    const shape = this.#shape(fn);
+    const key = JSON.stringify(shape);
+    const left = (this.#shapes.get(key) ?? 1) - 1;
+    if (left > 0) {
+      this.#shapes.set(key, left);
+      return;
+    }
+    this.#shapes.delete(key);
+    // The base interpreter's plain cells stay: the next Python function is likely.
+    if (shape.argv !== null) await parts.launcher.drop(shape);
+  }
+
+  create(prepared: PreparedFunction, _spec: FunctionSpec, id: number, events: ContainerEvents): BackendContainer {
+    const parts = this.#started();
+    const fn = prepared as ProcessFunction;
+    const container = new ProcessContainer(fn, id, this.#source(fn, parts), parts.assign, events);
+    this.#created++;
+    this.#containers.add(container);
+    container.start();
+    return container;
+  }
+
+  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+    const { layout } = this.#started();
+    const { lifecycle } = this.#options;
+    this.#memoryReads += containers.length;
+    const cells = containers.map((container) => (container as ProcessContainer).cell);
+    if (layout.memory) {
+      const versions = [...layout.versions];
+      return lifecycle.run('memoryBytes', {
+        groups: cells.map((cell) => ({ dirs: cell?.cgroup.dirs ?? [], versions })),
+      });
+    }
+    return lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+  }
+
+  health(): BackendHealth {
+    const parts = this.#parts;
+    const counters = this.#counters();
+    if (parts === null) return { name: this.name, healthy: false, notes: ['not started'], counters };
+    const notes = [...parts.notes];
+    const slots = [parts.launcher, ...(parts.base === null ? [] : [parts.base])];
+    for (const slot of slots) {
+      for (const off of slot.off) if (!notes.includes(off)) notes.push(off);
+      if (slot.lastFailure !== null) notes.push(`the spawner "${slot.name}" is down: ${slot.lastFailure}`);
+    }
+    const usable = slots.some((slot) => slot.lastFailure === null);
+    return { name: this.name, healthy: usable, notes, counters };
+  }
+
+  async clean(): Promise<readonly string[]> {
+    const parts = this.#started();
+    const keep = new Set<string>(parts.reaper.names());
+    for (const container of this.#containers) if (container.cell !== null) keep.add(container.cell.name);
+    for (const slot of slotsOf(parts)) for (const name of slot.names()) keep.add(name);
+    for (const name of parts.cgroups.names()) keep.add(name);
+    return this.#options.lifecycle.run('sweep', {
+      parents: [...parts.layout.parents],
+      versions: [...parts.layout.versions],
+      keep: [...keep],
+      folders: [parts.paths.oldAgents],
+    });
+  }
+
+  async stop(): Promise<void> {
+    const parts = this.#parts;
+    if (parts === null) return;
+    this.#parts = null;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#options.log.error({ limitMs: STOP_LIMIT_MS }, 'the process backend did not stop in time');
+        resolve();
+      }, STOP_LIMIT_MS);
+    });
+    await Promise.race([this.#stopAll(parts), limit]);
+    clearTimeout(timer);
+  }
+
+  async #stopAll(parts: Parts): Promise<void> {
+    await Promise.all([...this.#containers].map((container) => container.destroy('stopping')));
+    await disassemble(parts, this.#options, this.#socket);
+  }
+
+  #started(): Parts {
+    if (this.#parts === null) throw new IluvatarError('unavailable', 'the process backend is not running');
+    return this.#parts;
+  }
+
+  #shape(fn: ProcessFunction): CellShape {
+    const parts = this.#started();
+    return cellShape(fn, parts.python.interpreter, parts.node.interpreter, parts.agents);
+  }
+
+  #source(fn: ProcessFunction, parts: Parts): CellSource {
+    const { sandbox } = this.#options.config;
+    const shape = this.#shape(fn);
+    if (shape.argv === null) {
+      if (parts.zygotes === null) throw new IluvatarError('unavailable', 'there is no Python here');
+      return parts.zygotes.source(fn.layers[0] ?? null, fn.zygoteModules, shape);
+    }
+    // A waiting launcher child costs next to nothing; a waiting interpreter or Node process costs its memory.
+    const light = shape.argv[0] === '@assign';
+    return parts.launcher.source(shape, light ? sandbox.stemCells : sandbox.nodeCells);
+  }
+
+  #counters(): Record<string, number> {
+    const parts = this.#parts;
+    const sum: Record<string, number> = {
+      containers: this.#containers.size,
+      created: this.#created,
+      memoryReads: this.#memoryReads,
+      strangersRefused: this.#socket.refused,
+    };
+    if (parts === null) return sum;
+    for (const slot of slotsOf(parts)) {
+      for (const [name, value] of Object.entries(slot.counters())) {
+        const key = `cells${name[0]?.toUpperCase()}${name.slice(1)}`;
+        sum[key] = (sum[key] ?? 0) + value;
+      }
+      sum['spawnerRestarts'] = (sum['spawnerRestarts'] ?? 0) + slot.restarts;
+    }
+    sum['zygotes'] = parts.zygotes?.size ?? 0;
+    sum['zygotesEvicted'] = parts.zygotes?.evicted ?? 0;
+    sum['zygotesFailed'] = parts.zygotes?.failed ?? 0;
+    sum['cgroupsReady'] = parts.cgroups.size;
+    sum['containersStuck'] = parts.reaper.stuck;
+    sum['layersInstalled'] = parts.layers.installed;
+    sum['layersReused'] = parts.layers.reused;
+    return sum;
+  }
+}

@@ -1,0 +1,118 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkerConfig } from '../../config/schema.js';
+import { type CgroupMount, native } from '../../native.js';
+
+/**
+ * Finds the cgroup hierarchies this worker can use (v1, v2, both, none) and makes its folder in each:
+ * `<mount>/<parent>/<scope>`. What is missing becomes a sentence for people. Containers get one folder per hierarchy below it.
+ */
+export interface CgroupLayout {
+  /** Absolute folders of this worker, one per hierarchy; empty = no cgroups. */
+  readonly parents: readonly string[];
+  /** Version of each. */
+  readonly versions: readonly number[];
+  /** Index of the hierarchy with the cpu controller (for shares); -1 = none. */
+  readonly cpu: number;
+  readonly memory: boolean;
+  readonly pids: boolean;
+  readonly notes: readonly string[];
+}
+
+/** `cpuacct` only measures, but a limit that nobody can check is worth little. */
+const CONTROLLERS = ['memory', 'cpu', 'pids', 'cpuacct'] as const;
+
+const NO_CGROUPS: Omit<CgroupLayout, 'notes'> = { parents: [], versions: [], cpu: -1, memory: false, pids: false };
+
+export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): CgroupLayout {
+  if (config.mode === 'none') return { ...NO_CGROUPS, notes: ['cgroups: switched off (cgroup.mode)'] };
+  let mounts: CgroupMount[];
+  try {
+    mounts = native().cgroup.mounts();
+  } catch (error) {
+    return { ...NO_CGROUPS, notes: [`cgroups: cannot read the mounts: ${(error as Error).message}`] };
+  }
+  const parents: string[] = [];
+  const versions: number[] = [];
+  const notes: string[] = [];
+  const found = new Set<string>();
+  /** Controllers by the reason why they cannot be used. */
+  const refused = new Map<string, string[]>();
+  let cpu = -1;
+  for (const mount of mounts) {
+    const wanted = mount.controllers.filter((name) => CONTROLLERS.includes(name as 'cpu') && !found.has(name));
+    if (wanted.length === 0) continue;
+    const folder = join(mount.path, config.parent, scope);
+    try {
+      if (mount.version === 2) prepareUnified(mount.path, [config.parent, scope], wanted);
+      mkdirSync(folder, { recursive: true });
+      // A folder can exist and still belong to somebody else: only making one below it shows that containers can be placed.
+      const trial = join(folder, `.trial-${process.pid}`);
+      mkdirSync(trial);
+      rmdirSync(trial);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code === 'EACCES' || code === 'EPERM' ? 'only root may make them here' : message;
+      refused.set(reason, [...(refused.get(reason) ?? []), ...wanted]);
+      continue;
+    }
+    if (wanted.includes('cpu')) cpu = parents.length;
+    for (const name of wanted) found.add(name);
+    parents.push(folder);
+    versions.push(mount.version);
+  }
+  for (const [reason, names] of refused) notes.push(`cgroups: no limits through ${names.join(', ')}: ${reason}`);
+  const meaning = { memory: 'memory limits', cpu: 'CPU limits', pids: 'process limits' } as const;
+  for (const name of ['memory', 'cpu', 'pids'] as const) {
+    if (!found.has(name) && !notes.some((note) => note.includes(name))) {
+      notes.push(`cgroups: no "${name}" controller here, so no ${meaning[name]}`);
+    }
+  }
+  return { parents, versions, cpu, memory: found.has('memory'), pids: found.has('pids'), notes };
+}
+
+/** v2 hands a controller down one level at a time, through `cgroup.subtree_control` of every ancestor. */
+function prepareUnified(mount: string, below: readonly string[], controllers: readonly string[]): void {
+  const request = controllers
+    .filter((name) => name !== 'cpuacct')
+    .map((name) => `+${name}`)
+    .join(' ');
+  let folder = mount;
+  for (const name of ['', ...below]) {
+    folder = join(folder, name);
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, 'cgroup.subtree_control');
+    const on = readFileSync(file, 'utf8').trim().split(/\s+/);
+    if (controllers.every((wanted) => wanted === 'cpuacct' || on.includes(wanted))) continue;
+    writeFileSync(file, request);
+  }
+}
+
+/** Folders of one container, in the order of `CgroupLayout.parents`. */
+export function cgroupDirs(layout: CgroupLayout, name: string): string[] {
+  return layout.parents.map((parent) => join(parent, name));
+}
+
+/** Relative CPU weight instead of a quota (`cpu.enforce: shares`). */
+export function writeCpuShares(layout: CgroupLayout, dirs: readonly string[], cpus: number): void {
+  const dir = dirs[layout.cpu];
+  if (dir === undefined) return;
+  if (layout.versions[layout.cpu] === 2) {
+    writeFileSync(join(dir, 'cpu.weight'), `${Math.min(10_000, Math.max(1, Math.round(cpus * 100)))}`);
+  } else {
+    writeFileSync(join(dir, 'cpu.shares'), `${Math.max(2, Math.round(cpus * 1024))}`);
+  }
+}
+
+/** Takes away the worker's own folders when nothing is in them; the shared parent goes with the last worker. */
+export function removeCgroupParents(layout: CgroupLayout): void {
+  for (const parent of layout.parents) {
+    for (const folder of [parent, join(parent, '..')]) {
+      try {
+        if (existsSync(folder)) rmdirSync(folder);
+      } catch {
+        // Another worker's folder, or a process that has not ended yet: the next start sweeps it.
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { createServer } from 'node:net';
+import { IluvatarError } from '../../core/errors.js';
+
+/**
+ * Keeps two workers of one name apart: each would take the other's containers for leftovers and kill them. The lock is an
+ * abstract socket, which the kernel takes away with its process, however that ends.
+ */
+export interface NameLock {
+  release(): void;
+}
+
+export function assertAlone(parent: string, scope: string): Promise<NameLock> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') {
+        reject(error);
+        return;
+      }
+      reject(
+        new IluvatarError(
+          'conflict',
+          `another worker named "${scope}" runs on this machine: give this one another name`,
+        ),
+      );
+    });
+    server.listen(`\0iluvatar/${parent}/${scope}`, () => {
+      server.unref();
+      resolve({ release: () => server.close() });
+    });
+  });
+}

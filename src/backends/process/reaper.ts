@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import type { AgentsSocket } from './agents-socket.js';
+import type { Cell } from './cell.js';
+import type { CgroupLayout } from './cgroups.js';
+import type { Lifecycle } from './lifecycle.js';
+import type { BackendLog } from './log.js';
+import type { UserIds } from './user-ids.js';
+
+/**
+ * Ends cells and gives back what they held: processes, cgroups, uids, folders. Batched, because a hundred containers of an
+ * unregistered function end together.
+ */
+interface Ending {
+  readonly cell: Cell;
+  readonly done: () => void;
+}
+
+/** A supervisor ends its container as soon as its connection ends; one that does not is killed after this. */
+const GRACE_MS = 1_000;
+const LIMIT_MS = 10_000;
+
+export class Reaper {
+  readonly #socket: AgentsSocket;
+  readonly #layout: CgroupLayout;
+  readonly #lifecycle: Lifecycle;
+  readonly #userIds: UserIds | null;
+  readonly #log: BackendLog;
+  readonly #oldAgents: string;
+  /** Also of those that are gone: ending one twice would give its uid back twice. */
+  readonly #known = new WeakMap<Cell, Promise<void>>();
+  readonly #ending = new Map<Cell, Promise<void>>();
+  #batch: Ending[] = [];
+  #scheduled = false;
+  /** Cells whose processes could not be ended. */
+  stuck = 0;
+  ended = 0;
+
+  constructor(
+    socket: AgentsSocket,
+    layout: CgroupLayout,
+    lifecycle: Lifecycle,
+    userIds: UserIds | null,
+    log: BackendLog,
+    oldAgents: string,
+  ) {
+    this.#socket = socket;
+    this.#layout = layout;
+    this.#lifecycle = lifecycle;
+    this.#userIds = userIds;
+    this.#log = log;
+    this.#oldAgents = oldAgents;
+  }
+
+  /** Resolves when nothing of it is left. Never rejects. Idempotent. */
+  end(cell: Cell): Promise<void> {
+    const known = this.#known.get(cell);
+    if (known !== undefined) return known;
+    cell.close(this.#socket);
+    const promise = new Promise<void>((resolve) => {
+      this.#batch.push({ cell, done: resolve });
+    });
+    this.#known.set(cell, promise);
+    this.#ending.set(cell, promise);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    }
+    return promise;
+  }
+
+  /** Every ending under way. */
+  async settled(): Promise<void> {
+    while (this.#ending.size > 0) await Promise.all(this.#ending.values());
+  }
+
+  names(): string[] {
+    return [...this.#ending.keys()].map((cell) => cell.name);
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const batch = this.#batch;
+    this.#batch = [];
+    void this.#gone(batch).then((gone) => {
+      for (const [index, { cell, done }] of batch.entries()) {
+        this.ended++;
+        if (gone[index] === true) {
+          if (cell.userId !== null) this.#userIds?.give(cell.userId);
+        } else {
+          // Its uid stays taken: a live process of that uid could otherwise signal the next container's.
+          this.stuck++;
+          this.#log.error({ container: cell.name, pid: cell.pid }, 'a container could not be ended');
+        }
+        this.#ending.delete(cell);
+        done();
+      }
+    });
+  }
+
+  async #gone(batch: readonly Ending[]): Promise<boolean[]> {
+    try {
+      const folders = batch.filter(({ cell }) => cell.oldAgent).map(({ cell }) => join(this.#oldAgents, cell.name));
+      const gone =
+        this.#layout.parents.length === 0
+          ? await this.#lifecycle.run('awaitProcesses', {
+              pids: batch.map(({ cell }) => cell.pid),
+              graceMs: GRACE_MS,
+              limitMs: LIMIT_MS,
+            })
+          : await this.#lifecycle.run('removeCgroups', {
+              groups: batch.map(({ cell }) => ({ dirs: cell.cgroup.dirs, versions: [...this.#layout.versions] })),
+              graceMs: GRACE_MS,
+              limitMs: LIMIT_MS,
+            });
+      if (folders.length > 0) await this.#lifecycle.run('removeFolders', { folders });
+      return gone;
+    } catch (error) {
+      this.#log.error({ reason: (error as Error).message }, 'containers could not be removed');
+      return batch.map(() => false);
+    }
+  }
+}
