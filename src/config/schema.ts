@@ -29,8 +29,7 @@ export const workerConfigSchema = z
     threads: z
       .boolean()
       .default(true)
-      .describe('Run shards in worker threads; false = everything on the calling thread'),
-    shards: z.number().int().min(1).max(64).default(1).describe('Engine threads'),
+      .describe('Run the shard in a thread of its own under a supervisor; false = everything on the calling thread'),
     http: z
       .strictObject({
         enabled: z.boolean().default(true).describe('Serve HTTP'),

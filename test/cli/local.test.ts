@@ -25,13 +25,13 @@ describe('config', () => {
     const env = { ILUVATAR__HTTP__PORT: '2222' };
     const [show, before, explain, schema] = await Promise.all([
       iluvatar(['config', 'show', '--config', file, '--json'], { env }),
-      iluvatar(['--config', file, '--set', 'shards=2', 'config', 'show', '--set', 'name=x'], { env }),
+      iluvatar(['--config', file, '--set', 'lifecycleThreads=3', 'config', 'show', '--set', 'name=x'], { env }),
       iluvatar(['config', 'explain', 'http.port', '--config', file], { env }),
       iluvatar(['config', 'schema']),
     ]);
     expect(JSON.parse(show.stdout).http).toMatchObject({ port: 2222, address: '0.0.0.0' });
     expect(before.stdout).toMatch(/^name: x\n/);
-    expect(before.stdout).toContain('shards: 2\n');
+    expect(before.stdout).toContain('lifecycleThreads: 3\n');
     expect(explain.stdout).toContain('value        2222 (environment variable ILUVATAR__HTTP__PORT)\n');
     expect(JSON.parse(schema.stdout).properties.http.type).toBe('object');
   });

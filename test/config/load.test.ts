@@ -99,13 +99,13 @@ describe('sources', () => {
   });
 
   it('reads JSON and YAML alike', () => {
-    const expected = parseConfig({ shards: 3, sandbox: { zygoteImports: ['json'] } });
-    expect(loadConfig({ file: file('{"shards": 3, "sandbox": {"zygoteImports": ["json"]}}', 'json') }).config).toEqual(
-      expected,
-    );
-    expect(loadConfig({ file: file('shards: 3 # three\nsandbox:\n  zygoteImports: [json]\n', 'yml') }).config).toEqual(
-      expected,
-    );
+    const expected = parseConfig({ lifecycleThreads: 3, sandbox: { zygoteImports: ['json'] } });
+    expect(
+      loadConfig({ file: file('{"lifecycleThreads": 3, "sandbox": {"zygoteImports": ["json"]}}', 'json') }).config,
+    ).toEqual(expected);
+    expect(
+      loadConfig({ file: file('lifecycleThreads: 3 # three\nsandbox:\n  zygoteImports: [json]\n', 'yml') }).config,
+    ).toEqual(expected);
     expect(loadConfig({ file: file('') }).config).toEqual(parseConfig());
   });
 

@@ -66,8 +66,8 @@ export async function assemble(
       keep: [],
       folders: [paths.staging, paths.oldAgents],
     });
-    const share = Math.floor(sandbox.uidCount / config.shards);
-    const userIds = process.getuid?.() === 0 ? new UserIds(sandbox.uidBase + shard * share, share) : null;
+    const { uidBase, uidCount } = sandbox;
+    const userIds = process.getuid?.() === 0 ? new UserIds(uidBase + shard * uidCount, uidCount) : null;
     const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
     const reaper = new Reaper(socket, layout, lifecycle, userIds, log, paths.oldAgents);
     const defaults = { tmpMb: STEM_TMP_MB, files: sandbox.openFiles, processes: 0 };

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { resolveDataDir, SOCKET_PATH_MAX } from '../../config/paths.js';
 import type { WorkerConfig } from '../../config/schema.js';
 
 /**
@@ -22,16 +23,6 @@ export interface BackendPaths {
   readonly oldAgents: string;
   /** The temporary folder that holds the sockets instead of `dataDir`; null = none. */
   readonly temporary: string | null;
-}
-
-/** Longest path a unix socket address holds. */
-const SOCKET_PATH_MAX = 107;
-
-export function resolveDataDir(config: Pick<WorkerConfig, 'name' | 'dataDir'>): string {
-  if (config.dataDir !== '') return config.dataDir;
-  if (process.getuid?.() === 0) return `/var/lib/iluvatar/${config.name}`;
-  const state = process.env['XDG_STATE_HOME'];
-  return join(state === undefined || state === '' ? join(homedir(), '.local/state') : state, 'iluvatar', config.name);
 }
 
 /** Makes the folders. Throws system errors (EACCES, ENOSPC) with their path. */

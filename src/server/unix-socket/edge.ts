@@ -250,7 +250,7 @@ function tidPrefix(meta: string): string {
 
 /** A time as the wire has it: 32 bits of µs, a longer one reads as the longest (71 minutes). */
 function word(us: number): number {
-  return us > 0xffff_ffff ? 0xffff_ffff : us;
+  return Math.min(us, 0xffff_ffff);
 }
 
 function attempts(result: GatewayResult): { attempts?: number } {

@@ -9,7 +9,7 @@ import sys
 
 
 def reseed():
-    """Runs in the child, after PyOS_AfterFork_Child. Touches only what is loaded: each page written is memory of this container alone."""
+    """Runs in the child, after PyOS_AfterFork_Child, which has seeded `random` already. Touches only what is loaded: each page written is memory of this container alone."""
     modules = sys.modules
     for name, renew in _RENEWALS:
         module = modules.get(name)
@@ -18,10 +18,6 @@ def reseed():
                 renew(module)
             except Exception as error:  # a library we do not know well enough must not cost the start
                 os.write(2, ("iluvatar: %s could not be reseeded: %s\n" % (name, error)).encode())
-
-
-def _random(module):
-    module.seed(os.urandom(32))
 
 
 def _uuid(module):
@@ -37,7 +33,9 @@ def _numpy(module):
 
 
 def _ssl(module):
-    module.RAND_add(os.urandom(32), 32.0)
+    # Since 1.1.1 OpenSSL notices a fork by itself; waking its generator here would cost a third of a container's start.
+    if module.OPENSSL_VERSION_INFO < (1, 1, 1):
+        module.RAND_add(os.urandom(32), 32.0)
 
 
 def _tempfile(module):
@@ -54,7 +52,6 @@ def _torch(module):
 
 
 _RENEWALS = (
-    ("random", _random),
     ("uuid", _uuid),
     ("numpy.random", _numpy),
     ("ssl", _ssl),
