@@ -1,6 +1,7 @@
 // See files.h.
 #include "cgroup/files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@ namespace iluvatar::cgroup {
 namespace {
 
 constexpr size_t kMaxFileBytes = 1u << 20;
+// A memory limit's write waits for the kernel's books and ends with EINTR when a signal (SIGCHLD) comes meanwhile.
+constexpr int kMostInterruptions = 100;
 
 std::optional<uint64_t> ParseNumber(std::string_view text) {
   uint64_t value = 0;
@@ -25,7 +28,9 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
 system::Status WriteFile(const std::string& path, std::string_view text) {
   system::UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.valid()) return system::Status::Errno("open", path);
-  if (write(file.get(), text.data(), text.size()) < 0) return system::Status::Errno("write", path);
+  for (int interruptions = 0; write(file.get(), text.data(), text.size()) < 0; ++interruptions) {
+    if (errno != EINTR || interruptions == kMostInterruptions) return system::Status::Errno("write", path);
+  }
   return system::Status::Ok();
 }
 

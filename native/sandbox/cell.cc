@@ -75,12 +75,8 @@ Step JoinCgroups(const Cell& cell) {
 
 Step IsolateRest(const Cell& cell) {
   int flags = cell.namespaces & CLONE_NEWCGROUP;
-  const bool own_network = !cell.request->host_network && (cell.namespaces & CLONE_NEWNET) != 0;
-  if (own_network) flags |= CLONE_NEWNET;
+  if (cell.own_network()) flags |= CLONE_NEWNET;
   if (flags != 0 && unshare(flags) != 0) return Step::Failed("unshare network");
-  if (own_network) {
-    if (Step step = BringUpLoopback(); !step.ok()) return step;
-  }
   if ((cell.namespaces & CLONE_NEWUTS) != 0) {
     const std::string& name = cell.request->container;
     if (sethostname(name.data(), std::min<size_t>(name.size(), 64)) != 0) return Step::Failed("sethostname");
@@ -88,7 +84,7 @@ Step IsolateRest(const Cell& cell) {
   return Step::Done();
 }
 
-Step MountOwnFolders(const Cell& cell) {
+Step MountProc(const Cell& cell) {
   if (!cell.root->private_view) return Step::Done();
   // hidepid: an agent sees its own processes, not the supervisor. A user namespace may be refused a proc of its own
   // (said at start): then there is none.
@@ -96,6 +92,14 @@ Step MountOwnFolders(const Cell& cell) {
       !cell.root->user_namespace) {
     return Step::Failed("mount /proc");
   }
+  return Step::Done();
+}
+
+Step FinishIsolation(const Cell& cell) {
+  if (cell.own_network()) {
+    if (Step step = BringUpLoopback(); !step.ok()) return step;
+  }
+  if (!cell.root->private_view) return Step::Done();
   if (mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, TmpOptions(cell.request->tmp_mb).c_str()) != 0) {
     return Step::Failed("mount /tmp");
   }

@@ -26,17 +26,21 @@ struct Cell {
   // Already born in its v2 cgroup.
   bool born_in_cgroup;
 
+  bool own_network() const { return !request->host_network && (namespaces & 0x40000000 /* CLONE_NEWNET */) != 0; }
   bool own_processes() const { return (namespaces & 0x20000000 /* CLONE_NEWPID */) != 0; }
 };
 
 Step JoinCgroups(const Cell& cell);
 
-// Private network with only `lo`, unless the host's was asked for; host name; cgroup namespace (after JoinCgroups, so
+// A network namespace of its own, unless the host's was asked for; host name; cgroup namespace (after JoinCgroups, so
 // that its root is the container's).
 Step IsolateRest(const Cell& cell);
 
-// /proc, /tmp, /dev/shm.
-Step MountOwnFolders(const Cell& cell);
+Step MountProc(const Cell& cell);
+
+// What the agent shares with us and needs only once it has user code: `lo` up, /tmp, /dev/shm. Done beside the agent's
+// own start, since raising `lo` alone takes as long as the rest.
+Step FinishIsolation(const Cell& cell);
 
 // At ASSIGN: code, layers and sockets into place, the store and the agents socket out of sight, /tmp resized.
 Step MountFunction(const Cell& cell, const AssignRequest& assign);

@@ -70,7 +70,7 @@ Step SetUp(const Cell& cell, UniqueFd* control, UniqueFd* agent) {
   if (Step step = JoinCgroups(cell); !step.ok()) return step;
   if (Step step = KeepConnections(control, agent); !step.ok()) return step;
   if (Step step = IsolateRest(cell); !step.ok()) return step;
-  if (Step step = MountOwnFolders(cell); !step.ok()) return step;
+  if (Step step = MountProc(cell); !step.ok()) return step;
   ProtectFromOom();
   if (!cell.own_processes() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return Step::Failed("subreaper");
   return Step::Done();
@@ -109,6 +109,9 @@ void RunSupervisor(const Cell& cell, int spawner_connection, uint32_t request_id
     child_signals.release();
     return;
   }
+  // Before the loop, so that it is all there when ASSIGN is read.
+  step = FinishIsolation(cell);
+  if (!step.ok()) ReportAndExit(control.get(), 0, step);
   SupervisorLoop loop(cell, control.get(), std::move(agent), std::move(child_signals));
   loop.Run();
 }

@@ -91,8 +91,6 @@ export function assignCell(
   return null;
 }
 
-const INTERRUPTED_MAX = 100;
-
 function setLimits(cell: Cell, fn: ProcessFunction, context: AssignContext): void {
   const { layout, cpuEnforce } = context;
   if (cell.cgroup.dirs.length === 0) return;
@@ -103,15 +101,7 @@ function setLimits(cell: Cell, fn: ProcessFunction, context: AssignContext): voi
     // The supervisor is in there too.
     pids: layout.pids ? pids + 1 : null,
   };
-  for (let attempt = 1; ; attempt++) {
-    try {
-      native().cgroup.setLimits(cell.cgroup.dirs, layout.versions as number[], limits);
-      break;
-    } catch (error) {
-      // A memory limit's write waits for the kernel's books and ends with EINTR when a signal (SIGCHLD) comes meanwhile.
-      if ((error as NodeJS.ErrnoException).code !== 'EINTR' || attempt === INTERRUPTED_MAX) throw error;
-    }
-  }
+  native().cgroup.setLimits(cell.cgroup.dirs, layout.versions as number[], limits);
   if (cpuEnforce === 'shares') writeCpuShares(layout, cell.cgroup.dirs, cpus);
 }
 

@@ -8,7 +8,7 @@ from time import monotonic_ns
 from .capture import Capture, Sink, write_all
 from .codec import json_text, meta, parse_meta
 from .failure import describe, where
-from .loader import MissingEntry, load, prepare
+from .loader import MissingEntry, load, prepare, rehearse
 from .runner import Limits, Runner, on_timeout
 from .wire import (
     ASSIGN,
@@ -54,6 +54,10 @@ def _live(container, token, store, buffer):
     connection = Connection(CONNECTION_FD, buffer)
     hello = {"role": "agent", "container": container, "token": token, "pid": os.getpid()}
     connection.send(HELLO, 0, 0, 0, PROTOCOL_VERSION, PROTOCOL_VERSION, BODY_LIMIT // 1024, json_text(hello), b"")
+    # What can be done before the function is known is done while nobody waits.
+    capture = Capture()
+    capture.install()
+    rehearse()
     frame = read_frame(ASSIGN_FD)
     if frame is None:
         return EXIT_END  # given up before it was used
@@ -63,7 +67,6 @@ def _live(container, token, store, buffer):
         raise ProtocolError("ERR_FRAME_TYPE", "frame type %d instead of ASSIGN" % kind)
     assign = parse_meta(meta_bytes.decode("utf-8"))
     limits = Limits(assign)
-    capture = Capture()
     handler = _load(connection, assign, store, limits, capture)
     if handler is None:
         return EXIT_START_FAILED
@@ -82,7 +85,6 @@ def _load(connection, assign, store, limits, capture):
     """The user's handler, announced by READY; None when it could not be loaded, which READY has then said."""
     started = monotonic_ns()
     sink = Sink(limits.output_bytes)
-    capture.install()
     capture.sink = sink
 
     def failed(message, trace):
