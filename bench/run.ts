@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { printResult, verdict } from './lib/report.js';
 import type { Bench } from './lib/result.js';
@@ -31,6 +33,11 @@ if (values.help || name === undefined || !names.includes(name)) {
   console.error(`${unknown ? `no bench "${name}"\n` : ''}${USAGE}\n  benches: ${names.join(', ')}`);
   process.exit(values.help ? 0 : 2);
 }
+
+// What is measured is the built worker: an old build would give figures of code that is no longer there. Milliseconds when it is up to date.
+const setup = fileURLToPath(new URL('../scripts/setup.mjs', import.meta.url));
+if (spawnSync(process.execPath, [setup, '--only', 'typescript'], { stdio: ['ignore', 2, 2] }).status !== 0)
+  process.exit(2);
 
 const { bench } = (await import(`./${name}.js`)) as { bench: Bench };
 console.log(`${bench.title}\n`);

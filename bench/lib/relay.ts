@@ -1,9 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { firstLine } from './child.js';
 import { floorProgram } from './floor.js';
 
 /** The floor of a warm invocation: the C relay with the same Python agents, running a no-op function outside any sandbox. */
@@ -52,7 +52,7 @@ export async function startRelay(agents: number): Promise<Relay> {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ILUVATAR_STORE: folder },
   });
-  await announcedReady(child);
+  await firstLine(child, 'the relay');
   return {
     socket,
     async [Symbol.asyncDispose]() {
@@ -62,12 +62,4 @@ export async function startRelay(agents: number): Promise<Relay> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function announcedReady(child: ChildProcess): Promise<void> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  await new Promise<void>((resolve, reject) => {
-    lines.once('line', () => resolve());
-    child.once('exit', (code) => reject(new Error(`the relay ended with ${code}`)));
-  });
 }

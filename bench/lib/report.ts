@@ -28,23 +28,23 @@ export function verdict(result: BenchResult): { ok: boolean; line: string } {
   const missed = result.targets.filter((target) => !target.holds);
   if (missed.length === 0) return { ok: true, line: `${result.name}: all ${result.targets.length} targets hold` };
   const each = missed.map(
-    (t) =>
-      `${t.name} ${show(t.value)} (limit ${t.kind === 'max' ? '≤' : '≥'} ${show(t.limit)}, off by ${show(offBy(t) * 100)} %)`,
+    (target) => `${target.name} ${show(target.value)} (limit ${limit(target)}, ${offBy(target)})`,
   );
   return { ok: false, line: `${result.name}: missed ${missed.length} of ${result.targets.length}: ${each.join('; ')}` };
 }
 
-function offBy({ value, limit, kind }: Target): number {
-  return kind === 'max' ? value / limit - 1 : 1 - value / limit;
+function offBy({ value, limit, kind }: Target): string {
+  if (!Number.isFinite(value)) return 'not measured';
+  if (limit === 0) return `off by ${show(Math.abs(value))}`;
+  return `off by ${show(100 * (kind === 'max' ? value / limit - 1 : 1 - value / limit))} %`;
+}
+
+function limit(target: Target): string {
+  return `${target.kind === 'max' ? '≤' : '≥'} ${show(target.limit)}`;
 }
 
 function targetRow(target: Target): string[] {
-  return [
-    target.name,
-    show(target.value),
-    `${target.kind === 'max' ? '≤' : '≥'} ${show(target.limit)}`,
-    target.holds ? 'holds' : 'MISSED',
-  ];
+  return [target.name, show(target.value), limit(target), target.holds ? 'holds' : 'MISSED'];
 }
 
 function show(value: number | undefined): string {

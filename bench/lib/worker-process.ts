@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Client, connect, type WorkerConfigInput } from '../../src/index.js';
+import { firstLine } from './child.js';
 
 /** A built worker in a process of its own with a throw-away data folder, so that a bench measures what users run and nothing of its own. */
 export interface WorkerProcess extends AsyncDisposable {
   readonly pid: number;
+  readonly name: string;
   readonly socket: string;
   readonly httpUrl: string | null;
   readonly client: Client;
@@ -23,27 +24,29 @@ export async function startWorker(config: WorkerConfigInput = {}): Promise<Worke
   const dataDir = mkdtempSync(join(tmpdir(), 'iluvatar-bench-'));
   const name = `bench-${process.pid}-${started++}`;
   const full: WorkerConfigInput = { name, dataDir, ...config, http: { port: 0, ...config.http } };
-  const child = spawn(process.execPath, [SERVE, JSON.stringify(full)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const { socket, httpUrl } = await announced(child);
-  const client = await connect(socket);
-  let stopping: Promise<void> | null = null;
-  const stop = (): Promise<void> => {
-    stopping ??= end(child, client, dataDir);
-    return stopping;
-  };
-  return { pid: child.pid as number, socket, httpUrl, client, stop, [Symbol.asyncDispose]: stop };
+  const child = spawn(process.execPath, [SERVE, JSON.stringify(full)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  try {
+    const { socket, httpUrl } = JSON.parse(await firstLine(child, 'the worker')) as Announced;
+    const client = await connect(socket);
+    let stopping: Promise<void> | null = null;
+    const stop = (): Promise<void> => {
+      client.close();
+      stopping ??= end(child, dataDir);
+      return stopping;
+    };
+    return { pid: child.pid as number, name, socket, httpUrl, client, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await end(child, dataDir);
+    throw error;
+  }
 }
 
-async function announced(child: ChildProcess): Promise<{ socket: string; httpUrl: string | null }> {
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  return await new Promise((resolve, reject) => {
-    lines.once('line', (line) => resolve(JSON.parse(line)));
-    child.once('exit', (code) => reject(new Error(`the worker ended with ${code} before it listened`)));
-  });
+interface Announced {
+  socket: string;
+  httpUrl: string | null;
 }
 
-async function end(child: ChildProcess, client: Client, dataDir: string): Promise<void> {
-  await client.close();
+async function end(child: ChildProcess, dataDir: string): Promise<void> {
   const exited = new Promise<void>((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) resolve();
     else child.once('exit', () => resolve());

@@ -88,7 +88,7 @@ bool CheckSize(Call<10>& call, Connection* connection, FrameHeader* header, size
                                    static_cast<unsigned long long>(body_bytes));
   header->status = frame_status::kTooLarge;
   connection->SendFrame(*header, {meta, static_cast<size_t>(length)}, {});
-  *sent = call.loop().Sent(call.Number(0));
+  *sent = call.loop().Sent(call.Number(0), header->type);
   return false;
 }
 
@@ -109,7 +109,7 @@ napi_value Send(napi_env env, napi_callback_info info) {
   if (room.meta != nullptr) meta.CopyTo(env, room.meta);
   body.CopyTo(env, room.body);
   connection->EndFrame();
-  return MakeBoolean(env, call.loop().Sent(call.Number(0)));
+  return MakeBoolean(env, call.loop().Sent(call.Number(0), header.type));
 }
 
 napi_value Forward(napi_env env, napi_callback_info info) {
@@ -126,7 +126,7 @@ napi_value Forward(napi_env env, napi_callback_info info) {
     return MakeBoolean(env, sent);
   const bool queued =
       payload ? connection->SendPayload(header, meta, std::move(payload)) : connection->SendFrame(header, meta, {});
-  return MakeBoolean(env, queued && call.loop().Sent(call.Number(0)));
+  return MakeBoolean(env, queued && call.loop().Sent(call.Number(0), header.type));
 }
 
 napi_value Meta(napi_env env, napi_callback_info info) {

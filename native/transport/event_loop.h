@@ -74,7 +74,7 @@ class EventLoop final : private FrameSink {
   // nullptr: unknown, closed, or closing.
   Connection* FindConnection(uint32_t id);
   // Something was queued on it. False above the high-water mark (a DRAINED record follows).
-  bool Sent(uint32_t id);
+  bool Sent(uint32_t id, uint8_t type);
   // Closes once its queue is written; a CLOSED record follows.
   void CloseConnection(uint32_t id);
   void Pause(uint32_t id);
@@ -141,6 +141,8 @@ class EventLoop final : private FrameSink {
   uint32_t next_listener_ = 1;
   uint32_t open_connections_ = 0;
   std::vector<uint32_t> dirty_;
+  // Counts the rounds of flushing.
+  uint64_t round_ = 1;
   std::vector<uint32_t> flushing_;
 
   uint32_t event_count_ = 0;

@@ -159,9 +159,15 @@ uint32_t EventLoop::ReasonOf(const Connection& connection) {
   return error == 0 ? 0 : AddReason(uv_err_name(-error), uv_strerror(-error));
 }
 
-bool EventLoop::Sent(uint32_t id) {
+bool EventLoop::Sent(uint32_t id, uint8_t type) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr) return false;
+  // Whoever gets an INVOKE has nothing to do until it is there, while the rest of this delivery may take long: the
+  // first of a round goes out at once. Further ones to the same peer are pipelined and better written together.
+  if (type == frame_type::kInvoke && !peer->dirty && peer->written_round != round_) {
+    peer->written_round = round_;
+    if (peer->Write() == WriteResult::kDone) return true;
+  }
   MarkDirty(peer);
   if (peer->pending() <= options_.high_water_bytes) return true;
   // Try before complaining: the socket may well take it. A failure is dealt with by the flush that follows.
@@ -200,6 +206,7 @@ void EventLoop::MarkDirty(Peer* peer) {
 }
 
 void EventLoop::FlushDirty() {
+  round_++;
   if (dirty_.empty()) return;
   // Flushing may deliver, and the receiver may send: that lands in the other list.
   std::swap(dirty_, flushing_);

@@ -16,6 +16,8 @@ struct EventLoop::Peer final : Connection {
   // What uv polls for.
   int polled = 0;
   bool dirty = false;
+  // The round in which a frame was last written without waiting for the flush.
+  uint64_t written_round = 0;
   bool want_write = false;
   // `send` said no; a DRAINED record is owed.
   bool owes_drained = false;
