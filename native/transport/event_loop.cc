@@ -1,6 +1,7 @@
 // Life of the loop object, its listeners and the delivery of records; the connections are in event_loop_connections.cc.
 #include "transport/event_loop.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -242,8 +243,8 @@ void EventLoop::SpinForWork() {
   // Looks at the loop's own epoll set without taking anything from it, so that every kind of work ends the spinning,
   // not only ours. libuv's poll, which follows, finds the same descriptors ready.
   epoll_event event;
-  while (epoll_wait(backend, &event, 1, 0) == 0 && uv_hrtime() < until) {
-  }
+  // Yields in between: on a busy machine the work waited for may need this very core.
+  while (epoll_wait(backend, &event, 1, 0) == 0 && uv_hrtime() < until) sched_yield();
 }
 
 }  // namespace iluvatar::transport

@@ -6,6 +6,7 @@ import { functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import type { Invocation, InvocationSink, Outcome } from '../core/invocation.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
+import { transactionId } from '../transport/frames.js';
 import type { Transport } from '../transport/transport.js';
 import type { PayloadOwner } from './container-driver.js';
 
@@ -34,7 +35,6 @@ export class WorkerGateway implements Gateway {
   readonly #functions: (FunctionRecord | null)[] = [null];
   readonly #open = new Map<number, Invocation>();
   readonly #tidPrefix = randomBytes(6).toString('hex');
-  #tidCount = 0;
 
   constructor(options: WorkerGatewayOptions) {
     this.#engine = options.engine;
@@ -74,16 +74,22 @@ export class WorkerGateway implements Gateway {
     sink: GatewaySink,
   ): number {
     const fn = this.#functions[handle];
-    const name = tid === '' ? this.newTid() : tid;
     if (fn === null || fn === undefined) {
       if (typeof payload === 'number') this.drop(payload);
-      const refused = new Settlement(name, 'not_found', 'no such function is registered on this worker', null);
+      const refused = new Settlement(
+        this,
+        tid === '' ? randomBytes(10).toString('hex') : tid,
+        0,
+        'not_found',
+        'no such function is registered on this worker',
+        null,
+      );
       this.#observe(refused, null);
       sink.settled(refused);
       return 0;
     }
     const running = new RunningInvocation(this, sink, payload);
-    const invocation = this.#engine.invoke(fn, null, timeoutMs, name, running);
+    const invocation = this.#engine.invoke(fn, null, timeoutMs, tid, running);
     if (running.done) return 0;
     this.#open.set(invocation.id, invocation);
     this.#started();
@@ -112,15 +118,21 @@ export class WorkerGateway implements Gateway {
     this.#transport.drop(payload);
   }
 
-  /** Unique within this worker's life and, by its random prefix, beyond. */
-  newTid(): string {
-    this.#tidCount = (this.#tidCount + 1) >>> 0;
-    return `${this.#tidPrefix}${this.#tidCount.toString(16).padStart(8, '0')}`;
+  /** The transaction id of an invocation that came without one: unique within this worker's life and, by its random prefix, beyond. */
+  tidOf(invocation: number): string {
+    return transactionId(this.#tidPrefix, invocation);
   }
 
   finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome): void {
     this.#open.delete(invocation.id);
-    const result = new Settlement(invocation.tid, outcome.errorClass, outcome.message, outcome.details);
+    const result = new Settlement(
+      this,
+      invocation.tid,
+      invocation.id,
+      outcome.errorClass,
+      outcome.message,
+      outcome.details,
+    );
     result.payload = outcome.payload as number | Uint8Array | null;
     result.attempts = invocation.attempts;
     result.runUs = outcome.runUs;
@@ -164,7 +176,6 @@ class RunningInvocation implements InvocationSink, PayloadOwner {
 }
 
 class Settlement implements GatewayResult {
-  readonly tid: string;
   readonly errorClass: ErrorClass | null;
   readonly message: string | null;
   readonly details: ErrorDetails | null;
@@ -174,11 +185,28 @@ class Settlement implements GatewayResult {
   runUs = 0;
   attempts = 1;
   state: 'cold' | 'prewarm' | 'warm' | null = null;
+  readonly #gateway: WorkerGateway;
+  readonly #tid: string;
+  readonly #invocation: number;
 
-  constructor(tid: string, errorClass: ErrorClass | null, message: string | null, details: ErrorDetails | null) {
-    this.tid = tid;
+  constructor(
+    gateway: WorkerGateway,
+    tid: string,
+    invocation: number,
+    errorClass: ErrorClass | null,
+    message: string | null,
+    details: ErrorDetails | null,
+  ) {
+    this.#gateway = gateway;
+    this.#tid = tid;
+    this.#invocation = invocation;
     this.errorClass = errorClass;
     this.message = message;
     this.details = details;
+  }
+
+  /** Made when asked for: most callers have given their own or do not look. */
+  get tid(): string {
+    return this.#tid === '' ? this.#gateway.tidOf(this.#invocation) : this.#tid;
   }
 }

@@ -95,7 +95,7 @@ export class Termination {
 
   /** The grace of an overdue invocation is over as well: its container goes now, with everything else on it. */
   takeAway(container: ContainerEntry, overdue: InvocationEntry, now: number): void {
-    const message = `its container was taken away because invocation ${overdue.tid} on it overran its time`;
+    const message = `its container was taken away because invocation ${overdue.tid === '' ? overdue.id : overdue.tid} on it overran its time`;
     this.containerLost(container, { errorClass: 'crashed', message, details: null, transient: false }, 'timeout', now);
   }
 
