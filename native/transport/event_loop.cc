@@ -151,6 +151,7 @@ void EventLoop::Accept(Listener* listener) {
     Peer* peer = nullptr;
     // A failure closes the one connection: its peer sees the end of the stream.
     if (!Adopt(std::move(fd), hello_, Dialect::kFramed, &peer).ok()) continue;
+    peer->accepted = true;
     Emit(peer->id, kConnectionOpen, listener->id);
   }
 }

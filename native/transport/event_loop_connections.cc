@@ -162,9 +162,9 @@ uint32_t EventLoop::ReasonOf(const Connection& connection) {
 bool EventLoop::Sent(uint32_t id, uint8_t type) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr) return false;
-  // Whoever gets an INVOKE has nothing to do until it is there, while the rest of this delivery may take long: the
-  // first of a round goes out at once. Further ones to the same peer are pipelined and better written together.
-  if (type == frame_type::kInvoke && !peer->dirty && peer->written_round != round_) {
+  // An agent that gets an INVOKE has nothing to do until it is there, while the rest of this delivery may take long:
+  // the first of a round goes out at once. Where we are the client requests are pipelined, and better written together.
+  if (type == frame_type::kInvoke && peer->accepted && !peer->dirty && peer->written_round != round_) {
     peer->written_round = round_;
     if (peer->Write() == WriteResult::kDone) return true;
   }

@@ -16,6 +16,8 @@ struct EventLoop::Peer final : Connection {
   // What uv polls for.
   int polled = 0;
   bool dirty = false;
+  // It connected to us, as agents do.
+  bool accepted = false;
   // The round in which a frame was last written without waiting for the flush.
   uint64_t written_round = 0;
   bool want_write = false;
