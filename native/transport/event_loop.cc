@@ -18,6 +18,10 @@ namespace {
 
 // A turn of accepting: more would delay the connections that are open already.
 constexpr int kAcceptBatch = 64;
+// Spins that found nothing in a row before spinning is given up, and sleeps until it is tried again.
+constexpr uint32_t kMostVainSpins = 4;
+constexpr uint32_t kSkippedSpins = 64;
+
 // Out of descriptors: accepting at once again would only spin, since the listener stays readable.
 constexpr uint64_t kAcceptRetryMs = 50;
 // Deliveries within one phase; a receiver that always causes another must not keep the loop from everything else.
@@ -237,6 +241,10 @@ void EventLoop::OnPrepare(uv_prepare_t* handle) {
 void EventLoop::SpinForWork() {
   const int timeout = uv_backend_timeout(loop_);
   if (timeout == 0) return;  // it will not sleep anyway
+  // Functions that run longer than we spin would make every spin a waste: after a few in vain only now and then one
+  // tries again.
+  if (vain_spins_ >= kMostVainSpins && ++skipped_spins_ < kSkippedSpins) return;
+  skipped_spins_ = 0;
   uint64_t spin_ns = options_.spin_us * 1000;
   if (timeout > 0) spin_ns = std::min<uint64_t>(spin_ns, static_cast<uint64_t>(timeout) * 1000000);
   const int backend = uv_backend_fd(loop_);
@@ -245,7 +253,9 @@ void EventLoop::SpinForWork() {
   // not only ours. libuv's poll, which follows, finds the same descriptors ready.
   epoll_event event;
   // Yields in between: on a busy machine the work waited for may need this very core.
-  while (epoll_wait(backend, &event, 1, 0) == 0 && uv_hrtime() < until) sched_yield();
+  bool found = false;
+  while (!(found = epoll_wait(backend, &event, 1, 0) > 0) && uv_hrtime() < until) sched_yield();
+  vain_spins_ = found ? 0 : std::min(vain_spins_ + 1, kMostVainSpins);
 }
 
 }  // namespace iluvatar::transport

@@ -141,6 +141,8 @@ class EventLoop final : private FrameSink {
   uint32_t next_listener_ = 1;
   uint32_t open_connections_ = 0;
   std::vector<uint32_t> dirty_;
+  uint32_t vain_spins_ = 0;
+  uint32_t skipped_spins_ = 0;
   // Counts the rounds of flushing.
   uint64_t round_ = 1;
   std::vector<uint32_t> flushing_;

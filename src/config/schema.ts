@@ -61,8 +61,10 @@ export const workerConfigSchema = z
           .int()
           .min(0)
           .max(10_000)
-          .default(0)
-          .describe('Busy-wait this long for more work before sleeping; µs, 0 = never'),
+          .default(60)
+          .describe(
+            'Busy-wait this long before sleeping while a request is with a container, as long as that finds work; µs, 0 = never',
+          ),
         highWaterBytes: z
           .number()
           .int()

@@ -81,7 +81,7 @@ export class AgentsSocket implements ConnectionHandler {
     }
     this.refused++;
     this.#log.warn(
-      { role: hello?.role, name: hello?.name ?? hello?.container, peer: connection.peer() },
+      { role: hello?.role, name: hello?.name ?? hello?.container, peer: peerOf(connection) },
       'a stranger on the agents socket was refused',
     );
     connection.send(
@@ -115,6 +115,15 @@ function parseHello(meta: string): Hello | null {
   try {
     const hello = JSON.parse(meta) as Hello;
     return typeof hello === 'object' && hello !== null && typeof hello.role === 'string' ? hello : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Who connected; null when it has left meanwhile. */
+function peerOf(connection: Connection): ReturnType<Connection['peer']> | null {
+  try {
+    return connection.peer();
   } catch {
     return null;
   }

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { BenchResult, Target } from '../bench/lib/result.js';
 
 /**
- * Puts measured figures into docs/performance.md: `tsx scripts/gen-performance.ts FOLDER`, where FOLDER holds what `npm run bench -- NAME --json FILE` wrote.
+ * Puts measured figures into docs/performance.md: `tsx scripts/performance-page.ts FOLDER`, where FOLDER holds what `npm run bench -- NAME --json FILE` wrote.
  * Only what stands between the markers is replaced; the words around are written by people.
  */
 const folder = process.argv[2];
 if (folder === undefined) {
-  console.error('usage: tsx scripts/gen-performance.ts FOLDER');
+  console.error('usage: tsx scripts/performance-page.ts FOLDER');
   process.exit(2);
 }
 const page = new URL('../docs/performance.md', import.meta.url);
