@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -235,7 +236,16 @@ void EventLoop::OnCheck(uv_check_t* handle) { static_cast<EventLoop*>(handle->da
 void EventLoop::OnPrepare(uv_prepare_t* handle) {
   EventLoop* self = static_cast<EventLoop*>(handle->data);
   self->Settle();
-  if (!self->closed_ && self->options_.spin_us > 0 && self->shared_.counters.in_flight > 0) self->SpinForWork();
+  const uint64_t in_flight = self->shared_.counters.in_flight;
+  // With more at work than there are other cores, spinning would take the time of those we wait for.
+  if (!self->closed_ && self->options_.spin_us > 0 && in_flight > 0 && in_flight <= self->other_cores_) {
+    self->SpinForWork();
+  }
+}
+
+uint64_t EventLoop::OtherCores() {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 2 ? static_cast<uint64_t>(cores - 1) : 1;
 }
 
 void EventLoop::SpinForWork() {

@@ -119,6 +119,7 @@ class EventLoop final : private FrameSink {
   void CloseOwnHandle(uv_handle_t* handle);
   void UpdateReference();
   void SpinForWork();
+  static uint64_t OtherCores();
   void RetryAcceptLater();
   void FinishBroken(Peer* peer, int error);
   void HandleGone();
@@ -141,6 +142,8 @@ class EventLoop final : private FrameSink {
   uint32_t next_listener_ = 1;
   uint32_t open_connections_ = 0;
   std::vector<uint32_t> dirty_;
+  // At least 1: on a single core the yields in between let the others work.
+  const uint64_t other_cores_ = OtherCores();
   uint32_t vain_spins_ = 0;
   uint32_t skipped_spins_ = 0;
   // Counts the rounds of flushing.

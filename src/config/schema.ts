@@ -63,7 +63,7 @@ export const workerConfigSchema = z
           .max(10_000)
           .default(60)
           .describe(
-            'Busy-wait this long before sleeping while a request is with a container, as long as that finds work; µs, 0 = never',
+            'Busy-wait this long before sleeping while no more requests are with containers than there are other cores, as long as that finds work; µs, 0 = never',
           ),
         highWaterBytes: z
           .number()
