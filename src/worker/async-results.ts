@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { AsyncInvocation, InvokeResult } from '../config/api.js';
 import { IluvatarError } from '../core/errors.js';
-import type { GatewayResult, GatewaySink } from '../server/gateway.js';
+import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
 
 /**
  * Asynchronous invocations of this worker's life: accepted, looked up by id as often as wanted, forgotten after a configured time. Bounded in number;
  * held in memory only, so they do not survive the worker.
  */
 
-export interface AsyncResultsOptions {
+export interface AsyncResultsOptions extends Payloads {
   keepMs: number;
   max: number;
   /** Wall clock, ms. */
   now(): number;
-  /** Bytes of a payload token. */
-  body(payload: number): Buffer;
-  drop(payload: number): void;
 }
+
+/** Where payload tokens are read and given up: the transport, or a gateway on it. */
+export type Payloads = Pick<Gateway, 'body' | 'drop'>;
 
 interface Entry {
   readonly view: AsyncInvocation;
@@ -34,10 +34,6 @@ export class AsyncResults {
 
   constructor(options: AsyncResultsOptions) {
     this.#options = options;
-  }
-
-  get size(): number {
-    return this.#entries.size;
   }
 
   /** Makes room, then an entry; its sink is to be given to the invocation. Throws `overloaded` when all kept ones are unfinished. */
@@ -89,10 +85,10 @@ export class AsyncResults {
 
   #settle(entry: Entry, result: GatewayResult): void {
     const { view } = entry;
-    const bytes = this.#bytes(result.payload);
+    const text = takeText(result.payload, this.#options);
     if (result.errorClass === null) {
       view.status = 'done';
-      view.result = toInvokeResult(result, bytes);
+      view.result = toInvokeResult(result, text);
     } else {
       view.status = 'failed';
       view.error = {
@@ -106,15 +102,6 @@ export class AsyncResults {
     for (const wake of entry.waiters) wake();
     entry.waiters = [];
   }
-
-  #bytes(payload: number | Uint8Array | null): string {
-    if (payload === null || payload === 0) return '';
-    if (typeof payload !== 'number')
-      return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
-    const text = this.#options.body(payload).toString('utf8');
-    this.#options.drop(payload);
-    return text;
-  }
 }
 
 function ended(entry: Entry, waitMs: number): Promise<void> {
@@ -125,6 +112,16 @@ function ended(entry: Entry, waitMs: number): Promise<void> {
       resolve();
     });
   });
+}
+
+/** A result's JSON text, '' for none. A token is used up. */
+export function takeText(payload: number | Uint8Array | null, payloads: Payloads): string {
+  if (payload === null || payload === 0) return '';
+  if (typeof payload !== 'number')
+    return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
+  const text = payloads.body(payload).toString('utf8');
+  payloads.drop(payload);
+  return text;
 }
 
 /** The public shape of a success. `text` is the function's result as JSON; '' reads as null. */

@@ -1,7 +1,7 @@
 import type { InvokeOptions, InvokeResult, MethodName } from '../config/api.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
-import { toInvokeResult } from './async-results.js';
+import { takeText, toInvokeResult } from './async-results.js';
 
 /** What the library needs of a worker, wherever its shard runs: over the unix socket (`Client`) or in this thread (`LocalClient`). */
 export interface WorkerConnection {
@@ -62,16 +62,7 @@ export class LocalClient implements WorkerConnection {
 }
 
 function unwrap<T>(gateway: Gateway, result: GatewayResult): InvokeResult<T> {
-  const { payload } = result;
-  let text = '';
-  if (typeof payload === 'number') {
-    if (payload !== 0) {
-      text = gateway.body(payload).toString('utf8');
-      gateway.drop(payload);
-    }
-  } else if (payload !== null) {
-    text = Buffer.from(payload).toString('utf8');
-  }
+  const text = takeText(result.payload, gateway);
   if (result.errorClass !== null) {
     throw new IluvatarError(result.errorClass, result.message ?? result.errorClass, result.details ?? {});
   }

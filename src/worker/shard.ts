@@ -77,7 +77,8 @@ export class Shard {
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
-    const { lifecycle, transport } = { lifecycle: this.#lifecycle, transport: this.#transport };
+    const transport = this.#transport;
+    const lifecycle = this.#lifecycle;
     const backend = new ProcessBackend({ config, transport, lifecycle, log: moduleLog(log, 'process') });
     this.#backends.set(backend.name, backend);
     this.#driver = new ContainerDriver({

@@ -62,10 +62,6 @@ export class WorkerGateway implements Gateway {
     return this.#handles.get(functionKey(name, version)) ?? 0;
   }
 
-  functionOf(handle: number): FunctionRecord | null {
-    return this.#functions[handle] ?? null;
-  }
-
   invoke(
     handle: number,
     payload: number | Uint8Array | string,

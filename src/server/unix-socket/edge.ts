@@ -1,5 +1,5 @@
 import { errorCode, IluvatarError } from '../../core/errors.js';
-import { FrameType, RESULT_OUTPUT_CUT, transactionId } from '../../transport/frames.js';
+import { FrameType, RESULT_OUTPUT_CUT, RESULT_STATES, transactionId } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
 
@@ -178,8 +178,6 @@ class ClientConnection implements ConnectionHandler {
   }
 }
 
-const STATE_BITS = { cold: 1, prewarm: 2, warm: 3 } as const;
-
 /** One request of a client between INVOKE and RESULT. */
 class PendingInvocation implements GatewaySink {
   id = 0;
@@ -197,7 +195,7 @@ class PendingInvocation implements GatewaySink {
     this.#pending.delete(this.#requestId);
     const { payload } = result;
     const status = errorCode(result.errorClass);
-    let flags: number = result.state === null ? 0 : STATE_BITS[result.state];
+    let flags = RESULT_STATES.indexOf(result.state);
     let meta: string | null = null;
     if (status !== 0 || result.details !== null || result.attempts > 1) {
       meta = JSON.stringify({
