@@ -1,19 +1,21 @@
+import { CpuOnlyDispatch } from '../src/core/dispatch/cpu-only.js';
 import {
   type Container,
   type ContainerPort,
-  dispatchPolicies,
   Engine,
-  type EngineOptions,
-  evictionPolicies,
+  type EvictionPolicy,
   type FunctionRecord,
   type FunctionSpec,
   type Invocation,
   type InvocationSink,
   nullJournal,
   type Outcome,
-  queuePolicies,
   silentLog,
 } from '../src/core/index.js';
+import { LruEviction } from '../src/core/pool/eviction/lru.js';
+import { TtlEviction } from '../src/core/pool/eviction/ttl.js';
+import { FcfsQueue } from '../src/core/queue/fcfs.js';
+import { noGpus } from '../src/core/resources/gpu-options.js';
 import { atMost, type Bench, machine, median } from './lib/result.js';
 
 /**
@@ -77,15 +79,16 @@ class Rig {
   readonly engine: Engine;
   readonly fn: FunctionRecord;
 
-  constructor(eviction: EngineOptions['eviction'], cpuSlots: number) {
+  constructor(eviction: EvictionPolicy, cpuSlots: number) {
     this.engine = new Engine({
       clock: { now: () => this.time },
       port: this.port,
-      queue: queuePolicies.fcfs.create({}),
-      eviction,
-      dispatch: dispatchPolicies.cpu.create({}),
+      queues: { cpu: new FcfsQueue(), gpu: new FcfsQueue() },
+      eviction: () => eviction,
+      dispatch: new CpuOnlyDispatch(),
       backends: ['none'],
-      devices: ['cpu'],
+      gpu: noGpus,
+      bypassUs: 0,
       cpuSlots,
       memoryMb: 1000,
       bufferMb: 0,
@@ -157,9 +160,9 @@ function timed(count: number, work: () => void): number {
 
 /** `count` invocations a round; the rounds of all variants are interleaved. ns an invocation, medians of the rounds. */
 function measure(count: number, rounds: number): Figures {
-  const lru = new Rig(evictionPolicies.lru.create({}), 8);
-  const ttl = new Rig(evictionPolicies.ttl.create({}), 8);
-  const single = new Rig(evictionPolicies.lru.create({}), 1);
+  const lru = new Rig(new LruEviction(), 8);
+  const ttl = new Rig(new TtlEviction(600_000), 8);
+  const single = new Rig(new LruEviction(), 1);
   const times = { warm: [] as number[], ttl: [] as number[], queued: [] as number[], floor: [] as number[] };
   for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
     const measured = {

@@ -5,7 +5,8 @@ import { type JsonSchema, workerJsonSchema } from './json-schema.js';
  * can be given for; sections (`http`) are only the way to it.
  */
 
-export type FieldKind = 'string' | 'number' | 'integer' | 'boolean' | 'enum' | 'list' | 'map';
+/** `any`: several types; text that is JSON is read as such. */
+export type FieldKind = 'string' | 'number' | 'integer' | 'boolean' | 'enum' | 'list' | 'map' | 'any';
 
 export interface ConfigField {
   /** `http.port` */
@@ -65,6 +66,7 @@ function itemSchema(schema: JsonSchema): JsonSchema | null {
 
 function kindOf(schema: JsonSchema): FieldKind {
   if (schema.enum !== undefined) return 'enum';
+  if (schema.anyOf !== undefined) return 'any';
   switch (schema.type) {
     case 'string':
     case 'number':
@@ -92,6 +94,8 @@ function allowedText(schema: JsonSchema): string {
       return `list; items: ${allowedText(item ?? {})}`;
     case 'map':
       return `map of names; values: ${allowedText(item ?? {})}`;
+    case 'any':
+      return (schema.anyOf ?? []).map((one) => allowedText(one)).join(' or ');
     case 'string':
       return schema.pattern === undefined ? 'text' : `text matching ${schema.pattern}`;
     default:

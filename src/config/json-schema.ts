@@ -9,6 +9,7 @@ export interface JsonSchema {
   description?: string;
   default?: unknown;
   enum?: readonly string[];
+  anyOf?: readonly JsonSchema[];
   minimum?: number;
   maximum?: number;
   pattern?: string;

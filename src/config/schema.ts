@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
 
 /**
  * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
@@ -6,6 +7,10 @@ import { z } from 'zod';
 
 const port = z.number().int().min(0).max(65_535);
 const ms = z.number().int().min(0);
+const parameters = z
+  .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.record(z.string(), z.number())]))
+  .default({});
+const parametersOf = 'Parameters of that policy, as `iluvatar policies` names them';
 
 export const workerConfigSchema = z
   .strictObject({
@@ -26,6 +31,7 @@ export const workerConfigSchema = z
       .regex(/^0?[0-7]{3}$/)
       .default('0600')
       .describe('Permissions of that socket'),
+    seed: z.number().int().default(0).describe('Of everything that policies leave to chance'),
     threads: z
       .boolean()
       .default(true)
@@ -76,6 +82,13 @@ export const workerConfigSchema = z
     cpu: z
       .strictObject({
         slots: z.number().min(0).default(0).describe('CPU slots that admit running invocations; 0 = number of CPUs'),
+        bypassMs: z
+          .number()
+          .min(0)
+          .default(0)
+          .describe(
+            'Functions that run for less than this on average skip the queue and need no CPU slot when a container of theirs is idle; ms, 0 = none do',
+          ),
         enforce: z.enum(['quota', 'shares', 'none']).default('quota').describe('How a container is held to its cpus'),
       })
       .prefault({}),
@@ -88,15 +101,55 @@ export const workerConfigSchema = z
       .prefault({}),
     queue: z
       .strictObject({
-        policy: z.enum(['fcfs']).default('fcfs').describe('Order of queued invocations'),
+        policy: z.enum(CPU_QUEUE_POLICIES).default('fcfs').describe('Order of invocations queued for the CPU'),
+        parameters: parameters.describe(parametersOf),
         limit: z.number().int().min(0).default(10_000).describe('Most queued invocations on this worker'),
         dropAbandoned: z.boolean().default(true).describe('Drop queued invocations whose client has gone'),
       })
       .prefault({}),
     keepAlive: z
       .strictObject({
-        policy: z.enum(['lru', 'ttl']).default('lru').describe('Which idle containers go first'),
+        policy: z.enum(EVICTION_POLICIES).default('lru').describe('Which idle containers go first'),
+        parameters: parameters.describe(parametersOf),
         ttlMs: ms.default(600_000).describe('Idle time after which `ttl` removes a container'),
+      })
+      .prefault({}),
+    dispatch: z
+      .strictObject({
+        policy: z.enum(DISPATCH_POLICIES).default('cpu').describe('Where functions run that can use the CPU or a GPU'),
+        parameters: parameters.describe(parametersOf),
+      })
+      .prefault({}),
+    gpu: z
+      .strictObject({
+        count: z.number().int().min(0).max(64).default(0).describe('GPUs that functions may use'),
+        memoryMb: z.number().int().min(1).default(16_384).describe('Memory of each; MiB'),
+        perFunctionMemoryMb: z
+          .number()
+          .int()
+          .min(0)
+          .default(0)
+          .describe('Reserved on the GPU by one container; MiB, 0 = memory divided by slots'),
+        slots: z.number().int().min(1).default(16).describe('Containers attached to one GPU at once, running or idle'),
+        concurrency: z.number().int().min(1).default(1).describe('Of these, how many may run at once'),
+        utilizationLimit: z
+          .number()
+          .min(0)
+          .max(100)
+          .default(0)
+          .describe('Start nothing on a GPU above this utilisation; percent, 0 = no limit'),
+        queue: z
+          .strictObject({
+            policy: z.enum(GPU_QUEUE_POLICIES).default('fcfs').describe('Order of invocations queued for the GPUs'),
+            parameters: parameters.describe(parametersOf),
+          })
+          .prefault({}),
+        keepAlive: z
+          .strictObject({
+            policy: z.enum(EVICTION_POLICIES).default('lru').describe('Which idle containers on a GPU go first'),
+            parameters: parameters.describe(parametersOf),
+          })
+          .prefault({}),
       })
       .prefault({}),
     limits: z

@@ -36,6 +36,16 @@ function parseKind(kind: FieldKind, text: string): ParsedValue {
     case 'list':
     case 'map':
       return parseJson(kind, text);
+    case 'any':
+      return { ok: true, value: jsonOrText(text) };
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

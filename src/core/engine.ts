@@ -49,13 +49,13 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#o = options;
     this.#slots = new CpuSlots(options.cpuSlots);
-    this.#pool = new ContainerPool(new MemoryBudget(options.memoryMb), options.eviction);
+    this.#pool = new ContainerPool(new MemoryBudget(options.memoryMb), options.eviction(-1));
     this.#functions = new FunctionTable(options, this.#slots);
     this.#settlement = new Settlement(this.#wheel, this.counters, options.dispatch);
-    const { queue, port, journal, log, queueLimit, bufferMb, clock } = options;
+    const { queues, port, journal, log, queueLimit, bufferMb, clock } = options;
     this.#supply = new ContainerSupply(this.#pool, port, journal, log, this.counters, bufferMb);
     this.#scheduler = new Scheduler({
-      queue,
+      queue: queues.cpu,
       port,
       queueLimit,
       pool: this.#pool,
@@ -65,7 +65,16 @@ export class Engine {
     });
     const scheduler = this.#scheduler;
     // One queue serves every device there is.
-    this.#loads = { queuedUs: () => scheduler.queuedUs };
+    this.#loads = {
+      queuedUs: () => scheduler.queuedUs,
+      queueLength: () => scheduler.queued,
+      queuedOf: (fn) => fn.queued,
+      completionUs: (fn, device) => scheduler.queuedUs / options.cpuSlots + fn.stats.of(device).expectedUs('warm'),
+      parallelism: () => options.cpuSlots,
+      throughput: () => 0,
+      hitProbability: (fn) => (fn.containers > 0 ? 0.99 : 0.01),
+      activeFunctions: () => 0,
+    };
     this.#prewarmer = new Prewarmer(this.#scheduler, this.#supply, () => this.#pool.leavingMb);
     this.#scheduler.afterRound = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
     this.#termination = new Termination(
@@ -113,7 +122,9 @@ export class Engine {
     const fn = record as FunctionEntry;
     const now = this.#o.clock.now();
     const device =
-      fn.devices.length === 1 ? (fn.devices[0] as 'cpu') : this.#o.dispatch.choose(fn, fn.devices, this.#loads, now);
+      fn.devices.length === 1
+        ? (fn.devices[0] as 'cpu')
+        : (this.#o.dispatch.choose(fn, fn.devices, this.#loads, now) as 'cpu');
     const deadline = now + (timeoutMs > 0 ? timeoutMs : fn.spec.timeoutMs) * 1000;
     const invocation = new InvocationEntry(++this.#lastInvocation, fn, device, tid, payload, sink, now, deadline);
     this.counters.invocations++;

@@ -1,6 +1,7 @@
 /** The public face of the engine. Other folders import from here. */
 export type { Clock } from './clock.js';
-export type { DeviceLoads, DispatchPolicy } from './dispatch/dispatch-policy.js';
+export { configureEngine, type EngineOwner, type EngineSettings, type PolicyChoice } from './configure.js';
+export type { DeviceLoads, DispatchChoice, DispatchPolicy } from './dispatch/dispatch-policy.js';
 export {
   Engine,
   type EngineOptions,
@@ -14,8 +15,10 @@ export * from './function.js';
 export type { FunctionRecord } from './function-record.js';
 export type { Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
 export * from './policies.js';
+export * from './policy.js';
 export type { Container, ContainerState } from './pool/container.js';
 export type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog, Journal } from './ports.js';
 export type { QueuePolicy } from './queue/queue-policy.js';
+export { type Random, seededRandom } from './random.js';
 export { Characteristic, DeviceStats, FunctionStats } from './stats.js';

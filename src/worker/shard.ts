@@ -8,14 +8,12 @@ import type { FunctionDefinition, WorkerHealth, WorkerStatus } from '../config/a
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
-  dispatchPolicies,
+  configureEngine,
   Engine,
   type EngineOptions,
-  evictionPolicies,
   type FunctionRecord,
   IluvatarError,
   nullJournal,
-  queuePolicies,
 } from '../core/index.js';
 import { native } from '../native.js';
 import type { GatewayResult } from '../server/gateway.js';
@@ -336,24 +334,16 @@ function engineOptions(
   log: Log,
   transport: Transport,
 ): EngineOptions {
-  const totalMb = Math.floor(totalmem() / (1024 * 1024));
-  return {
+  return configureEngine(config, {
     clock: { now },
     port,
     log,
     backends,
-    devices: ['cpu'],
-    queue: queuePolicies[config.queue.policy].create({}),
-    eviction: evictionPolicies[config.keepAlive.policy].create({ keepAliveMs: config.keepAlive.ttlMs }),
-    dispatch: dispatchPolicies.cpu.create({}),
-    cpuSlots: config.cpu.slots === 0 ? availableParallelism() : config.cpu.slots,
-    memoryMb: config.memory.budgetMb === 0 ? Math.floor(totalMb * 0.8) : config.memory.budgetMb,
-    bufferMb: config.memory.bufferMb,
-    queueLimit: config.queue.limit,
-    dropAbandoned: config.queue.dropAbandoned,
+    cores: availableParallelism(),
+    machineMemoryMb: Math.floor(totalmem() / (1024 * 1024)),
     // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
     cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
     discard: (payload) => dropPayload(transport, payload),
     journal: nullJournal,
-  };
+  });
 }

@@ -197,7 +197,7 @@ describe('failures', () => {
 
 describe('keep-alive', () => {
   it('expires idle containers at their time, with one deadline for all', () => {
-    const h = new Harness({ eviction: new TtlEviction(50) });
+    const h = new Harness({ eviction: () => new TtlEviction(50) });
     const fn = h.register();
     const container = h.warmUp(fn);
     expect(h.engine.nextDeadline()).toBe(container.idleSince + 50_000);

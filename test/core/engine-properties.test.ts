@@ -97,8 +97,8 @@ class History {
       queueLimit: QUEUE_LIMIT,
       cpuSlots: CPU_SLOTS,
       memoryMb: MEMORY_MB,
-      queue: this.queue,
-      eviction: eviction === 'lru' ? new LruEviction() : new TtlEviction(100),
+      queues: { cpu: this.queue, gpu: new FcfsQueue() },
+      eviction: () => (eviction === 'lru' ? new LruEviction() : new TtlEviction(100)),
     });
     this.functions = specs.map((over, i) => this.harness.register({ name: `f${i}`, ...over }));
     let echoes = 0;

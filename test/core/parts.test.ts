@@ -6,9 +6,9 @@ import type { InvocationEntry } from '../../src/core/engine/invocation-entry.js'
 import { InvocationList } from '../../src/core/engine/invocation-entry.js';
 import { Throughput } from '../../src/core/engine/throughput.js';
 import { ContainerPool } from '../../src/core/pool/container-pool.js';
-import { ExpiryHeap } from '../../src/core/pool/eviction/expiry-heap.js';
-import type { IdleNode } from '../../src/core/pool/eviction/idle-list.js';
 import { LruEviction } from '../../src/core/pool/eviction/lru.js';
+import { type HeapNode, PriorityHeap } from '../../src/core/priority-heap.js';
+import { seededRandom } from '../../src/core/random.js';
 import { CpuSlots, toMilliSlots } from '../../src/core/resources/cpu-slots.js';
 import { MemoryBudget } from '../../src/core/resources/memory-budget.js';
 import { Characteristic, FunctionStats } from '../../src/core/stats.js';
@@ -151,33 +151,49 @@ describe('DeadlineWheel', () => {
   });
 });
 
-describe('ExpiryHeap', () => {
-  it('has the earliest first under any insertion, removal and postponement', () => {
+describe('PriorityHeap', () => {
+  it('has the least first, equal ones in order, under any insertion, removal and move', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ kind: fc.constantFrom('push', 'push', 'remove', 'postpone'), value: fc.nat(100) })),
+        fc.array(fc.record({ kind: fc.constantFrom('push', 'push', 'remove', 'move'), value: fc.nat(20) })),
         (steps) => {
-          const heap = new ExpiryHeap();
-          const held: IdleNode[] = [];
-          for (const { kind, value } of steps) {
+          const heap = new PriorityHeap<HeapNode>();
+          const held: HeapNode[] = [];
+          for (const [order, { kind, value }] of steps.entries()) {
             const one = held[value % Math.max(1, held.length)];
             if (kind === 'push') {
-              const node = { heapIndex: -1, expiresAt: 0 } as IdleNode;
+              const node: HeapNode = { heapIndex: -1, priority: value, order };
               held.push(node);
-              heap.push(node, value);
+              heap.push(node);
             } else if (one !== undefined && kind === 'remove') {
               held.splice(held.indexOf(one), 1);
               heap.remove(one);
               heap.remove(one);
-            } else if (one !== undefined) heap.postpone(one, one.expiresAt + value);
-            expect(heap.length).toBe(held.length);
-            const least = Math.min(...held.map(({ expiresAt }) => expiresAt));
-            expect(heap.first()?.expiresAt ?? Number.POSITIVE_INFINITY).toBe(least);
+            } else if (one !== undefined) heap.move(one, (one.priority + value) % 21);
+            const sorted = [...held].sort((a, b) => a.priority - b.priority || a.order - b.order);
+            expect([heap.length, heap.first()]).toEqual([held.length, sorted[0] ?? null]);
+            expect(new Set(heap)).toEqual(new Set(held));
           }
         },
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('seededRandom', () => {
+  it('gives the same numbers for the same seed and stream, and others for others', () => {
+    const draw = (seed: number, stream = 0): number[] => {
+      const random = seededRandom(seed, stream);
+      return Array.from({ length: 1000 }, random);
+    };
+    expect(draw(7)).toEqual(draw(7));
+    expect(draw(7)).not.toEqual(draw(8));
+    expect(draw(7)).not.toEqual(draw(7, 1));
+    const numbers = draw(2 ** 40 + 3);
+    expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...numbers)).toBeLessThan(1);
+    expect(numbers.reduce((sum, x) => sum + x, 0) / numbers.length).toBeCloseTo(0.5, 1);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Device, FunctionSpec } from '../function.js';
 import type { FunctionRecord } from '../function-record.js';
+import type { ContainerState } from '../pool/container.js';
 import { ContainerList } from '../pool/container-entry.js';
 import { toMilliSlots } from '../resources/cpu-slots.js';
 import { FunctionStats } from '../stats.js';
@@ -56,6 +57,14 @@ export class FunctionEntry implements FunctionRecord {
     this.concurrency = spec.concurrency;
     this.maxContainers = spec.maxContainers ?? Number.POSITIVE_INFINITY;
     this.queueLimit = spec.queueLimit ?? Number.POSITIVE_INFINITY;
+  }
+
+  stateOn(_device: Device): ContainerState {
+    return this.available.head?.state ?? 'cold';
+  }
+
+  warmOn(_device: number): boolean {
+    return this.available.head?.state === 'warm';
   }
 
   /** Places in containers being created that no invocation waits for yet. */

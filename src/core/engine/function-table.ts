@@ -1,5 +1,5 @@
 import { IluvatarError } from '../errors.js';
-import { type FunctionSpec, functionKey, isFunctionName } from '../function.js';
+import { type Device, type FunctionSpec, functionKey, isFunctionName } from '../function.js';
 import type { CpuSlots } from '../resources/cpu-slots.js';
 import { toMilliSlots } from '../resources/cpu-slots.js';
 import { FunctionEntry } from './function-entry.js';
@@ -37,8 +37,9 @@ export class FunctionTable {
     if (this.#functions.has(key)) throw new IluvatarError('conflict', `${key} is registered already`);
     const backend = spec.backends.find((name) => this.#o.backends.includes(name));
     if (backend === undefined) throw this.#unknown('backend', spec.backends, this.#o.backends);
-    const devices = spec.devices.filter((device) => this.#o.devices.includes(device));
-    if (devices.length === 0) throw this.#unknown('device', spec.devices, this.#o.devices);
+    const present: Device[] = this.#o.gpu.count > 0 ? ['cpu', 'gpu'] : ['cpu'];
+    const devices = spec.devices.filter((device) => present.includes(device));
+    if (devices.length === 0) throw this.#unknown('device', spec.devices, present);
     const index = this.#freeIndexes.pop() ?? this.#indexes++;
     const fn = new FunctionEntry(spec, key, index, backend, devices);
     this.#functions.set(key, fn);

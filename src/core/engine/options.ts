@@ -5,19 +5,24 @@ import type { Payload } from '../invocation.js';
 import type { EvictionPolicy } from '../pool/eviction/eviction-policy.js';
 import type { ContainerPort, EngineLog, Journal } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
+import type { GpuOptions } from '../resources/gpu-options.js';
 
 /** Everything an engine is given. Nothing here has a default: the owner's configuration says it all, once. */
 export interface EngineOptions {
   readonly clock: Clock;
   readonly port: ContainerPort;
-  readonly queue: QueuePolicy;
-  readonly eviction: EvictionPolicy;
+  /** One for each kind of device. */
+  readonly queues: Readonly<Record<Device, QueuePolicy>>;
+  /** Makes one for the CPU (-1) and one for each GPU (its index). */
+  readonly eviction: (device: number) => EvictionPolicy;
   readonly dispatch: DispatchPolicy;
   /** Backends that containers can be made on. */
   readonly backends: readonly string[];
-  readonly devices: readonly Device[];
+  readonly gpu: GpuOptions;
   /** CPU slots that admit work; Infinity = no limit. */
   readonly cpuSlots: number;
+  /** Functions that run for less on average skip the queue and CPU slots when a container of theirs is idle; µs, 0 = none do. */
+  readonly bypassUs: number;
   /** Memory that containers may reserve; MiB. */
   readonly memoryMb: number;
   /** Kept free by evicting idle containers; MiB. */

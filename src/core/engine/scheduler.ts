@@ -102,7 +102,7 @@ export class Scheduler {
   leaveStarting(invocation: InvocationEntry): void {
     this.#unstart(invocation);
     this.#slots.release(invocation.fn.milliSlots);
-    this.#queue.ended(invocation);
+    this.#queue.ended(invocation, this.#p.now());
     this.#claim(invocation.fn);
     this.wake(invocation.fn);
   }
@@ -114,7 +114,7 @@ export class Scheduler {
     invocation.fn.running--;
     this.running--;
     this.#slots.release(invocation.fn.milliSlots);
-    this.#queue.ended(invocation);
+    this.#queue.ended(invocation, this.#p.now());
   }
 
   /** A container of this function may be able to take something: those whose container is being created come first. */
@@ -148,7 +148,7 @@ export class Scheduler {
       }
       this.starting--;
       this.#slots.release(fn.milliSlots);
-      this.#queue.ended(invocation);
+      this.#queue.ended(invocation, this.#p.now());
       this.resubmit(invocation);
     }
     this.wake(fn);
@@ -172,7 +172,7 @@ export class Scheduler {
     fn.woken = invocation;
     invocation.place = 'policy';
     fn.choosable.push(invocation);
-    this.#queue.requeue(invocation);
+    this.#queue.requeue(invocation, this.#p.now());
   }
 
   /** Places what can be placed. Called again from inside itself (an answer raised by a command) it only notes that there is more to do. */
@@ -203,7 +203,7 @@ export class Scheduler {
 
   #round(): boolean {
     for (;;) {
-      const invocation = this.#queue.choose(-1) as InvocationEntry | null;
+      const invocation = this.#queue.choose(-1, this.#p.now()) as InvocationEntry | null;
       if (invocation === null) return false;
       const placement = this.#place(invocation);
       if (placement === 'no slots') return false;
@@ -263,13 +263,13 @@ export class Scheduler {
     fn.choosable.push(invocation);
     if (again) {
       this.queuedUs += invocation.expectedUs;
-      this.#queue.requeue(invocation);
+      this.#queue.requeue(invocation, this.#p.now());
       return;
     }
     const expectedUs = fn.stats.of(invocation.device).expectedUs(fn.available.head?.state ?? 'cold');
     invocation.expectedUs = (expectedUs * fn.milliSlots) / 1000;
     this.queuedUs += invocation.expectedUs;
-    this.#queue.push(invocation, expectedUs);
+    this.#queue.push(invocation, expectedUs, this.#p.now());
   }
 
   #leavePolicy(invocation: InvocationEntry): void {
@@ -282,7 +282,7 @@ export class Scheduler {
   #start(invocation: InvocationEntry): void {
     invocation.phase = 'starting';
     this.starting++;
-    this.#queue.started(invocation);
+    this.#queue.started(invocation, this.#p.now());
   }
 
   #create(fn: FunctionEntry, invocation: InvocationEntry): void {
@@ -328,7 +328,7 @@ export class Scheduler {
     // One that waited for a creation and got a container that was ready before waited in the queue, so to speak, until now.
     if (invocation.phase === 'queued') {
       invocation.dispatchedAt = now;
-      this.#queue.started(invocation);
+      this.#queue.started(invocation, this.#p.now());
     } else if (container.state !== 'cold') invocation.dispatchedAt = now;
     invocation.runningAt = now;
     invocation.phase = 'running';

@@ -1,5 +1,6 @@
 import type { FunctionEntry } from '../engine/function-entry.js';
 import { type InvocationEntry, InvocationList } from '../engine/invocation-entry.js';
+import type { Device } from '../function.js';
 import type { DestroyReason } from '../ports.js';
 import type { Container, ContainerState } from './container.js';
 
@@ -8,6 +9,8 @@ export class ContainerEntry implements Container {
   readonly id: number;
   readonly fn: FunctionEntry;
   readonly backend: string;
+  readonly device: Device = 'cpu';
+  readonly gpu: number = -1;
   readonly memoryMb: number;
   state: ContainerState = 'cold';
   phase: Container['phase'] = 'creating';

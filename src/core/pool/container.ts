@@ -1,3 +1,4 @@
+import type { Device } from '../function.js';
 import type { FunctionRecord } from '../function-record.js';
 import type { Invocation } from '../invocation.js';
 
@@ -9,6 +10,10 @@ export interface Container {
   readonly id: number;
   readonly fn: FunctionRecord;
   readonly backend: string;
+  /** What its invocations run on. */
+  readonly device: Device;
+  /** The GPU that it is attached to, from its reservation until it is gone; -1 = none. */
+  readonly gpu: number;
   /** MiB reserved from before its creation until it is gone. */
   readonly memoryMb: number;
   state: ContainerState;

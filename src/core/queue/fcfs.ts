@@ -1,4 +1,5 @@
 import type { Invocation } from '../invocation.js';
+import type { PolicyEntry } from '../policy.js';
 import type { QueuePolicy } from './queue-policy.js';
 
 interface Node {
@@ -57,3 +58,13 @@ export class FcfsQueue implements QueuePolicy {
     this.length++;
   }
 }
+
+export const fcfs: PolicyEntry<QueuePolicy> = {
+  name: 'fcfs',
+  family: 'cpu-queue',
+  optimises: 'fairness: nobody is overtaken, waiting times vary least',
+  parameters: [],
+  cost: 'O(1)',
+  source: 'Ilúvatar (HPDC 2023), queue policy "fcfs"',
+  create: () => new FcfsQueue(),
+};

@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createPolicy, type PolicyEntry } from '../../../src/core/policy.js';
 import type { Container } from '../../../src/core/pool/container.js';
 import type { EvictionPolicy } from '../../../src/core/pool/eviction/eviction-policy.js';
+import { seededRandom } from '../../../src/core/random.js';
 import { Harness } from '../support/harness.js';
 
 /** What every eviction policy must do, whatever its order. */
-export function evictionPolicyConformance(name: string, create: () => EvictionPolicy): void {
-  describe(`eviction policy ${name}`, () => {
+export function evictionPolicyConformance(entry: PolicyEntry<EvictionPolicy>): void {
+  const create = (): EvictionPolicy => createPolicy(entry, {}, { random: seededRandom(1), parallelism: 4 });
+
+  describe(`eviction policy ${entry.name}`, () => {
     it('names no victim while nothing is idle', () => {
       const policy = create();
       expect(policy.victim()).toBeNull();

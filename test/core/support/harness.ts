@@ -8,6 +8,7 @@ import type { Container } from '../../../src/core/pool/container.js';
 import { LruEviction } from '../../../src/core/pool/eviction/lru.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../../../src/core/ports.js';
 import { FcfsQueue } from '../../../src/core/queue/fcfs.js';
+import { noGpus } from '../../../src/core/resources/gpu-options.js';
 
 /**
  * An engine with a port that notes each command and leaves the answer to the test. It checks what every port may rely on: nothing is run on what is not
@@ -132,11 +133,12 @@ export class Harness {
     this.engine = new Engine({
       clock: this.clock,
       port: this.port,
-      queue: new FcfsQueue(),
-      eviction: new LruEviction(),
+      queues: { cpu: new FcfsQueue(), gpu: new FcfsQueue() },
+      eviction: () => new LruEviction(),
       dispatch: new CpuOnlyDispatch(),
       backends: ['model'],
-      devices: ['cpu'],
+      gpu: noGpus,
+      bypassUs: 0,
       cpuSlots: 4,
       memoryMb: 1000,
       bufferMb: 0,

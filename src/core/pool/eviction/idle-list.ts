@@ -1,13 +1,12 @@
+import type { HeapNode } from '../../priority-heap.js';
 import type { Container } from '../container.js';
 
-export interface IdleNode {
+/** What an eviction policy keeps of a container: its place in a list, and in a heap if the policy has one. */
+export interface IdleNode extends HeapNode {
   readonly container: Container;
   linked: boolean;
   previous: IdleNode | null;
   next: IdleNode | null;
-  /** Place in an expiry heap, -1 = not in one, and the time it is kept there for. */
-  heapIndex: number;
-  expiresAt: number;
 }
 
 /**
@@ -26,7 +25,7 @@ export class IdleList {
   push(container: Container): IdleNode {
     let node = container.evictionNode as IdleNode | null;
     if (node === null) {
-      node = { container, linked: false, previous: null, next: null, heapIndex: -1, expiresAt: 0 };
+      node = { container, linked: false, previous: null, next: null, priority: 0, order: container.id, heapIndex: -1 };
       container.evictionNode = node;
     }
     node.linked = true;

@@ -1,3 +1,4 @@
+import type { PolicyEntry } from '../../policy.js';
 import type { Container } from '../container.js';
 import type { EvictionPolicy } from './eviction-policy.js';
 import { IdleList } from './idle-list.js';
@@ -29,3 +30,13 @@ export class LruEviction implements EvictionPolicy {
     return Number.POSITIVE_INFINITY;
   }
 }
+
+export const lru: PolicyEntry<EvictionPolicy> = {
+  name: 'lru',
+  family: 'eviction',
+  optimises: 'warm starts for functions used a short time ago; keeps everything while there is memory',
+  parameters: [],
+  cost: 'O(1)',
+  source: 'FaasCache (ASPLOS 2021), as its baseline',
+  create: () => new LruEviction(),
+};

@@ -1,6 +1,7 @@
+import { numberOf, type PolicyEntry, type PolicyParameter } from '../../policy.js';
+import { PriorityHeap } from '../../priority-heap.js';
 import type { Container } from '../container.js';
 import type { EvictionPolicy } from './eviction-policy.js';
-import { ExpiryHeap } from './expiry-heap.js';
 import { IdleList, type IdleNode } from './idle-list.js';
 
 /**
@@ -12,7 +13,7 @@ import { IdleList, type IdleNode } from './idle-list.js';
 export class TtlEviction implements EvictionPolicy {
   readonly #defaultUs: number;
   readonly #idle = new IdleList();
-  readonly #heap = new ExpiryHeap();
+  readonly #heap = new PriorityHeap<IdleNode>();
 
   /** `keepAliveMs`: for functions that name none of their own. */
   constructor(keepAliveMs: number) {
@@ -21,7 +22,9 @@ export class TtlEviction implements EvictionPolicy {
 
   idle(container: Container): void {
     const node = this.#idle.push(container);
-    if (node.heapIndex < 0) this.#heap.push(node, this.#expiryOf(container));
+    if (node.heapIndex >= 0) return;
+    node.priority = this.#expiryOf(container);
+    this.#heap.push(node);
   }
 
   leave(container: Container, used: boolean): void {
@@ -37,20 +40,20 @@ export class TtlEviction implements EvictionPolicy {
   expired(now: number): Container | null {
     for (;;) {
       const node = this.#heap.first();
-      if (node === null || node.expiresAt > now) return null;
+      if (node === null || node.priority > now) return null;
       if (!node.linked) {
         this.#heap.remove(node);
         continue;
       }
       const expiresAt = this.#expiryOf(node.container);
       if (expiresAt <= now) return node.container;
-      this.#heap.postpone(node, expiresAt);
+      this.#heap.move(node, expiresAt);
     }
   }
 
   nextExpiry(): number {
     const node = this.#heap.first();
-    return node === null ? Number.POSITIVE_INFINITY : node.expiresAt;
+    return node === null ? Number.POSITIVE_INFINITY : node.priority;
   }
 
   #expiryOf(container: Container): number {
@@ -58,3 +61,21 @@ export class TtlEviction implements EvictionPolicy {
     return container.idleSince + (own === null ? this.#defaultUs : own * 1000);
   }
 }
+
+const keepAlive: PolicyParameter = {
+  name: 'keepAliveMs',
+  unit: 'ms',
+  default: 600_000,
+  min: 0,
+  meaning: 'idle time after which a container goes, for functions that name none of their own',
+};
+
+export const ttl: PolicyEntry<EvictionPolicy> = {
+  name: 'ttl',
+  family: 'eviction',
+  optimises: 'memory: nothing idles longer than its keep-alive; least recently used first when memory is needed before',
+  parameters: [keepAlive],
+  cost: 'O(1) a warm invocation, O(log n) a container and keep-alive period',
+  source: 'fixed keep-alive as OpenWhisk and AWS Lambda practise it',
+  create: (parameters) => new TtlEviction(numberOf(parameters, keepAlive.name)),
+};
