@@ -89,6 +89,7 @@ class Rig {
       backends: ['none'],
       gpu: noGpus,
       bypassUs: 0,
+      oversubscription: null,
       cpuSlots,
       memoryMb: 1000,
       bufferMb: 0,

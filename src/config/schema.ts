@@ -89,6 +89,21 @@ export const workerConfigSchema = z
           .describe(
             'Functions that run for less than this on average skip the queue and need no CPU slot when a container of theirs is idle; ms, 0 = none do',
           ),
+        oversubscribe: z
+          .strictObject({
+            maxSlots: z
+              .number()
+              .min(0)
+              .default(0)
+              .describe('More slots while the machine has time to spare, up to this many; 0 = never more than `slots`'),
+            maxLoad: z
+              .number()
+              .min(0)
+              .default(0.8)
+              .describe('Load average per core above which extra slots are taken back, half of them at a time'),
+            checkMs: ms.min(10).default(1000).describe('How often the load is looked at'),
+          })
+          .prefault({}),
         enforce: z.enum(['quota', 'shares', 'none']).default('quota').describe('How a container is held to its cpus'),
       })
       .prefault({}),

@@ -16,7 +16,11 @@ export interface PolicyChoice {
 /** What a user may set of an engine. The worker's configuration has this shape and more; a simulation has it too. Meanings and defaults: docs/config.md. */
 export interface EngineSettings {
   readonly seed: number;
-  readonly cpu: { readonly slots: number; readonly bypassMs: number };
+  readonly cpu: {
+    readonly slots: number;
+    readonly bypassMs: number;
+    readonly oversubscribe: { readonly maxSlots: number; readonly maxLoad: number };
+  };
   readonly memory: { readonly budgetMb: number; readonly bufferMb: number };
   readonly queue: PolicyChoice & { readonly limit: number; readonly dropAbandoned: boolean };
   readonly dispatch: PolicyChoice;
@@ -76,6 +80,7 @@ export function configureEngine(settings: EngineSettings, owner: EngineOwner): E
     gpu,
     cpuSlots,
     bypassUs: cpu.bypassMs * 1000,
+    oversubscription: cpu.oversubscribe.maxSlots > cpuSlots ? cpu.oversubscribe : null,
     memoryMb: memory.budgetMb === 0 ? Math.floor(machineMemoryMb * 0.8) : memory.budgetMb,
     bufferMb: memory.bufferMb,
     queueLimit: queue.limit,

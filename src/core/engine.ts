@@ -1,18 +1,22 @@
-import type { DeviceLoads } from './dispatch/dispatch-policy.js';
+import { Admission } from './engine/admission.js';
 import { ContainerSupply } from './engine/container-supply.js';
 import { Counters } from './engine/counters.js';
 import { DeadlineWheel } from './engine/deadline-wheel.js';
+import { DeviceEvents } from './engine/device-events.js';
+import { EngineLoads } from './engine/device-loads.js';
 import type { FunctionEntry } from './engine/function-entry.js';
 import { FunctionTable } from './engine/function-table.js';
-import { type EngineStatus, estimateSeconds, statusOf, violations } from './engine/introspection.js';
-import { InvocationEntry } from './engine/invocation-entry.js';
+import { violations } from './engine/invariants.js';
+import type { InvocationEntry } from './engine/invocation-entry.js';
 import type { EngineOptions } from './engine/options.js';
-import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
+import { Prewarmer, type PrewarmSink, unwatched } from './engine/prewarmer.js';
+import { Pump } from './engine/pump.js';
 import { Scheduler } from './engine/scheduler.js';
 import { Settlement } from './engine/settlement.js';
+import { type EngineParts, type EngineStatus, estimateSeconds, statusOf } from './engine/status.js';
 import { Termination } from './engine/termination.js';
 import { IluvatarError } from './errors.js';
-import type { FunctionSpec } from './function.js';
+import type { Device, FunctionSpec } from './function.js';
 import type { FunctionRecord } from './function-record.js';
 import type { Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
 import type { Container } from './pool/container.js';
@@ -20,7 +24,10 @@ import type { ContainerEntry } from './pool/container-entry.js';
 import { ContainerPool } from './pool/container-pool.js';
 import type { ContainerFailure } from './ports.js';
 import { CpuSlots } from './resources/cpu-slots.js';
+import { CpuDevice } from './resources/device-set.js';
+import { GpuDevices } from './resources/gpu-devices.js';
 import { MemoryBudget } from './resources/memory-budget.js';
+import { Oversubscription } from './resources/oversubscription.js';
 
 /**
  * The engine: a synchronous state machine that decides everything about invocations and containers and does nothing itself. Events are its methods,
@@ -33,58 +40,53 @@ export class Engine {
   readonly counters = new Counters();
   readonly #o: EngineOptions;
   readonly #wheel = new DeadlineWheel();
-  readonly #slots: CpuSlots;
   readonly #pool: ContainerPool;
   readonly #settlement: Settlement;
   readonly #supply: ContainerSupply;
-  readonly #scheduler: Scheduler;
+  readonly #pump = new Pump();
+  readonly #schedulers: Readonly<Record<Device, Scheduler>>;
+  readonly #totals = { queued: 0 };
+  readonly #admission: Admission;
   readonly #prewarmer: Prewarmer;
   readonly #termination: Termination;
   readonly #functions: FunctionTable;
-  readonly #loads: DeviceLoads;
-  #lastInvocation = 0;
+  readonly #loads: EngineLoads;
+  readonly #deviceEvents: DeviceEvents;
+  readonly #oversubscription: Oversubscription | null;
+  readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions) {
     this.#o = options;
-    this.#slots = new CpuSlots(options.cpuSlots);
-    this.#pool = new ContainerPool(new MemoryBudget(options.memoryMb), options.eviction(-1));
-    this.#functions = new FunctionTable(options, this.#slots);
-    this.#settlement = new Settlement(this.#wheel, this.counters, options.dispatch);
-    const { queues, port, journal, log, queueLimit, bufferMb, clock } = options;
-    this.#supply = new ContainerSupply(this.#pool, port, journal, log, this.counters, bufferMb);
-    this.#scheduler = new Scheduler({
-      queue: queues.cpu,
-      port,
-      queueLimit,
-      pool: this.#pool,
-      slots: this.#slots,
-      supply: this.#supply,
-      now: () => clock.now(),
-    });
-    const scheduler = this.#scheduler;
-    // One queue serves every device there is.
-    this.#loads = {
-      queuedUs: () => scheduler.queuedUs,
-      queueLength: () => scheduler.queued,
-      queuedOf: (fn) => fn.queued,
-      completionUs: (fn, device) => scheduler.queuedUs / options.cpuSlots + fn.stats.of(device).expectedUs('warm'),
-      parallelism: () => options.cpuSlots,
-      throughput: () => 0,
-      hitProbability: (fn) => (fn.containers > 0 ? 0.99 : 0.01),
-      activeFunctions: () => 0,
-    };
-    this.#prewarmer = new Prewarmer(this.#scheduler, this.#supply, () => this.#pool.leavingMb);
-    this.#scheduler.afterRound = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
-    this.#termination = new Termination(
-      this.#scheduler,
-      this.#supply,
-      this.#settlement,
-      this.#prewarmer,
-      this.#pool,
-      this.counters,
+    const { counters } = this;
+    const { port, journal, log, queueLimit, bufferMb, bypassUs, oversubscription, queues } = options;
+    const slots = new CpuSlots(options.cpuSlots);
+    const gpus = new GpuDevices(options.gpu);
+    const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, options.eviction);
+    const totals = this.#totals;
+    const now = (): number => options.clock.now();
+    this.#pool = pool;
+    this.#oversubscription = oversubscription === null ? null : new Oversubscription(slots, oversubscription);
+    this.#settlement = new Settlement(this.#wheel, counters, options.dispatch);
+    const supply = new ContainerSupply(pool, port, journal, log, counters, bufferMb);
+    this.#supply = supply;
+    const shared = { pool, slots, port, supply, counters, totals, queueLimit, bypassUs, pump: this.#pump, now };
+    // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
+    const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
+    const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });
+    this.#schedulers = { cpu, gpu };
+    this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
+    this.#loads = new EngineLoads(this.#schedulers, slots, now);
+    const arrived = pool.evictions.flatMap((eviction) =>
+      eviction.arrived === undefined ? [] : [eviction.arrived.bind(eviction)],
     );
+    this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
+    this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
+    this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
+    this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, counters);
+    this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
+    this.#parts = { options, schedulers: this.#schedulers, pool, slots, counters, totals };
   }
 
   /** Invocations accepted and not answered yet. */
@@ -108,9 +110,10 @@ export class Engine {
     if (fn === null) return false;
     this.#o.journal.functionUnregistered(key);
     this.#o.dispatch.forget(fn);
+    for (const eviction of this.#pool.evictions) eviction.forget?.(fn);
     this.#termination.functionRemoved(fn, this.#o.clock.now());
     this.#forgetIfGone(fn);
-    this.#scheduler.pump();
+    this.#pump.run();
     return true;
   }
 
@@ -119,27 +122,8 @@ export class Engine {
    * at once. `timeoutMs` 0 = the function's own. Never throws.
    */
   invoke(record: FunctionRecord, payload: Payload, timeoutMs: number, tid: string, sink: InvocationSink): Invocation {
-    const fn = record as FunctionEntry;
-    const now = this.#o.clock.now();
-    const device =
-      fn.devices.length === 1
-        ? (fn.devices[0] as 'cpu')
-        : (this.#o.dispatch.choose(fn, fn.devices, this.#loads, now) as 'cpu');
-    const deadline = now + (timeoutMs > 0 ? timeoutMs : fn.spec.timeoutMs) * 1000;
-    const invocation = new InvocationEntry(++this.#lastInvocation, fn, device, tid, payload, sink, now, deadline);
-    this.counters.invocations++;
-    this.#settlement.open++;
-    if (fn.lastArrival >= 0) fn.stats.interArrival.add(now - fn.lastArrival);
-    fn.lastArrival = now;
-    if (this.#state !== 'running') {
-      this.#settlement.fail(invocation, 'unavailable', `the worker is ${this.#state}`, null, now);
-    } else if (fn.removed) {
-      this.#settlement.fail(invocation, 'not_found', `${fn.key} is not registered`, null, now);
-    } else {
-      this.#wheel.add(invocation, deadline);
-      if (!this.#scheduler.submit(invocation, now)) this.#refuse(invocation, now);
-    }
-    return invocation;
+    const refusal = this.#state === 'running' ? null : `the worker is ${this.#state}`;
+    return this.#admission.invoke(record as FunctionEntry, payload, timeoutMs, tid, sink, refusal);
   }
 
   /** Its caller has left: one that does not run yet is dropped, if so configured, and settled `cancelled`; one that runs goes on. */
@@ -148,29 +132,31 @@ export class Engine {
     if (!this.#o.dropAbandoned || entry.phase === 'running' || entry.phase === 'settled') return;
     this.#termination.withdraw(entry);
     this.#settlement.fail(entry, 'cancelled', 'its caller left before it ran', null, this.#o.clock.now());
-    this.#scheduler.pump();
+    this.#pump.run();
   }
 
   /**
    * Creates `count` more containers of a function, ready before anyone asks. The sink is told once, when all are ready or have failed. Throws `invalid`
-   * when they would not all fit, `unavailable` when draining.
+   * when they would not all fit, `unavailable` when draining. `device`: the function's first when absent.
    */
-  prewarm(record: FunctionRecord, count: number, sink: PrewarmSink): void {
+  prewarm(record: FunctionRecord, count: number, sink: PrewarmSink, device?: Device): void {
     const fn = record as FunctionEntry;
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     if (fn.removed) throw new IluvatarError('not_found', `${fn.key} is not registered`);
-    const total = fn.containers + count;
-    const { memoryMb } = this.#o;
-    if (total * fn.spec.memoryMb > memoryMb) {
-      const needMb = total * fn.spec.memoryMb;
-      throw new IluvatarError('invalid', `${total} containers of ${fn.key} need ${needMb} MiB; there are ${memoryMb}`);
-    }
-    if (total > fn.maxContainers) {
-      const text = `${fn.key} may have ${fn.maxContainers} containers, not ${total}`;
+    const where = device ?? (fn.devices[0] as Device);
+    if (!fn.devices.includes(where)) throw new IluvatarError('invalid', `${fn.key} cannot use a ${where} here`);
+    const lane = fn.laneOf(where);
+    const needMb = (fn.containers + count) * fn.spec.memoryMb;
+    if (needMb > this.#o.memoryMb) {
+      const text = `${fn.containers + count} containers of ${fn.key} need ${needMb} MiB; there are ${this.#o.memoryMb}`;
       throw new IluvatarError('invalid', text);
     }
-    this.#prewarmer.request(fn, count, sink);
-    this.#scheduler.pump();
+    if (lane.containers + count > fn.maxContainers) {
+      const text = `${fn.key} may have ${fn.maxContainers} containers, not ${lane.containers + count}`;
+      throw new IluvatarError('invalid', text);
+    }
+    this.#prewarmer.request(lane, count, sink);
+    this.#pump.run();
   }
 
   /** The answer to `ContainerPort.create`: it can run. */
@@ -178,18 +164,19 @@ export class Engine {
     const entry = container as ContainerEntry;
     if (entry.phase !== 'creating') return;
     const now = this.#o.clock.now();
-    const { fn, pending, prewarm } = entry;
+    const { lane, pending, prewarm } = entry;
+    const { scheduler } = lane;
     if (pending !== null) {
       entry.pending = null;
-      this.#scheduler.rejoin(pending);
+      scheduler.rejoin(pending);
     }
-    entry.state = fn.oldestStarting === null ? 'prewarm' : 'cold';
+    entry.state = lane.oldestStarting === null ? 'prewarm' : 'cold';
     this.#pool.ready(entry, now);
-    this.#scheduler.offer(fn, now);
+    scheduler.offer(lane, now);
     entry.prewarm = null;
     if (prewarm !== null) this.#prewarmer.ended(prewarm, null);
     this.#supply.keepBuffer();
-    this.#scheduler.pump();
+    this.#pump.run();
   }
 
   /** The other answer to `ContainerPort.create`: it will never run, and nothing of it is left. */
@@ -199,7 +186,7 @@ export class Engine {
     this.counters.containersFailed++;
     this.#gone(entry);
     this.#termination.creationLost(entry, failure, this.#o.clock.now());
-    this.#scheduler.pump();
+    this.#pump.run();
     this.#checkEmpty();
   }
 
@@ -213,7 +200,7 @@ export class Engine {
       this.#supply.destroy(entry, 'failed');
       this.#termination.creationLost(entry, failure, now);
     } else this.#termination.containerLost(entry, failure, 'crashed', now);
-    this.#scheduler.pump();
+    this.#pump.run();
   }
 
   /** The answer to `ContainerPort.run`. One that comes too late is counted and its payload discarded. */
@@ -226,7 +213,8 @@ export class Engine {
       return;
     }
     const now = this.#o.clock.now();
-    this.#scheduler.endRun(entry, home);
+    const { lane } = home;
+    lane.scheduler.endRun(entry, home);
     this.#termination.judge(home, outcome.errorClass);
     this.#pool.giveBack(home, now);
     if (entry.containerState === 'warm') this.counters.warm++;
@@ -238,11 +226,9 @@ export class Engine {
     } else this.#settlement.settle(entry, outcome, now);
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
-    } else if (entry.fn.oldestStarting !== null || entry.fn.waiting.head !== null) {
-      this.#scheduler.offer(entry.fn, now);
-    }
+    } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
     if (this.#o.bufferMb > 0) this.#supply.keepBuffer();
-    if (this.#scheduler.queued > 0 || this.#prewarmer.pending > 0) this.#scheduler.pump();
+    if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 
   /** The answer to `ContainerPort.destroy`: its memory is free. */
@@ -250,8 +236,8 @@ export class Engine {
     const entry = container as ContainerEntry;
     if (entry.phase !== 'destroying') return;
     this.#gone(entry);
-    this.#scheduler.wake(entry.fn);
-    this.#scheduler.pump();
+    for (const lane of entry.fn.lanes) lane.scheduler.line.wake(lane);
+    this.#pump.run();
     this.#checkEmpty();
   }
 
@@ -262,20 +248,49 @@ export class Engine {
     entry.fn.stats.memory.add(mb);
   }
 
+  /** A GPU has failed or been taken away, with every container on it. */
+  gpuLost(index: number): void {
+    this.#deviceEvents.lost(index, this.#o.clock.now());
+    this.#pump.run();
+    this.#checkEmpty();
+  }
+
+  /** It is there again. */
+  gpuFound(index: number): void {
+    this.#deviceEvents.found(index);
+    this.#pump.run();
+  }
+
+  /** A reading of a GPU's utilisation, percent. */
+  gpuUtilization(index: number, percent: number): void {
+    this.#deviceEvents.utilization(index, percent);
+    this.#pump.run();
+  }
+
+  /** A reading of the machine's load average per core; more or fewer CPU slots follow, if so configured. */
+  cpuLoad(perCore: number): void {
+    this.#oversubscription?.reading(perCore);
+    this.#pump.run();
+  }
+
   /** Does what is due: time-outs and expired containers. To be called when `nextDeadline` has come; harmless at any other time. */
   tick(): void {
     const now = this.#o.clock.now();
     for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
-    const { eviction } = this.#pool;
-    for (let old = eviction.expired(now); old !== null; old = eviction.expired(now)) {
-      this.#supply.destroy(old as ContainerEntry, 'expired');
+    for (const eviction of this.#pool.evictions) {
+      for (let old = eviction.expired(now); old !== null; old = eviction.expired(now)) {
+        this.#supply.destroy(old as ContainerEntry, 'expired');
+      }
     }
-    this.#scheduler.pump();
+    this.#foresee(now);
+    this.#pump.run();
   }
 
   /** When `tick` is needed next; µs of the clock, Infinity = never. It may be early and is never late. O(1). */
   nextDeadline(): number {
-    return Math.min(this.#wheel.next, this.#pool.eviction.nextExpiry());
+    let next = this.#wheel.next;
+    for (const eviction of this.#pool.evictions) next = Math.min(next, eviction.nextExpiry());
+    return next;
   }
 
   /** Destroys every idle container; returns how many. */
@@ -309,15 +324,7 @@ export class Engine {
   }
 
   status(): EngineStatus {
-    return statusOf(
-      this.#state,
-      this.#o,
-      this.#scheduler,
-      this.#pool,
-      this.#slots,
-      this.#functions.size,
-      this.counters,
-    );
+    return statusOf(this.#state, this.#parts, this.#functions.size);
   }
 
   /**
@@ -325,26 +332,28 @@ export class Engine {
    * itself adds is waited for, as far as there are not enough CPU slots.
    */
   estimate(functions: readonly (FunctionRecord | null)[]): number[] {
-    const { queuedUs, queued } = this.#scheduler;
-    return estimateSeconds(functions as readonly (FunctionEntry | null)[], this.#slots, queued, queuedUs);
+    return estimateSeconds(functions as readonly (FunctionEntry | null)[], this.#parts, this.#loads);
   }
 
   /** What is wrong with the books, as sentences; empty when all is well. Walks over everything: for tests and the simulator. */
   checkInvariants(): string[] {
-    return violations(this.#functions.all(), this.#o, this.#scheduler, this.#pool, this.#slots, this.#settlement);
+    return violations(this.#functions.all(), this.#parts, this.#settlement);
   }
 
-  #refuse(invocation: InvocationEntry, now: number): void {
-    const { fn } = invocation;
-    const ownBound = fn.queued >= fn.queueLimit;
-    const waiting = ownBound ? fn.queued : this.#scheduler.queued;
-    const interval = this.#settlement.throughput.intervalUs(now);
-    // When what waits now will have left at the present pace; a second while there is no pace to go by.
-    const retryAfterMs = interval === 0 ? 1000 : Math.min(60_000, Math.max(1, Math.ceil((waiting * interval) / 1000)));
-    const whose = ownBound ? `the queue of ${fn.key}` : 'the queue of the worker';
-    const limit = ownBound ? fn.queueLimit : this.#o.queueLimit;
-    const message = `${whose} is full (${limit}); try again in ${retryAfterMs} ms`;
-    this.#settlement.fail(invocation, 'overloaded', message, { retryAfterMs }, now);
+  /** Containers that policies know will be wanted. They are made like any other prewarmed one; one that cannot be made is not missed. */
+  #foresee(now: number): void {
+    for (const [index, eviction] of this.#pool.evictions.entries()) {
+      if (eviction.prewarmDue === undefined) continue;
+      for (let due = eviction.prewarmDue(now); due !== null; due = eviction.prewarmDue(now)) {
+        const fn = due as FunctionEntry;
+        const device: Device = index === 0 ? 'cpu' : 'gpu';
+        if (this.#state !== 'running' || fn.removed || !fn.devices.includes(device)) continue;
+        const lane = fn.laneOf(device);
+        if (lane.available.head !== null || lane.creating > 0) continue;
+        this.counters.foreseen++;
+        this.#prewarmer.request(lane, 1, unwatched);
+      }
+    }
   }
 
   #overdue(invocation: InvocationEntry, now: number): void {
@@ -387,6 +396,6 @@ export class Engine {
   }
 }
 
-export type { EngineStatus } from './engine/introspection.js';
 export { type EngineOptions, nullJournal, silentLog } from './engine/options.js';
 export type { PrewarmSink } from './engine/prewarmer.js';
+export type { EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';

@@ -15,7 +15,7 @@ export interface FunctionSpec {
   readonly cpus: number;
   /** Invocations that one container runs at once. */
   readonly concurrency: number;
-  /** Most containers of this function at once; null = as many as memory allows. */
+  /** Most containers of this function at once, on each kind of device; null = as many as memory allows. */
   readonly maxContainers: number | null;
   /** Most invocations of this function queued at once; null = only the worker's bound. */
   readonly queueLimit: number | null;
@@ -26,6 +26,8 @@ export interface FunctionSpec {
   /** How often a platform failure (never a user's error) is tried again. */
   readonly retries: number;
   readonly devices: readonly Device[];
+  /** Reserved on the GPU by each of its containers there; MiB, absent = the worker's share for one. */
+  readonly gpuMemoryMb?: number;
   /** Accepted backends in order of preference. */
   readonly backends: readonly string[];
 }

@@ -37,6 +37,16 @@ export class DeviceStats {
   readonly exec = new Characteristic();
   /** From enqueueing to the end. */
   readonly e2e = new Characteristic();
+  /** What it was estimated to take from enqueueing to the end, where anything was known. */
+  readonly estimate = new Characteristic();
+  /** How far off that was: e2e − estimate, so below 0 for a pessimistic estimate. */
+  readonly estimateError = new Characteristic();
+
+  /** One that was estimated has ended. */
+  estimated(estimateUs: number, endToEndUs: number): void {
+    this.estimate.add(estimateUs);
+    this.estimateError.add(endToEndUs - estimateUs);
+  }
 
   /** What an invocation is expected to take from leaving the queue, on the best container there is; µs. */
   expectedUs(state: ContainerState): number {
@@ -53,6 +63,8 @@ export class FunctionStats {
   readonly interArrival = new Characteristic();
   /** Measured memory of its containers. */
   readonly memory = new Characteristic();
+  /** What its agent says it has allocated on the GPU. */
+  readonly gpuMemory = new Characteristic();
 
   of(device: Device): DeviceStats {
     return device === 'cpu' ? this.cpu : this.gpu;

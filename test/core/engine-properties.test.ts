@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { DispatchChoice, DispatchPolicy } from '../../src/core/dispatch/dispatch-policy.js';
+import type { Device } from '../../src/core/function.js';
 import type { FunctionRecord } from '../../src/core/function-record.js';
 import type { Invocation } from '../../src/core/invocation.js';
 import type { Container } from '../../src/core/pool/container.js';
 import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { TtlEviction } from '../../src/core/pool/eviction/ttl.js';
 import { FcfsQueue } from '../../src/core/queue/fcfs.js';
+import { type GpuOptions, noGpus } from '../../src/core/resources/gpu-options.js';
 import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, USER_ERROR } from './support/harness.js';
 
 /**
@@ -28,6 +31,31 @@ const functionArbitrary = fc.record({
   retries: fc.constantFrom(0, 1, 3),
   keepAliveMs: fc.constantFrom(null, 10, 500),
 });
+
+/** Functions of a worker with GPUs, most of which can use one. */
+const gpuFunctionArbitrary = fc
+  .tuple(
+    functionArbitrary,
+    fc.record(
+      {
+        devices: fc.constantFrom<Device[]>(['cpu'], ['gpu'], ['cpu', 'gpu'], ['gpu', 'cpu']),
+        gpuMemoryMb: fc.constantFrom(10, 50, 100),
+      },
+      { requiredKeys: ['devices'] },
+    ),
+  )
+  .map(([common, own]) => ({ ...common, ...own }));
+
+/** What can happen to GPUs and slots besides. */
+const GPU_EVENTS = ['gpu lost', 'gpu found', 'gpu busy', 'gpu idle', 'load', 'gpu prewarm'];
+const GPUS: GpuOptions = {
+  count: 2,
+  memoryMb: 100,
+  perFunctionMemoryMb: 30,
+  slots: 3,
+  concurrency: 2,
+  utilizationLimit: 90,
+};
 
 const eventArbitrary = fc.record({
   kind: fc.constantFrom(
@@ -61,6 +89,11 @@ const eventArbitrary = fc.record({
   pick: fc.nat(1000),
 });
 
+const gpuEventArbitrary = fc.oneof(
+  { weight: 5, arbitrary: eventArbitrary },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom(...GPU_EVENTS), pick: fc.nat(1000) }) },
+);
+
 type Event = { kind: string; pick: number };
 
 /** A queue that insists on seeing every invocation, and checks that it is told of every start and end. */
@@ -79,25 +112,45 @@ class AccountingQueue extends FcfsQueue {
   }
 }
 
+/** Every choice there is, in turn. */
+class AnyDevice implements DispatchPolicy {
+  #turn = 0;
+
+  choose(): DispatchChoice {
+    return (['all', 'cpu', 'gpu', 'all'] as const)[this.#turn++ % 4] as DispatchChoice;
+  }
+
+  ended(): void {}
+
+  forget(): void {}
+}
+
 class History {
   readonly harness: Harness;
   readonly queue: FcfsQueue;
+  readonly gpuQueue = new AccountingQueue();
   readonly specs: object[];
   readonly eager: boolean;
   readonly accepted: Invocation[] = [];
   readonly functions: FunctionRecord[];
+  readonly mostSlots: number;
   prewarmsAsked = 0;
   prewarmsSettled = 0;
 
-  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean) {
+  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean, gpu: GpuOptions = noGpus) {
     this.specs = specs;
     this.eager = eager;
+    this.mostSlots = gpu === noGpus ? CPU_SLOTS : 5;
     this.queue = eager ? new AccountingQueue() : new FcfsQueue();
     this.harness = new Harness({
       queueLimit: QUEUE_LIMIT,
       cpuSlots: CPU_SLOTS,
       memoryMb: MEMORY_MB,
-      queues: { cpu: this.queue, gpu: new FcfsQueue() },
+      queues: { cpu: this.queue, gpu: this.gpuQueue },
+      gpu,
+      dispatch: new AnyDevice(),
+      oversubscription: gpu === noGpus ? null : { maxSlots: 5, maxLoad: 1 },
+      bypassUs: gpu === noGpus ? 0 : 50,
       eviction: () => (eviction === 'lru' ? new LruEviction() : new TtlEviction(100)),
     });
     this.functions = specs.map((over, i) => this.harness.register({ name: `f${i}`, ...over }));
@@ -207,6 +260,31 @@ class History {
         this.functions[index] = harness.register({ name: `f${index}`, ...this.specs[index] });
         break;
       }
+      case 'gpu lost':
+        engine.gpuLost(pick % 3);
+        for (const container of [...port.creating, ...port.ready]) {
+          if (container.phase === 'destroying') harness.exited(container);
+        }
+        break;
+      case 'gpu found':
+        engine.gpuFound(pick % 3);
+        break;
+      case 'gpu busy':
+        engine.gpuUtilization(pick % 2, 95);
+        break;
+      case 'gpu idle':
+        engine.gpuUtilization(pick % 2, 5);
+        break;
+      case 'load':
+        engine.cpuLoad((pick % 5) / 2);
+        break;
+      case 'gpu prewarm':
+        if (fn.removed || !fn.spec.devices.includes('gpu')) break;
+        if ((fn.containers + 1) * fn.spec.memoryMb > MEMORY_MB || fn.containers >= (fn.spec.maxContainers ?? 1e9))
+          break;
+        this.prewarmsAsked++;
+        engine.prewarm(fn, 1, { settled: () => this.prewarmsSettled++ }, 'gpu');
+        break;
       case 'measured':
         if (alive !== undefined) engine.measured(alive, pick);
         break;
@@ -217,13 +295,13 @@ class History {
     expect(this.harness.problems()).toEqual([]);
     if (this.queue instanceof AccountingQueue) {
       const { starting, running } = this.harness.engine.status();
-      expect(this.queue.faults).toEqual([]);
-      expect(this.queue.inFlight.size).toBe(starting + running);
+      expect([...this.queue.faults, ...this.gpuQueue.faults]).toEqual([]);
+      expect(this.queue.inFlight.size + this.gpuQueue.inFlight.size).toBe(starting + running);
     }
     const { memory, cpu } = this.harness.engine.status();
     expect(memory.runningMb + memory.cachedMb).toBe(memory.totalMb);
     expect(memory.totalMb).toBeLessThanOrEqual(MEMORY_MB);
-    expect(cpu.used).toBeLessThanOrEqual(CPU_SLOTS);
+    expect(cpu.used).toBeLessThanOrEqual(this.mostSlots);
     for (const invocation of this.accepted) {
       expect(this.harness.sink.outcomes.has(invocation)).toBe(invocation.phase === 'settled');
     }
@@ -234,6 +312,10 @@ class History {
     const { harness } = this;
     const { port, engine } = harness;
     harness.sink.onSettled = null;
+    for (const { index } of engine.status().gpus) {
+      engine.gpuFound(index);
+      engine.gpuUtilization(index, 0);
+    }
     for (let round = 0; round < 1000; round++) {
       const busy = engine.open > 0 || port.creating.size > 0 || port.destroying.size > 0;
       if (!busy && this.prewarmsSettled === this.prewarmsAsked) break;
@@ -288,6 +370,26 @@ describe('any history of the engine', () => {
         );
       });
     }
+  }
+
+  for (const eager of [false, true]) {
+    it(`keeps its books on GPUs too (${eager ? 'answers from inside commands' : 'answers later'})`, () => {
+      fc.assert(
+        fc.property(
+          fc.array(gpuFunctionArbitrary, { minLength: 1, maxLength: 4 }),
+          fc.array(gpuEventArbitrary, { maxLength: 120 }),
+          (specs, events) => {
+            const history = new History('lru', specs, eager, GPUS);
+            for (const event of events) {
+              history.apply(event);
+              history.check();
+            }
+            history.finish();
+          },
+        ),
+        { numRuns: 2 * RUNS },
+      );
+    });
   }
 
   it('runs the invocations of one function in the order of their arrival', () => {

@@ -10,6 +10,8 @@ import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { type HeapNode, PriorityHeap } from '../../src/core/priority-heap.js';
 import { seededRandom } from '../../src/core/random.js';
 import { CpuSlots, toMilliSlots } from '../../src/core/resources/cpu-slots.js';
+import { GpuDevices } from '../../src/core/resources/gpu-devices.js';
+import { noGpus } from '../../src/core/resources/gpu-options.js';
 import { MemoryBudget } from '../../src/core/resources/memory-budget.js';
 import { Characteristic, FunctionStats } from '../../src/core/stats.js';
 import { containers } from './conformance/eviction-policy.js';
@@ -79,8 +81,17 @@ describe('Throughput', () => {
   it('is the pace of the latest completions', () => {
     const pace = new Throughput();
     expect(pace.intervalUs(5)).toBe(0);
-    for (let i = 0; i < 100; i++) pace.mark(i * 10);
+    for (let i = 0; i < 100; i++) pace.mark(i * 10, 5);
     expect(pace.intervalUs(1000)).toBe(10);
+  });
+
+  it('is also seconds of execution a second, over the latest twenty', () => {
+    const pace = new Throughput();
+    pace.mark(0, 7);
+    expect(pace.executionRate).toBe(0);
+    for (let i = 1; i <= 100; i++) pace.mark(i * 10, 5);
+    // 20 runs of 5 µs between the oldest and the newest of them, 190 µs apart.
+    expect(pace.executionRate).toBeCloseTo((20 * 5) / 190);
   });
 });
 
@@ -201,24 +212,26 @@ describe('ContainerPool', () => {
   it('counts running and cached memory apart, from the reservation until it is gone', () => {
     const [sample] = containers(1);
     const fn = sample?.fn as FunctionEntry;
-    fn.creating = 0;
+    const lane = fn.laneOf('cpu');
+    lane.creating = 0;
+    lane.containers = 0;
     fn.containers = 0;
-    const pool = new ContainerPool(new MemoryBudget(250), new LruEviction());
+    const pool = new ContainerPool(new MemoryBudget(250), new GpuDevices(noGpus), () => new LruEviction());
     const seen = (): number[] => [pool.runningMb, pool.cachedMb, pool.leavingMb, pool.budget.reservedMb];
-    const a = pool.reserve(fn, 1);
-    const b = pool.reserve(fn, 2);
+    const a = pool.reserve(lane, -1, 1);
+    const b = pool.reserve(lane, -1, 2);
     if (a === null || b === null) throw new Error('both fit');
-    expect(pool.reserve(fn, 3)).toBeNull();
+    expect(pool.reserve(lane, -1, 3)).toBeNull();
     expect(seen()).toEqual([200, 0, 0, 200]);
     pool.ready(a, 4);
     pool.ready(b, 5);
     expect(seen()).toEqual([0, 200, 0, 200]);
-    expect(fn.available.head).toBe(b);
+    expect(lane.available.head).toBe(b);
     pool.take(b);
-    expect(fn.available.head).toBe(a);
+    expect(lane.available.head).toBe(a);
     expect(seen()).toEqual([100, 100, 0, 200]);
     pool.giveBack(b, 9);
-    expect([b.idleSince, fn.available.head]).toEqual([9, b]);
+    expect([b.idleSince, lane.available.head]).toEqual([9, b]);
     pool.leaving(a);
     expect(seen()).toEqual([100, 100, 100, 200]);
     pool.gone(a);

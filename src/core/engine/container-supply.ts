@@ -3,6 +3,9 @@ import type { ContainerPool } from '../pool/container-pool.js';
 import type { ContainerPort, DestroyReason, EngineLog, Journal } from '../ports.js';
 import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
+import type { FunctionLane } from './function-lane.js';
+
+export type Room = 'now' | 'soon' | 'none';
 
 /**
  * Makes containers and takes them away again: room in the memory budget, the intent in the journal, the command to the port. Who gets them is decided
@@ -41,32 +44,37 @@ export class ContainerSupply {
   }
 
   /**
-   * Whether one more container of this function can be reserved now. If not, idle ones are evicted as far as that will make it possible once
-   * they are gone; never fewer than needed, never one more. `sparing`: not at the expense of this function.
+   * Whether one more container of this function can be reserved on this device: now, soon (what stands in the way is being destroyed), or not while others run. If
+   * `evict`, idle ones are evicted as far as that will make it possible once they are gone; never fewer than needed, never one more. `sparing`: not at the
+   * expense of this function.
    */
-  makeRoom(fn: FunctionEntry, sparing: FunctionEntry | null): boolean {
-    const needMb = fn.spec.memoryMb;
-    const pool = this.#pool;
-    const { budget, eviction } = pool;
-    if (budget.freeMb >= needMb) return true;
-    // What runs holds too much of it: evicting now would only make cold starts.
-    if (budget.freeMb + pool.leavingMb + pool.cachedMb < needMb) return false;
-    while (budget.freeMb + pool.leavingMb < needMb) {
-      const victim = eviction.victim() as ContainerEntry | null;
-      if (victim === null || victim.fn === sparing) return false;
-      this.destroy(victim, 'evicted');
+  makeRoom(lane: FunctionLane, device: number, sparing: FunctionEntry | null, evict: boolean): Room {
+    const { budget, gpus } = this.#pool;
+    const needMb = lane.fn.spec.memoryMb;
+    const { deviceMb } = lane;
+    const roomThere = device < 0 || gpus.hasRoom(device, deviceMb);
+    if (budget.freeMb >= needMb && roomThere) return 'now';
+    if (!evict) return 'none';
+    // What runs holds too much: evicting now would only make cold starts.
+    if (budget.freeMb + this.#pool.leavingMb + this.#pool.cachedMb < needMb) return 'none';
+    if (device >= 0) {
+      if (!gpus.couldHold(device, deviceMb)) return 'none';
+      while (!gpus.willHaveRoom(device, deviceMb)) {
+        if (!this.#evict(this.#pool.victimOn(device), sparing)) return 'none';
+      }
     }
-    return budget.freeMb >= needMb;
+    while (budget.freeMb + this.#pool.leavingMb < needMb) {
+      if (!this.#evict(this.#pool.victim(), sparing)) return 'none';
+    }
+    return budget.freeMb >= needMb && (device < 0 || gpus.hasRoom(device, deviceMb)) ? 'now' : 'soon';
   }
 
   /** Evicts until the buffer is free. */
   keepBuffer(): void {
     const bufferMb = this.#bufferMb;
-    const { budget, eviction } = this.#pool;
+    const { budget } = this.#pool;
     while (budget.freeMb + this.#pool.leavingMb < bufferMb) {
-      const victim = eviction.victim() as ContainerEntry | null;
-      if (victim === null) return;
-      this.destroy(victim, 'evicted');
+      if (!this.#evict(this.#pool.victim(), null)) return;
     }
   }
 
@@ -80,5 +88,11 @@ export class ContainerSupply {
     else if (reason === 'crashed') counters.containersCrashed++;
     this.#log.debug({ function: container.fn.key, container: container.id, reason }, 'container is destroyed');
     this.#port.destroy(container, reason);
+  }
+
+  #evict(victim: ContainerEntry | null, sparing: FunctionEntry | null): boolean {
+    if (victim === null || victim.fn === sparing) return false;
+    this.destroy(victim, 'evicted');
+    return true;
   }
 }

@@ -11,6 +11,10 @@ export class Counters {
   cold = 0;
   prewarm = 0;
   warm = 0;
+  /** Ran at once without a CPU slot, being short. */
+  bypassed = 0;
+  /** Containers that an eviction policy asked for ahead of their use. */
+  foreseen = 0;
   containersCreated = 0;
   containersFailed = 0;
   containersEvicted = 0;

@@ -1,15 +1,11 @@
 import type { Device, FunctionSpec } from '../function.js';
 import type { FunctionRecord } from '../function-record.js';
 import type { ContainerState } from '../pool/container.js';
-import { ContainerList } from '../pool/container-entry.js';
 import { toMilliSlots } from '../resources/cpu-slots.js';
 import { FunctionStats } from '../stats.js';
-import { type InvocationEntry, InvocationList } from './invocation-entry.js';
+import type { FunctionLane } from './function-lane.js';
 
-/**
- * A registered function as the engine keeps it: the public record plus everything of this function that can be chosen, waited for or started.
- * All decisions about one function read only this object, never a map.
- */
+/** A registered function as the engine keeps it: the public record, its limits, and a lane for each kind of device that it may use here. */
 export class FunctionEntry implements FunctionRecord {
   readonly key: string;
   readonly spec: FunctionSpec;
@@ -25,27 +21,11 @@ export class FunctionEntry implements FunctionRecord {
   /** The devices that it may use here; one in most cases, and then no dispatch policy is asked. */
   readonly devices: readonly Device[];
   readonly milliSlots: number;
-  readonly concurrency: number;
   readonly maxContainers: number;
   readonly queueLimit: number;
   lastArrival = -1;
-
-  /** Can take an invocation now; most recently used first. */
-  readonly available = new ContainerList();
-  /** Being created for nobody in particular (prewarm, or their invocation found a better one). */
-  readonly unclaimed = new ContainerList();
-  /** Containers being created, claimed or not. */
-  creating = 0;
-  /** Hold CPU slots and have a container being created for them. */
-  readonly starting = new InvocationList();
-  /** Hold CPU slots and wait for a place in a container that is being created for another one (concurrency above 1). */
-  readonly joined = new InvocationList();
-  /** In the queue policy; kept to find them when the function goes. */
-  readonly choosable = new InvocationList();
-  /** Chosen by the queue policy when the function had no place for them and could get no further container. */
-  readonly waiting = new InvocationList();
-  /** The one of them that went back to the queue policy because a place came free. */
-  woken: InvocationEntry | null = null;
+  /** One for each of `devices`, in that order. */
+  lanes: readonly FunctionLane[] = [];
 
   constructor(spec: FunctionSpec, key: string, index: number, backend: string, devices: readonly Device[]) {
     this.spec = spec;
@@ -54,34 +34,29 @@ export class FunctionEntry implements FunctionRecord {
     this.backend = backend;
     this.devices = devices;
     this.milliSlots = toMilliSlots(spec.cpus);
-    this.concurrency = spec.concurrency;
     this.maxContainers = spec.maxContainers ?? Number.POSITIVE_INFINITY;
     this.queueLimit = spec.queueLimit ?? Number.POSITIVE_INFINITY;
   }
 
-  stateOn(_device: Device): ContainerState {
-    return this.available.head?.state ?? 'cold';
+  /** `device` is one of its own. */
+  laneOf(device: Device): FunctionLane {
+    const first = this.lanes[0] as FunctionLane;
+    return first.device === device ? first : (this.lanes[1] as FunctionLane);
   }
 
-  warmOn(_device: number): boolean {
-    return this.available.head?.state === 'warm';
+  stateOn(device: Device): ContainerState {
+    if (!this.devices.includes(device)) return 'cold';
+    return this.laneOf(device).available.head?.state ?? 'cold';
   }
 
-  /** Places in containers being created that no invocation waits for yet. */
-  get sparePlaces(): number {
-    return this.creating * this.concurrency - this.starting.length - this.joined.length;
-  }
-
-  /** Whether it could take one more invocation, were there CPU slots and memory without end. */
-  get hasPlace(): boolean {
-    return this.available.head !== null || this.containers < this.maxContainers || this.sparePlaces > 0;
-  }
-
-  /** The oldest invocation whose container is not ready yet. */
-  get oldestStarting(): InvocationEntry | null {
-    const a = this.starting.head;
-    const b = this.joined.head;
-    if (a === null) return b;
-    return b === null || a.id < b.id ? a : b;
+  warmOn(device: number): boolean {
+    const kind: Device = device < 0 ? 'cpu' : 'gpu';
+    if (!this.devices.includes(kind)) return false;
+    // On the CPU the first will do; on GPUs there are no more of them than attachments.
+    let container = this.laneOf(kind).available.head;
+    while (container !== null && (container.gpu !== device || container.state !== 'warm')) {
+      container = device < 0 ? null : container.next;
+    }
+    return container !== null;
   }
 }

@@ -3,7 +3,9 @@ import { type Device, type FunctionSpec, functionKey, isFunctionName } from '../
 import type { CpuSlots } from '../resources/cpu-slots.js';
 import { toMilliSlots } from '../resources/cpu-slots.js';
 import { FunctionEntry } from './function-entry.js';
+import { FunctionLane } from './function-lane.js';
 import type { EngineOptions } from './options.js';
+import type { Scheduler } from './scheduler.js';
 
 /**
  * The functions of an engine. What could never run here is refused at registration: queued, it would stand at the head for ever.
@@ -11,15 +13,25 @@ import type { EngineOptions } from './options.js';
 export class FunctionTable {
   readonly #o: EngineOptions;
   readonly #slots: CpuSlots;
+  readonly #schedulers: Readonly<Record<Device, Scheduler>>;
+  /** MiB of device memory for a container whose function names none. */
+  readonly #gpuShareMb: number;
   readonly #functions = new Map<string, FunctionEntry>();
   /** Unregistered, with containers that are not gone yet. */
   readonly #leaving = new Set<FunctionEntry>();
   readonly #freeIndexes: number[] = [];
   #indexes = 0;
 
-  constructor(options: EngineOptions, slots: CpuSlots) {
+  constructor(
+    options: EngineOptions,
+    slots: CpuSlots,
+    schedulers: Readonly<Record<Device, Scheduler>>,
+    gpuShareMb: number,
+  ) {
     this.#o = options;
     this.#slots = slots;
+    this.#schedulers = schedulers;
+    this.#gpuShareMb = gpuShareMb;
   }
 
   get size(): number {
@@ -42,6 +54,10 @@ export class FunctionTable {
     if (devices.length === 0) throw this.#unknown('device', spec.devices, present);
     const index = this.#freeIndexes.pop() ?? this.#indexes++;
     const fn = new FunctionEntry(spec, key, index, backend, devices);
+    fn.lanes = devices.map((device) => {
+      const deviceMb = device === 'cpu' ? 0 : (spec.gpuMemoryMb ?? this.#gpuShareMb);
+      return new FunctionLane(fn, device, this.#schedulers[device], deviceMb);
+    });
     this.#functions.set(key, fn);
     return fn;
   }
@@ -76,10 +92,18 @@ export class FunctionTable {
       const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
       throw new IluvatarError('invalid', text);
     }
+    if (spec.gpuMemoryMb !== undefined) this.#checkGpuMemory(key, spec.gpuMemoryMb);
     if (!this.#slots.canEverHold(toMilliSlots(spec.cpus))) {
       const text = `${key} needs ${spec.cpus} CPU slots and this worker has ${this.#slots.total}`;
       throw new IluvatarError('invalid', text);
     }
+  }
+
+  #checkGpuMemory(key: string, mb: number): void {
+    positive(key, 'gpuMemoryMb', mb);
+    const { count, memoryMb } = this.#o.gpu;
+    if (count === 0 || mb <= memoryMb) return;
+    throw new IluvatarError('invalid', `${key} needs ${mb} MiB of GPU memory and a GPU here has ${memoryMb} MiB`);
   }
 
   #unknown(what: string, wanted: readonly string[], had: readonly string[]): IluvatarError {

@@ -3,6 +3,7 @@ import type { Invocation, InvocationSink, Payload } from '../invocation.js';
 import type { ContainerState } from '../pool/container.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { FunctionEntry } from './function-entry.js';
+import type { FunctionLane } from './function-lane.js';
 
 /**
  * An invocation as the engine keeps it: the public record plus the links of the lists it is on. The links live in the invocation itself so that
@@ -11,7 +12,9 @@ import type { FunctionEntry } from './function-entry.js';
 export class InvocationEntry implements Invocation {
   readonly id: number;
   readonly fn: FunctionEntry;
-  readonly device: Device;
+  /** Where it is queued and runs. */
+  lane: FunctionLane;
+  device: Device;
   readonly tid: string;
   readonly payload: Payload;
   readonly sink: InvocationSink;
@@ -31,6 +34,15 @@ export class InvocationEntry implements Invocation {
   creation: ContainerEntry | null = null;
   /** What it was expected to take when it was queued; µs. Kept, so that exactly this is taken off the queue's sum again. */
   expectedUs = 0;
+  /** From its arrival to its end, as it was estimated on its arrival; µs, 0 = nothing was known. */
+  estimatedUs = 0;
+  /** The device whose token it holds while it starts or runs; -1 = the CPU. */
+  token = -1;
+  /** Thousandths of CPU slots that it holds. */
+  heldSlots = 0;
+  /** Queued for two devices, it has a stand-in in the second queue; each knows the other. The first that is chosen takes both out. */
+  twin: InvocationEntry | null = null;
+  readonly isStandIn: boolean;
   /** Its time has passed while it ran: the agent was told, and the grace runs. */
   overdue = false;
   list: InvocationList | null = null;
@@ -45,22 +57,39 @@ export class InvocationEntry implements Invocation {
 
   constructor(
     id: number,
-    fn: FunctionEntry,
-    device: Device,
+    lane: FunctionLane,
     tid: string,
     payload: Payload,
     sink: InvocationSink,
     enqueuedAt: number,
     deadline: number,
+    isStandIn = false,
   ) {
     this.id = id;
-    this.fn = fn;
-    this.device = device;
+    this.fn = lane.fn;
+    this.lane = lane;
+    this.device = lane.device;
     this.tid = tid;
     this.payload = payload;
     this.sink = sink;
     this.enqueuedAt = enqueuedAt;
     this.deadline = deadline;
+    this.isStandIn = isStandIn;
+  }
+
+  /** It runs on another kind of device. */
+  moveTo(lane: FunctionLane): void {
+    this.lane = lane;
+    this.device = lane.device;
+  }
+
+  /** What stands for it in the queue of another device. */
+  makeStandIn(lane: FunctionLane): InvocationEntry {
+    const { id, tid, payload, sink, enqueuedAt, deadline } = this;
+    const standIn = new InvocationEntry(id, lane, tid, payload, sink, enqueuedAt, deadline, true);
+    standIn.twin = this;
+    this.twin = standIn;
+    return standIn;
   }
 }
 

@@ -6,6 +6,7 @@ import type { EvictionPolicy } from '../pool/eviction/eviction-policy.js';
 import type { ContainerPort, EngineLog, Journal } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
 import type { GpuOptions } from '../resources/gpu-options.js';
+import type { OversubscriptionOptions } from '../resources/oversubscription.js';
 
 /** Everything an engine is given. Nothing here has a default: the owner's configuration says it all, once. */
 export interface EngineOptions {
@@ -23,6 +24,8 @@ export interface EngineOptions {
   readonly cpuSlots: number;
   /** Functions that run for less on average skip the queue and CPU slots when a container of theirs is idle; µs, 0 = none do. */
   readonly bypassUs: number;
+  /** More CPU slots while the load allows; null = never. */
+  readonly oversubscription: OversubscriptionOptions | null;
   /** Memory that containers may reserve; MiB. */
   readonly memoryMb: number;
   /** Kept free by evicting idle containers; MiB. */

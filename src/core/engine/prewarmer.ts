@@ -2,23 +2,26 @@ import type { PrewarmTarget } from '../pool/container-entry.js';
 import type { ContainerFailure } from '../ports.js';
 import type { ContainerSupply } from './container-supply.js';
 import type { FunctionEntry } from './function-entry.js';
-import type { Scheduler } from './scheduler.js';
+import type { FunctionLane } from './function-lane.js';
 
 /** Told once how a prewarm request ended: how many containers became ready, and what went wrong with the others. */
 export interface PrewarmSink {
   settled(ready: number, failure: ContainerFailure | null): void;
 }
 
+/** For requests that nobody waits for. */
+export const unwatched: PrewarmSink = { settled() {} };
+
 class Request implements PrewarmTarget {
   underWay = 0;
   ready = 0;
   failure: ContainerFailure | null = null;
-  readonly fn: FunctionEntry;
+  readonly lane: FunctionLane;
   readonly sink: PrewarmSink;
   remaining: number;
 
-  constructor(fn: FunctionEntry, count: number, sink: PrewarmSink) {
-    this.fn = fn;
+  constructor(lane: FunctionLane, count: number, sink: PrewarmSink) {
+    this.lane = lane;
     this.remaining = count;
     this.sink = sink;
   }
@@ -29,13 +32,11 @@ class Request implements PrewarmTarget {
  * containers of other functions, never their own, and wait only for memory that is about to be free.
  */
 export class Prewarmer {
-  readonly #scheduler: Scheduler;
   readonly #supply: ContainerSupply;
   readonly #leavingMb: () => number;
   readonly #requests: Request[] = [];
 
-  constructor(scheduler: Scheduler, supply: ContainerSupply, leavingMb: () => number) {
-    this.#scheduler = scheduler;
+  constructor(supply: ContainerSupply, leavingMb: () => number) {
     this.#supply = supply;
     this.#leavingMb = leavingMb;
   }
@@ -45,8 +46,8 @@ export class Prewarmer {
     return this.#requests.length;
   }
 
-  request(fn: FunctionEntry, count: number, sink: PrewarmSink): void {
-    this.#requests.push(new Request(fn, count, sink));
+  request(lane: FunctionLane, count: number, sink: PrewarmSink): void {
+    this.#requests.push(new Request(lane, count, sink));
   }
 
   /** One of a request's containers is ready, or (with a failure) will never be. */
@@ -61,29 +62,32 @@ export class Prewarmer {
   /** Gives up what is not under way yet; of one function, or of all. */
   giveUp(fn: FunctionEntry | null, message: string): void {
     for (const request of [...this.#requests]) {
-      if (fn === null || request.fn === fn) this.#fail(request, 'unavailable', message);
+      if (fn === null || request.lane.fn === fn) this.#fail(request, 'unavailable', message);
     }
   }
 
   serve(memoryIsAwaited: boolean): void {
     while (!memoryIsAwaited && this.#requests.length > 0) {
       const request = this.#requests[0] as Request;
-      const { fn } = request;
-      if (fn.containers >= fn.maxContainers) {
+      const { lane } = request;
+      const { fn } = lane;
+      if (lane.containers >= fn.maxContainers) {
         this.#fail(request, 'overloaded', `${fn.key} has all the containers it may have (${fn.maxContainers})`);
         continue;
       }
-      if (!this.#supply.makeRoom(fn, fn)) {
+      const device = lane.scheduler.devices.roomiest(lane.deviceMb);
+      const room = device === null ? 'none' : this.#supply.makeRoom(lane, device, fn, true);
+      if (device === null || room !== 'now') {
         if (this.#leavingMb() > 0) return;
         this.#fail(request, 'overloaded', `there is no memory for another container of ${fn.key}`);
         continue;
       }
-      this.#create(request);
+      this.#create(request, device);
     }
   }
 
-  #create(request: Request): void {
-    const container = this.#scheduler.createUnclaimed(request.fn);
+  #create(request: Request, device: number): void {
+    const container = request.lane.scheduler.createUnclaimed(request.lane, device);
     // Room made a moment ago can be gone only if an answer raised from inside took it; the next round asks again.
     if (container === null) return;
     container.prewarm = request;

@@ -1,78 +1,95 @@
+import type { Device } from '../function.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
 import type { ContainerPort } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
 import type { CpuSlots } from '../resources/cpu-slots.js';
+import type { DeviceSet } from '../resources/device-set.js';
 import type { ContainerSupply } from './container-supply.js';
-import type { FunctionEntry } from './function-entry.js';
+import type { Counters } from './counters.js';
+import { Creations } from './creations.js';
+import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
+import type { Pump } from './pump.js';
+import { Throughput } from './throughput.js';
+import { type QueueTotals, WaitingLine } from './waiting-line.js';
 
-/** What the scheduler works with. */
+/** What the schedulers of all devices share, and what is this one's own. */
 export interface SchedulerParts {
+  readonly device: Device;
+  readonly devices: DeviceSet;
   readonly queue: QueuePolicy;
   readonly pool: ContainerPool;
   readonly slots: CpuSlots;
   readonly port: ContainerPort;
   readonly supply: ContainerSupply;
+  readonly counters: Counters;
+  readonly totals: QueueTotals;
   readonly queueLimit: number;
+  /** Below this average an invocation needs no slot when a container is idle; µs, 0 = never. */
+  readonly bypassUs: number;
+  readonly pump: Pump;
   readonly now: () => number;
 }
 
-type Placement = 'placed' | 'no slots' | 'no memory' | 'no place';
+/** `memory is coming`: what stands in the way is being destroyed. */
+type Placement = 'placed' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
 
 /**
- * Gives queued invocations CPU slots and a container. The queue policy's choice goes first and what it lacks is waited for: nothing overtakes
- * a head that lacks CPU slots or memory, so a large one cannot starve. One thing is not waited for at the head: a place in a function that has all the
- * containers it may have. Such an invocation moves to its function's own wait list, and back to the policy, one at a time and oldest first, as
- * places come free; so one busy function never blocks the others, and within a function the order stays that of arrival.
+ * Gives the invocations queued for one kind of device their CPU slots, a token of a device and a container. The queue policy's choice goes first and what it lacks is
+ * waited for: nothing overtakes a head that lacks slots or memory, so a large one cannot starve. One thing is not waited for at the head: a place in a function
+ * that has all the containers it may have (`WaitingLine.park`).
  *
- * While a container is created for an invocation it is `starting` and holds its CPU slots, but it is not bound to that container: whichever container of its
+ * While a container is created for an invocation it is `starting` and holds its slots and token, but it is not bound to that container: whichever container of its
  * function can take an invocation first takes the oldest. No more are created than there are invocations that need one.
  */
 export class Scheduler {
-  queued = 0;
-  /** Expected work of everything queued; µs of one CPU slot. */
-  queuedUs = 0;
-  starting = 0;
+  readonly device: Device;
+  readonly devices: DeviceSet;
+  readonly line: WaitingLine;
+  readonly throughput = new Throughput();
   running = 0;
-  /** Called after each round with true when the head of the queue waits for memory: others that want memory then wait too. */
-  afterRound: (memoryIsAwaited: boolean) => void = () => {};
+  /** Functions with something accepted for this device and not answered. */
+  activeFunctions = 0;
   readonly #p: SchedulerParts;
   readonly #queue: QueuePolicy;
-  readonly #pool: ContainerPool;
   readonly #slots: CpuSlots;
-  readonly #supply: ContainerSupply;
-  #busy = false;
-  #again = false;
+  readonly #creations: Creations;
 
   constructor(parts: SchedulerParts) {
     this.#p = parts;
+    this.device = parts.device;
+    this.devices = parts.devices;
     this.#queue = parts.queue;
-    this.#pool = parts.pool;
     this.#slots = parts.slots;
-    this.#supply = parts.supply;
+    this.line = new WaitingLine(parts.queue, parts.totals, parts.now);
+    this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.now);
+    parts.pump.add(() => this.#round());
+  }
+
+  /** Invocations that hold slots while a container is created for them. */
+  get starting(): number {
+    return this.#creations.starting;
   }
 
   /** Runs it, starts a container for it, or queues it. False: there is no room in the queue, and it is in none. */
   submit(invocation: InvocationEntry, now: number): boolean {
-    const fn = invocation.fn;
-    if (this.queued === 0 && this.#queue.bypassWhenEmpty && fn.oldestStarting === null) {
-      const container = fn.available.head;
-      if (container !== null && this.#slots.tryTake(fn.milliSlots)) {
-        invocation.attempts = 1;
-        this.#run(invocation, container, now);
-        return true;
-      }
-    }
-    const limit = this.#p.queueLimit;
+    const { lane } = invocation;
+    const { fn } = lane;
+    if (this.#runsAtOnce(invocation, lane, now)) return true;
+    const { totals, queueLimit, pump } = this.#p;
     // A limit of 0 means that nothing may wait, not that nothing may start: only a place tried for in vain is a refusal. Submitted from inside a
     // command, it cannot be tried at once, and the bound counts it as waiting.
-    if ((this.queued >= limit && this.queued > 0) || (fn.queued >= fn.queueLimit && fn.queued > 0)) return false;
+    if (!invocation.isStandIn) {
+      if ((totals.queued >= queueLimit && totals.queued > 0) || (fn.queued >= fn.queueLimit && fn.queued > 0))
+        return false;
+    }
     this.#enqueue(invocation, false);
-    this.pump();
-    if (invocation.phase !== 'queued' || (this.queued <= limit && fn.queued <= fn.queueLimit)) return true;
+    pump.run();
+    if (invocation.place === 'nowhere' || invocation.phase !== 'queued' || invocation.isStandIn) return true;
+    if (totals.queued <= queueLimit && fn.queued <= fn.queueLimit) return true;
     this.leaveQueue(invocation);
-    this.pump();
+    pump.run();
     return false;
   }
 
@@ -86,25 +103,18 @@ export class Scheduler {
     this.#enqueue(invocation, true);
   }
 
-  /** Takes it out of the queue policy or its function's wait list. */
+  /** Takes it out of the queue. */
   leaveQueue(invocation: InvocationEntry): void {
-    const fn = invocation.fn;
-    if (invocation.place === 'policy') this.#leavePolicy(invocation);
-    else fn.waiting.remove(invocation);
-    invocation.place = 'nowhere';
-    this.queued--;
-    fn.queued--;
-    this.queuedUs = this.queued === 0 ? 0 : this.queuedUs - invocation.expectedUs;
-    this.wake(fn);
+    this.line.remove(invocation, invocation.lane);
   }
 
-  /** Takes it from the ones whose container is being created, with its CPU slots; the container becomes another one's, or nobody's. */
+  /** Takes it from the ones whose container is being created, with all it holds; the container becomes another one's, or nobody's. */
   leaveStarting(invocation: InvocationEntry): void {
-    this.#unstart(invocation);
-    this.#slots.release(invocation.fn.milliSlots);
-    this.#queue.ended(invocation, this.#p.now());
-    this.#claim(invocation.fn);
-    this.wake(invocation.fn);
+    const { lane } = invocation;
+    this.#creations.abandon(invocation, lane);
+    this.#release(invocation);
+    this.#creations.claim(lane);
+    this.line.wake(lane);
   }
 
   /** It has ended on its container, or goes back to the queue. */
@@ -113,222 +123,198 @@ export class Scheduler {
     invocation.place = 'nowhere';
     invocation.fn.running--;
     this.running--;
-    this.#slots.release(invocation.fn.milliSlots);
-    this.#queue.ended(invocation, this.#p.now());
+    this.#release(invocation);
   }
 
   /** A container of this function may be able to take something: those whose container is being created come first. */
-  offer(fn: FunctionEntry, now: number): void {
-    for (;;) {
-      const container = fn.available.head;
-      const invocation = container === null ? null : fn.oldestStarting;
-      if (container === null || invocation === null) break;
-      this.#unstart(invocation);
-      this.#run(invocation, container, now);
+  offer(lane: FunctionLane, now: number): void {
+    for (let match = this.#match(lane); match !== null; match = this.#match(lane)) {
+      this.#creations.abandon(match.invocation, lane);
+      this.#run(match.invocation, match.container, now);
     }
-    this.#claim(fn);
-    this.wake(fn);
+    this.#creations.claim(lane);
+    this.line.wake(lane);
   }
 
   /**
    * One container that was being created is lost. Those that counted on it get another, or go back to the queue when there is no memory.
-   * To be followed by `pump`.
+   * To be followed by a run of the pump.
    */
-  recover(fn: FunctionEntry): void {
+  recover(lane: FunctionLane): void {
     // An answer raised from inside a command must not place others between the memory being made free and being taken.
-    const wasBusy = this.#busy;
-    this.#busy = true;
-    this.#claim(fn);
-    while (fn.sparePlaces < 0) {
-      const invocation = fn.joined.head as InvocationEntry;
-      fn.joined.remove(invocation);
-      if (fn.containers < fn.maxContainers && this.#supply.makeRoom(fn, null)) {
-        this.#create(fn, invocation);
-        continue;
+    this.#p.pump.hold(() => {
+      for (const invocation of this.#creations.replaceLost(lane)) {
+        this.#release(invocation);
+        this.resubmit(invocation);
       }
-      this.starting--;
-      this.#slots.release(fn.milliSlots);
-      this.#queue.ended(invocation, this.#p.now());
-      this.resubmit(invocation);
-    }
-    this.wake(fn);
-    this.#busy = wasBusy;
+      this.line.wake(lane);
+    });
   }
 
-  /** Its container was lost while being created; it stays `starting`, and `recover` finds it another. */
+  /** Its container was lost while being created; it stays `starting`, and `recover` or `offer` finds it another. */
   rejoin(invocation: InvocationEntry): void {
-    const { fn } = invocation;
-    fn.starting.remove(invocation);
-    invocation.creation = null;
-    invocation.place = 'joined';
-    fn.joined.insertInOrder(invocation);
-  }
-
-  /** If the function has a place again, its oldest waiting invocation may be chosen again. */
-  wake(fn: FunctionEntry): void {
-    const invocation = fn.waiting.head;
-    if (invocation === null || fn.woken !== null || !fn.hasPlace) return;
-    fn.waiting.remove(invocation);
-    fn.woken = invocation;
-    invocation.place = 'policy';
-    fn.choosable.push(invocation);
-    this.#queue.requeue(invocation, this.#p.now());
-  }
-
-  /** Places what can be placed. Called again from inside itself (an answer raised by a command) it only notes that there is more to do. */
-  pump(): void {
-    if (this.#busy) {
-      this.#again = true;
-      return;
-    }
-    this.#busy = true;
-    try {
-      do {
-        this.#again = false;
-        this.afterRound(this.#round());
-      } while (this.#again);
-    } finally {
-      this.#busy = false;
-    }
+    this.#creations.rejoin(invocation, invocation.lane);
   }
 
   /** A container for nobody in particular, though one that waits without a creation of its own may claim it. The caller has made room. */
-  createUnclaimed(fn: FunctionEntry): ContainerEntry | null {
-    const container = this.#pool.reserve(fn, this.#p.now());
-    if (container === null) return null;
-    fn.unclaimed.push(container);
-    this.#claim(fn);
-    return container;
+  createUnclaimed(lane: FunctionLane, device: number): ContainerEntry | null {
+    return this.#creations.createUnclaimed(lane, device);
   }
 
   #round(): boolean {
-    for (;;) {
-      const invocation = this.#queue.choose(-1, this.#p.now()) as InvocationEntry | null;
-      if (invocation === null) return false;
-      const placement = this.#place(invocation);
-      if (placement === 'no slots') return false;
-      if (placement === 'no memory') return true;
-      if (placement === 'no place') this.#park(invocation);
+    while (this.line.queued > 0) {
+      const devices = this.devices.candidates();
+      // With several devices, nothing is evicted on one while there is room on another.
+      let placement = devices.length > 1 ? this.#tryEach(devices, false) : 'no memory';
+      if (placement === 'no memory') placement = this.#tryEach(devices, true);
+      if (placement !== 'placed') return placement === 'no memory';
     }
+    return false;
   }
 
-  #place(invocation: InvocationEntry): Placement {
-    const { fn } = invocation;
-    const elder = fn.woken ?? fn.waiting.head;
-    if (!fn.hasPlace || (elder !== null && elder.id < invocation.id)) return 'no place';
+  /** On the first device that can take what the policy chooses for it. After each placement the devices are to be asked for anew: the best one has changed. */
+  #tryEach(devices: readonly number[], evict: boolean): Placement {
+    let result: Placement = 'no slots';
+    for (const device of devices) {
+      const invocation = this.#queue.choose(device, this.#p.now()) as InvocationEntry | null;
+      if (invocation === null) continue;
+      const placement = this.#place(invocation, device, evict);
+      if (placement === 'no slots') return placement;
+      if (placement === 'placed') return placement;
+      if (placement === 'no place') {
+        this.line.park(invocation, invocation.lane);
+        return 'placed';
+      }
+      result = placement;
+      if (placement === 'memory is coming') return 'no memory';
+    }
+    return result;
+  }
+
+  #place(invocation: InvocationEntry, device: number, evict: boolean): Placement {
+    const { lane } = invocation;
+    const { fn } = lane;
+    const elder = lane.woken ?? lane.waiting.head;
+    if (!lane.hasPlace || (elder !== null && elder.id < invocation.id)) return 'no place';
     if (!this.#slots.tryTake(fn.milliSlots)) return 'no slots';
     const now = this.#p.now();
-    const container = fn.available.head;
+    const container = this.#onDevice(lane, device);
     if (container !== null) {
-      this.#dispatched(invocation, now);
-      this.#run(invocation, container, now);
+      this.#run(this.#dispatched(invocation, container.gpu, now), container, now);
       return 'placed';
     }
-    if (fn.sparePlaces > 0) {
-      this.#dispatched(invocation, now);
-      this.#start(invocation);
-      invocation.place = 'joined';
-      fn.joined.insertInOrder(invocation);
-      this.#claim(fn);
+    if (this.#creations.canJoin(lane, device)) {
+      this.#creations.join(this.#start(this.#dispatched(invocation, device, now), now), lane);
       return 'placed';
     }
-    if (!this.#supply.makeRoom(fn, null)) {
-      this.#slots.release(fn.milliSlots);
-      return 'no memory';
+    const room = lane.containers < fn.maxContainers ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
+    if (room === 'now') {
+      this.#creations.create(this.#start(this.#dispatched(invocation, device, now), now), lane);
+      return 'placed';
     }
-    this.#dispatched(invocation, now);
-    this.#start(invocation);
-    this.#create(fn, invocation);
-    return 'placed';
+    this.#slots.release(fn.milliSlots);
+    return room === 'soon' ? 'memory is coming' : 'no memory';
   }
 
-  #dispatched(invocation: InvocationEntry, now: number): void {
+  /** A free container there, else one on another device that has a token: warm elsewhere beats cold here. As many steps as containers are attached to GPUs. */
+  #onDevice(lane: FunctionLane, device: number): ContainerEntry | null {
+    let elsewhere: ContainerEntry | null = null;
+    for (let container = lane.available.head; container !== null; container = container.next) {
+      if (container.gpu === device) return container;
+      if (elsewhere === null && this.devices.hasToken(container.gpu)) elsewhere = container;
+    }
+    return elsewhere;
+  }
+
+  #match(lane: FunctionLane): { invocation: InvocationEntry; container: ContainerEntry } | null {
+    const oldest = lane.oldestStarting;
+    if (oldest === null) return null;
+    for (let container = lane.available.head; container !== null; container = container.next) {
+      const invocation = lane.oldestStartingOn(container.gpu);
+      if (invocation !== null) return { invocation, container };
+      if (!this.devices.hasToken(container.gpu)) continue;
+      this.devices.releaseToken(oldest.token);
+      this.devices.takeToken(container.gpu);
+      oldest.token = container.gpu;
+      return { invocation: oldest, container };
+    }
+    return null;
+  }
+
+  #runsAtOnce(invocation: InvocationEntry, lane: FunctionLane, now: number): boolean {
+    if (this.device !== 'cpu' || lane.oldestStarting !== null) return false;
+    const container = lane.available.head;
+    if (container === null) return false;
+    const { fn } = lane;
+    if (this.line.queued === 0 && this.#queue.bypassWhenEmpty && this.#slots.tryTake(fn.milliSlots)) {
+      invocation.heldSlots = fn.milliSlots;
+    } else {
+      // Behind others of its function it takes its turn, so that the order within the function stays.
+      const { bypassUs, counters } = this.#p;
+      const averageUs = fn.stats.cpu.exec.average;
+      if (averageUs === 0 || averageUs >= bypassUs || lane.queued > 0) return false;
+      counters.bypassed++;
+    }
+    invocation.attempts = 1;
+    this.#run(invocation, container, now);
+    return true;
+  }
+
+  /** It leaves the queue with slots (taken already) and a token. Queued for two devices, it leaves the other one's queue too: the result is the invocation itself. */
+  #dispatched(chosen: InvocationEntry, device: number, now: number): InvocationEntry {
+    this.leaveQueue(chosen);
+    const invocation = chosen.twin === null ? chosen : this.#takeFromOther(chosen, chosen.twin);
+    this.devices.takeToken(device);
+    invocation.token = device;
+    invocation.heldSlots = invocation.fn.milliSlots;
     invocation.dispatchedAt = now;
     invocation.attempts++;
-    this.leaveQueue(invocation);
+    return invocation;
   }
 
-  #park(invocation: InvocationEntry): void {
-    this.#leavePolicy(invocation);
-    invocation.place = 'waiting';
-    invocation.fn.waiting.insertInOrder(invocation);
-    this.wake(invocation.fn);
+  #takeFromOther(chosen: InvocationEntry, other: InvocationEntry): InvocationEntry {
+    const node = chosen.queueNode;
+    other.lane.scheduler.leaveQueue(other);
+    chosen.twin = null;
+    other.twin = null;
+    if (!chosen.isStandIn) {
+      leaves(other.lane);
+      return chosen;
+    }
+    leaves(other.lane);
+    other.moveTo(chosen.lane);
+    other.expectedUs = chosen.expectedUs;
+    other.estimatedUs = chosen.estimatedUs;
+    other.queueNode = node;
+    return other;
   }
 
   #enqueue(invocation: InvocationEntry, again: boolean): void {
-    const { fn } = invocation;
-    this.queued++;
-    fn.queued++;
-    invocation.place = 'policy';
-    fn.choosable.push(invocation);
-    if (again) {
-      this.queuedUs += invocation.expectedUs;
-      this.#queue.requeue(invocation, this.#p.now());
-      return;
-    }
-    const expectedUs = fn.stats.of(invocation.device).expectedUs(fn.available.head?.state ?? 'cold');
-    invocation.expectedUs = (expectedUs * fn.milliSlots) / 1000;
-    this.queuedUs += invocation.expectedUs;
-    this.#queue.push(invocation, expectedUs, this.#p.now());
+    const { lane } = invocation;
+    this.line.add(invocation, lane, again ? 0 : lane.expectedUs, again);
   }
 
-  #leavePolicy(invocation: InvocationEntry): void {
-    const { fn } = invocation;
-    this.#queue.remove(invocation);
-    fn.choosable.remove(invocation);
-    if (fn.woken === invocation) fn.woken = null;
-  }
-
-  #start(invocation: InvocationEntry): void {
+  #start(invocation: InvocationEntry, now: number): InvocationEntry {
     invocation.phase = 'starting';
-    this.starting++;
-    this.#queue.started(invocation, this.#p.now());
+    this.#queue.started(invocation, now);
+    return invocation;
   }
 
-  #create(fn: FunctionEntry, invocation: InvocationEntry): void {
-    const container = this.#pool.reserve(fn, this.#p.now()) as ContainerEntry;
-    container.pending = invocation;
-    invocation.creation = container;
-    invocation.place = 'starting';
-    fn.starting.insertInOrder(invocation);
-    this.#supply.announce(container);
+  #release(invocation: InvocationEntry): void {
+    this.#slots.release(invocation.heldSlots);
+    invocation.heldSlots = 0;
+    this.devices.releaseToken(invocation.token);
+    this.#queue.ended(invocation, this.#p.now());
   }
 
-  #unstart(invocation: InvocationEntry): void {
-    const { fn, creation } = invocation;
-    if (invocation.place === 'starting') fn.starting.remove(invocation);
-    else fn.joined.remove(invocation);
-    invocation.place = 'nowhere';
-    this.starting--;
-    if (creation === null) return;
-    invocation.creation = null;
-    creation.pending = null;
-    if (creation.phase === 'creating') fn.unclaimed.push(creation);
-  }
-
-  /** Containers being created for nobody become those of invocations that have none of their own. */
-  #claim(fn: FunctionEntry): void {
-    for (;;) {
-      const invocation = fn.joined.head;
-      const container = fn.unclaimed.head;
-      if (invocation === null || container === null) return;
-      fn.joined.remove(invocation);
-      fn.unclaimed.remove(container);
-      container.pending = invocation;
-      invocation.creation = container;
-      invocation.place = 'starting';
-      fn.starting.insertInOrder(invocation);
-    }
-  }
-
-  /** It holds its CPU slots and is on no list. */
+  /** It holds its slots and token and is on no list. */
   #run(invocation: InvocationEntry, container: ContainerEntry, now: number): void {
     const { fn } = invocation;
-    this.#pool.take(container);
+    this.#p.pool.take(container);
     // One that waited for a creation and got a container that was ready before waited in the queue, so to speak, until now.
     if (invocation.phase === 'queued') {
       invocation.dispatchedAt = now;
-      this.#queue.started(invocation, this.#p.now());
+      this.#queue.started(invocation, now);
     } else if (container.state !== 'cold') invocation.dispatchedAt = now;
     invocation.runningAt = now;
     invocation.phase = 'running';
@@ -340,4 +326,14 @@ export class Scheduler {
     this.running++;
     this.#p.port.run(container, invocation);
   }
+}
+
+/** An invocation of this function is accepted for this device. */
+export function arrives(lane: FunctionLane): void {
+  if (lane.open++ === 0) lane.scheduler.activeFunctions++;
+}
+
+/** It is answered, or runs on another device. */
+export function leaves(lane: FunctionLane): void {
+  if (--lane.open === 0) lane.scheduler.activeFunctions--;
 }

@@ -4,7 +4,7 @@ import type { Outcome, Payload } from '../invocation.js';
 import type { Counters } from './counters.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import type { InvocationEntry } from './invocation-entry.js';
-import { Throughput } from './throughput.js';
+import { leaves } from './scheduler.js';
 
 /**
  * The one place where an invocation ends: exactly once, whatever happens after. By then it is on no list and holds nothing; here it is counted, its
@@ -13,7 +13,6 @@ import { Throughput } from './throughput.js';
 export class Settlement {
   /** Accepted and not answered yet. */
   open = 0;
-  readonly throughput = new Throughput();
   /** Called when the last open invocation has been answered. */
   onQuiet: (() => void) | null = null;
   readonly #wheel: DeadlineWheel;
@@ -32,13 +31,16 @@ export class Settlement {
     invocation.phase = 'settled';
     this.#count(outcome.errorClass);
     const { errorClass } = outcome;
-    const { containerState, device } = invocation;
+    const { containerState, device, lane } = invocation;
     if (containerState !== null && (errorClass === null || errorClass === 'user_error')) {
       const sinceDispatch = now - invocation.dispatchedAt;
       const endToEnd = now - invocation.enqueuedAt;
-      invocation.fn.stats.ended(device, containerState, outcome.runUs, sinceDispatch, endToEnd);
-      this.throughput.mark(now);
+      const { stats } = invocation.fn;
+      stats.ended(device, containerState, outcome.runUs, sinceDispatch, endToEnd);
+      if (invocation.estimatedUs > 0) stats.of(device).estimated(invocation.estimatedUs, endToEnd);
+      lane.scheduler.throughput.mark(now, outcome.runUs);
     }
+    leaves(lane);
     if (invocation.fn.devices.length > 1) this.#dispatch.ended(invocation, outcome, now);
     this.open--;
     invocation.sink.settled(invocation, outcome);

@@ -7,7 +7,7 @@ import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import type { Prewarmer } from './prewarmer.js';
-import type { Scheduler } from './scheduler.js';
+import { leaves } from './scheduler.js';
 import type { Settlement } from './settlement.js';
 
 /**
@@ -15,7 +15,6 @@ import type { Settlement } from './settlement.js';
  * the books are put right and commands are given before any caller is told, so that a caller who comes straight back finds a consistent engine.
  */
 export class Termination {
-  readonly #scheduler: Scheduler;
   readonly #supply: ContainerSupply;
   readonly #settlement: Settlement;
   readonly #prewarmer: Prewarmer;
@@ -23,14 +22,12 @@ export class Termination {
   readonly #counters: Counters;
 
   constructor(
-    scheduler: Scheduler,
     supply: ContainerSupply,
     settlement: Settlement,
     prewarmer: Prewarmer,
     pool: ContainerPool,
     counters: Counters,
   ) {
-    this.#scheduler = scheduler;
     this.#supply = supply;
     this.#settlement = settlement;
     this.#prewarmer = prewarmer;
@@ -40,8 +37,18 @@ export class Termination {
 
   /** Takes one that does not run yet from wherever it is. */
   withdraw(invocation: InvocationEntry): void {
-    if (invocation.phase === 'queued') this.#scheduler.leaveQueue(invocation);
-    else this.#scheduler.leaveStarting(invocation);
+    const { scheduler } = invocation.lane;
+    if (invocation.phase !== 'queued') {
+      scheduler.leaveStarting(invocation);
+      return;
+    }
+    scheduler.leaveQueue(invocation);
+    const standIn = invocation.twin;
+    if (standIn === null) return;
+    invocation.twin = null;
+    standIn.twin = null;
+    standIn.lane.scheduler.leaveQueue(standIn);
+    leaves(standIn.lane);
   }
 
   /** Whether a container may go on after an answer of this class: after an error of the function yes, after anything that broke its process no. */
@@ -57,21 +64,22 @@ export class Termination {
 
   /** A container that was being created is gone or going. The failure is that of the invocation it was created for, if any; others get another one. */
   creationLost(container: ContainerEntry, failure: ContainerFailure, now: number): void {
-    const { pending, prewarm, fn } = container;
+    const { pending, prewarm, lane } = container;
+    const { scheduler } = lane;
     container.prewarm = null;
     container.pending = null;
     let failed: InvocationEntry | null = null;
     if (pending !== null) {
-      this.#scheduler.rejoin(pending);
+      scheduler.rejoin(pending);
       if (mayRetry(pending, failure)) {
         pending.attempts++;
         this.#counters.retries++;
       } else {
         failed = pending;
-        this.#scheduler.leaveStarting(pending);
+        scheduler.leaveStarting(pending);
       }
     }
-    this.#scheduler.recover(fn);
+    scheduler.recover(lane);
     if (failed !== null) this.#settlement.fail(failed, failure.errorClass, failure.message, failure.details, now);
     if (prewarm !== null) this.#prewarmer.ended(prewarm, failure);
   }
@@ -83,7 +91,7 @@ export class Termination {
     for (const invocation of runs) {
       if (!invocation.overdue && mayRetry(invocation, failure)) {
         this.#counters.retries++;
-        this.#scheduler.resubmit(invocation);
+        invocation.lane.scheduler.resubmit(invocation);
       } else failed.push(invocation);
     }
     this.#supply.destroy(container, reason);
@@ -117,9 +125,8 @@ export class Termination {
 
   destroyIdle(reason: DestroyReason): number {
     let count = 0;
-    const { eviction } = this.#pool;
-    for (let idle = eviction.victim(); idle !== null; idle = eviction.victim()) {
-      this.#supply.destroy(idle as ContainerEntry, reason);
+    for (let idle = this.#pool.victim(); idle !== null; idle = this.#pool.victim()) {
+      this.#supply.destroy(idle, reason);
       count++;
     }
     return count;
@@ -143,8 +150,10 @@ export class Termination {
   #takeWaiting(fn: FunctionEntry): InvocationEntry[] {
     const taken: InvocationEntry[] = [];
     for (;;) {
-      const invocation = fn.waiting.head ?? fn.choosable.head ?? fn.oldestStarting;
-      if (invocation === null) return taken;
+      const found = firstWaiting(fn);
+      if (found === null) return taken;
+      // A stand-in goes with what it stands for.
+      const invocation = found.isStandIn ? (found.twin as InvocationEntry) : found;
       this.withdraw(invocation);
       taken.push(invocation);
     }
@@ -153,7 +162,7 @@ export class Termination {
   #takeRuns(container: ContainerEntry): InvocationEntry[] {
     const runs: InvocationEntry[] = [];
     for (let invocation = container.runs.head; invocation !== null; invocation = container.runs.head) {
-      this.#scheduler.endRun(invocation, container);
+      container.lane.scheduler.endRun(invocation, container);
       runs.push(invocation);
     }
     container.active = 0;
@@ -173,6 +182,15 @@ export class Termination {
       this.#prewarmer.ended(prewarm, { errorClass: 'unavailable', message, details: null, transient: false });
     }
   }
+}
+
+/** Oldest first within each of its lists. */
+function firstWaiting(fn: FunctionEntry): InvocationEntry | null {
+  for (const { waiting, choosable, oldestStarting } of fn.lanes) {
+    const invocation = waiting.head ?? choosable.head ?? oldestStarting;
+    if (invocation !== null) return invocation;
+  }
+  return null;
 }
 
 function mayRetry(invocation: InvocationEntry, failure: ContainerFailure): boolean {

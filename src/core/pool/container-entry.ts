@@ -1,16 +1,20 @@
 import type { FunctionEntry } from '../engine/function-entry.js';
+import type { FunctionLane } from '../engine/function-lane.js';
 import { type InvocationEntry, InvocationList } from '../engine/invocation-entry.js';
 import type { Device } from '../function.js';
 import type { DestroyReason } from '../ports.js';
 import type { Container, ContainerState } from './container.js';
+import type { EvictionPolicy } from './eviction/eviction-policy.js';
 
 /** A container as the engine keeps it: the public record plus its links, what it runs, and whether it is to go once that has ended. */
 export class ContainerEntry implements Container {
   readonly id: number;
   readonly fn: FunctionEntry;
   readonly backend: string;
-  readonly device: Device = 'cpu';
-  readonly gpu: number = -1;
+  readonly lane: FunctionLane;
+  readonly device: Device;
+  readonly gpu: number;
+  readonly eviction: EvictionPolicy;
   readonly memoryMb: number;
   state: ContainerState = 'cold';
   phase: Container['phase'] = 'creating';
@@ -35,9 +39,14 @@ export class ContainerEntry implements Container {
   previous: ContainerEntry | null = null;
   next: ContainerEntry | null = null;
 
-  constructor(id: number, fn: FunctionEntry, createdAt: number) {
+  constructor(id: number, lane: FunctionLane, gpu: number, eviction: EvictionPolicy, createdAt: number) {
+    const { fn } = lane;
     this.id = id;
     this.fn = fn;
+    this.lane = lane;
+    this.device = lane.device;
+    this.gpu = gpu;
+    this.eviction = eviction;
     this.backend = fn.backend;
     this.memoryMb = fn.spec.memoryMb;
     this.createdAt = createdAt;

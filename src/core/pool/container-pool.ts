@@ -1,4 +1,5 @@
-import type { FunctionEntry } from '../engine/function-entry.js';
+import type { FunctionLane } from '../engine/function-lane.js';
+import type { GpuDevices } from '../resources/gpu-devices.js';
 import type { MemoryBudget } from '../resources/memory-budget.js';
 import { ContainerEntry } from './container-entry.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
@@ -10,7 +11,9 @@ import type { EvictionPolicy } from './eviction/eviction-policy.js';
  */
 export class ContainerPool {
   readonly budget: MemoryBudget;
-  readonly eviction: EvictionPolicy;
+  readonly gpus: GpuDevices;
+  /** Of the CPU, then of each GPU. */
+  readonly evictions: readonly EvictionPolicy[];
   readonly all = new Set<ContainerEntry>();
   runningMb = 0;
   cachedMb = 0;
@@ -20,36 +23,59 @@ export class ContainerPool {
   leavingMb = 0;
   #lastId = 0;
 
-  constructor(budget: MemoryBudget, eviction: EvictionPolicy) {
+  /** `eviction` makes a policy for the CPU (-1) and for each GPU (its index). */
+  constructor(budget: MemoryBudget, gpus: GpuDevices, eviction: (device: number) => EvictionPolicy) {
     this.budget = budget;
-    this.eviction = eviction;
+    this.gpus = gpus;
+    this.evictions = [eviction(-1), ...gpus.all.map(({ index }) => eviction(index))];
+  }
+
+  /** The next to go when host memory is needed: containers on GPUs, which cost most to make, come last. */
+  victim(): ContainerEntry | null {
+    for (const eviction of this.evictions) {
+      const victim = eviction.victim();
+      if (victim !== null) return victim as ContainerEntry;
+    }
+    return null;
+  }
+
+  /** The next to go when room on this GPU is needed. */
+  victimOn(gpu: number): ContainerEntry | null {
+    return (this.evictions[gpu + 1] as EvictionPolicy).victim() as ContainerEntry | null;
   }
 
   /** A container with its memory reserved, in phase `creating`; null when there is no memory for it. */
-  reserve(fn: FunctionEntry, now: number): ContainerEntry | null {
+  reserve(lane: FunctionLane, gpu: number, now: number): ContainerEntry | null {
+    const { fn } = lane;
+    if (gpu >= 0 && !this.gpus.hasRoom(gpu, lane.deviceMb)) return null;
     if (!this.budget.tryReserve(fn.spec.memoryMb)) return null;
-    const container = new ContainerEntry(++this.#lastId, fn, now);
+    if (gpu >= 0) this.gpus.attach(gpu, lane.deviceMb);
+    const eviction = this.evictions[gpu + 1] as EvictionPolicy;
+    const container = new ContainerEntry(++this.#lastId, lane, gpu, eviction, now);
     this.all.add(container);
     this.runningMb += container.memoryMb;
     this.runningCount++;
     fn.containers++;
-    fn.creating++;
+    lane.containers++;
+    lane.creating++;
     return container;
   }
 
   /** It was `creating` and is ready: idle, and the first to be used. */
   ready(container: ContainerEntry, now: number): void {
-    container.fn.creating--;
+    const { lane } = container;
+    lane.creating--;
     if (container.list !== null) container.list.remove(container);
     this.#toIdle(container, now);
-    container.fn.available.push(container);
+    lane.available.push(container);
   }
 
   /** One more invocation runs on it. */
   take(container: ContainerEntry): void {
-    const { available, concurrency } = container.fn;
+    const { available, concurrency } = container.lane;
     if (container.phase === 'idle') {
-      this.eviction.leave(container, true);
+      container.eviction.leave(container, true);
+      this.#idleOnGpu(container, -1);
       container.phase = 'running';
       this.cachedMb -= container.memoryMb;
       this.cachedCount--;
@@ -66,7 +92,7 @@ export class ContainerPool {
 
   /** One invocation less runs on it. When nothing runs any more it is idle, unless it is to be destroyed: then the caller does that next. */
   giveBack(container: ContainerEntry, now: number): void {
-    const { available } = container.fn;
+    const { available } = container.lane;
     container.active--;
     container.invocations++;
     if (container.doomed !== null) return;
@@ -87,26 +113,34 @@ export class ContainerPool {
   leaving(container: ContainerEntry): void {
     this.withdraw(container);
     if (container.phase === 'idle') {
-      this.eviction.leave(container, false);
+      container.eviction.leave(container, false);
+      this.#idleOnGpu(container, -1);
       this.cachedMb -= container.memoryMb;
       this.cachedCount--;
       this.runningMb += container.memoryMb;
       this.runningCount++;
-    } else if (container.phase === 'creating') container.fn.creating--;
-    else this.eviction.leave(container, false);
+    } else if (container.phase === 'creating') container.lane.creating--;
+    else container.eviction.leave(container, false);
     container.phase = 'destroying';
     this.leavingMb += container.memoryMb;
+    if (container.gpu >= 0) this.gpus.leaving(container.gpu, container.lane.deviceMb, 1);
   }
 
   /** Its memory is free. From `destroying`, or from `creating` when it could not be made. */
   gone(container: ContainerEntry): void {
     if (!this.all.delete(container)) return;
     this.withdraw(container);
-    if (container.phase === 'creating') container.fn.creating--;
-    else this.leavingMb -= container.memoryMb;
+    const { lane, gpu } = container;
+    if (container.phase === 'creating') lane.creating--;
+    else {
+      this.leavingMb -= container.memoryMb;
+      if (gpu >= 0) this.gpus.leaving(gpu, lane.deviceMb, -1);
+    }
+    if (gpu >= 0) this.gpus.detach(gpu, lane.deviceMb);
     container.phase = 'destroying';
     this.runningMb -= container.memoryMb;
     this.runningCount--;
+    lane.containers--;
     container.fn.containers--;
     this.budget.release(container.memoryMb);
   }
@@ -118,6 +152,11 @@ export class ContainerPool {
     this.runningCount--;
     this.cachedMb += container.memoryMb;
     this.cachedCount++;
-    this.eviction.idle(container);
+    container.eviction.idle(container);
+    this.#idleOnGpu(container, 1);
+  }
+
+  #idleOnGpu(container: ContainerEntry, by: 1 | -1): void {
+    if (container.gpu >= 0) this.gpus.idle(container.gpu, container.lane.deviceMb, by);
   }
 }

@@ -30,6 +30,8 @@ export interface QueuePolicy {
   ended(invocation: Invocation, now: number): void;
   /** How long one more invocation of this function would wait in here; µs. Without it, the engine divides the expected work by what runs at once. */
   waitUs?(fn: FunctionRecord, now: number): number;
+  /** Chance that one more invocation of this function would find a warm container: 0 … 1. Without it, whether it has any container at all decides. */
+  hitProbability?(fn: FunctionRecord): number;
   /** Its inner state for status and logs: plain JSON. */
   report?(now: number): unknown;
 }

@@ -3,12 +3,14 @@
  * a function that needs all slots never fits again.
  */
 export class CpuSlots {
-  readonly #total: number;
+  readonly #base: number;
+  #total: number;
   #used = 0;
 
   /** `slots` Infinity = no limit. */
   constructor(slots: number) {
-    this.#total = toMilliSlots(slots);
+    this.#base = toMilliSlots(slots);
+    this.#total = this.#base;
   }
 
   get total(): number {
@@ -19,13 +21,14 @@ export class CpuSlots {
     return this.#used / 1000;
   }
 
+  /** Below 0 while more is used than there is since it became less. */
   get free(): number {
     return (this.#total - this.#used) / 1000;
   }
 
-  /** Could this many thousandths ever be free? */
+  /** Is this many thousandths sure to be free some day, however few slots there are? */
   canEverHold(milliSlots: number): boolean {
-    return milliSlots <= this.#total;
+    return milliSlots <= this.#base;
   }
 
   tryTake(milliSlots: number): boolean {
@@ -36,6 +39,11 @@ export class CpuSlots {
 
   release(milliSlots: number): void {
     this.#used -= milliSlots;
+  }
+
+  /** There are this many from now on, never fewer than at first. Those in use beyond it are not taken back: they are missed when they end. */
+  resize(slots: number): void {
+    this.#total = Math.max(this.#base, toMilliSlots(slots));
   }
 }
 

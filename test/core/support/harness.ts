@@ -139,6 +139,7 @@ export class Harness {
       backends: ['model'],
       gpu: noGpus,
       bypassUs: 0,
+      oversubscription: null,
       cpuSlots: 4,
       memoryMb: 1000,
       bufferMb: 0,
