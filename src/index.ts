@@ -11,6 +11,7 @@ export type {
   InvokeOptions,
   InvokeResult,
   Phases,
+  PrewarmOptions,
   RegisteredFunction,
   RegisterOptions,
   WorkerHealth,

@@ -30,6 +30,9 @@ interface Options {
   server?: string;
   zygote: boolean;
   dependencies: boolean;
+  devices?: string;
+  gpuMemory?: number;
+  timings?: string;
   definition?: string;
   replace?: boolean;
   upload?: boolean;
@@ -67,6 +70,9 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--network <network>', 'none (loopback only) or host')
     .option('--tmp <size>', 'size of /tmp, counted against the memory', parseMemory)
     .option('--pids <n>', 'most processes and threads', parseInteger)
+    .option('--devices <devices>', 'devices it can run on: cpu, gpu or cpu,gpu')
+    .option('--gpu-memory <size>', 'reserved on a GPU by each container', parseMemory)
+    .option('--timings <json>', 'measured times to begin with, by device, as JSON, @file, or - for standard input')
     .option('--server <server>', 'framed, legacy-socket or http')
     .option('--no-zygote', 'do not start from a warm interpreter')
     .option('--no-dependencies', 'do not install requirements.txt or package.json dependencies')
@@ -116,6 +122,9 @@ function definitionOf(options: Options, source: string): FunctionDefinitionInput
     network: options.network,
     tmpMb: options.tmp,
     pids: options.pids,
+    devices: options.devices?.split(','),
+    gpuMemoryMb: options.gpuMemory,
+    timings: options.timings === undefined ? undefined : JSON.parse(argumentsFromText(options.timings)),
     server: options.server,
     zygote: options.zygote ? undefined : false,
     dependencies: options.dependencies ? undefined : false,

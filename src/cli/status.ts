@@ -11,18 +11,30 @@ export function addStatusCommand(host: CommandHost): void {
 }
 
 function statusText(status: WorkerStatus): string {
-  const { memory, cpu, queue, shards } = status;
+  const { memory, cpu, queue, queues, gpus, shards } = status;
   const restarts = shards.reduce((sum, shard) => sum + shard.restarts, 0);
   return facts([
     ['worker', `${status.name} ${status.version}, ${status.state}, up ${seconds(status.uptimeS)}`],
     ['functions', String(status.functions)],
-    ['queue', `${queue.length} of ${queue.limit}`],
+    [
+      'queue',
+      `${queue.length} of ${queue.limit}${gpus.length > 0 ? `: ${queues.cpu.length} for the CPU, ${queues.gpu.length} for GPUs` : ''}`,
+    ],
     ['cpu', `${cpu.used} of ${cpu.slots} slots`],
     [
       'memory',
       `${memory.totalMb} of ${memory.budgetMb} MiB: ${memory.runningMb} running (${memory.runningContainers} containers), ` +
         `${memory.cachedMb} cached (${memory.cachedContainers})`,
     ],
+    ...gpus.map(
+      ({ index, present, running, containers, reservedMb, utilization }) =>
+        [
+          `gpu ${index}`,
+          present
+            ? `${running} running, ${containers} containers, ${reservedMb} MiB, ${Math.round(utilization)} %`
+            : 'lost',
+        ] as const,
+    ),
     [
       'shards',
       `${shards.map(({ id, state }) => `${id} ${state}`).join(', ')}${restarts > 0 ? `; ${restarts} restarts` : ''}`,

@@ -4,6 +4,7 @@ import type {
   InvokeOptions,
   InvokeResult,
   MethodName,
+  PrewarmOptions,
   RegisteredFunction,
   RegisterOptions,
   WorkerHealth,
@@ -136,9 +137,8 @@ export class Client {
     return (await this.call('result', { id, waitMs })) as AsyncInvocation;
   }
 
-  async prewarm(name: string, options: { version?: string; count?: number } = {}): Promise<{ containers: number }> {
-    const { version = '1', count = 1 } = options;
-    return (await this.call('prewarm', { name, version, count })) as { containers: number };
+  async prewarm(name: string, options: PrewarmOptions = {}): Promise<{ containers: number }> {
+    return (await this.call('prewarm', { name, version: '1', count: 1, ...options })) as { containers: number };
   }
 
   async list(): Promise<RegisteredFunction[]> {

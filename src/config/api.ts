@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { timingsSchema } from './timings.js';
 
 /**
  * What a user says to a worker and hears from it, on every edge (library, unix socket, HTTP, CLI). The zod schemas are the
@@ -93,6 +94,14 @@ export const functionDefinitionSchema = z
       .min(1)
       .default(['cpu'])
       .describe('Devices it can run on'),
+    gpuMemoryMb: z
+      .number()
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('Reserved on a GPU by each container; MiB; null = the worker’s share for one'),
+    timings: timingsSchema.nullable().default(null),
     labels: z.record(z.string(), z.string()).default({}).describe('Free text for people'),
   })
   .describe('What is registered');
@@ -122,6 +131,31 @@ export interface RegisteredFunction {
   queued: number;
   running: number;
   containers: number;
+  characteristics: Characteristics;
+}
+
+/** What a worker has learnt of a function: moving averages; ms and MiB, 0 = never seen. */
+export interface Characteristics {
+  interArrivalMs: number;
+  memoryMb: number;
+  devices: {
+    device: 'cpu' | 'gpu';
+    invocations: number;
+    warmMs: number;
+    prewarmMs: number;
+    coldMs: number;
+    runMs: number;
+    endToEndMs: number;
+    /** End to end less its estimate on arrival. */
+    estimateErrorMs: number;
+  }[];
+}
+
+export interface PrewarmOptions {
+  version?: string;
+  count?: number;
+  /** The first of the function when absent. */
+  device?: 'cpu' | 'gpu';
 }
 
 export interface InvokeOptions {
@@ -165,6 +199,28 @@ export interface PoolMemory {
   cachedContainers: number;
 }
 
+/** What waits for one kind of device. */
+export interface DeviceQueueStatus {
+  length: number;
+  /** Expected work of all of it; µs of one slot or token. */
+  expectedUs: number;
+  /** Seconds of execution a second, of the latest completions. */
+  throughput: number;
+  activeFunctions: number;
+  /** What the queue policy says of itself. */
+  policy: unknown;
+}
+
+export interface GpuStatus {
+  index: number;
+  present: boolean;
+  containers: number;
+  running: number;
+  reservedMb: number;
+  /** Percent. */
+  utilization: number;
+}
+
 export interface WorkerStatus {
   name: string;
   version: string;
@@ -173,6 +229,8 @@ export interface WorkerStatus {
   memory: PoolMemory;
   cpu: { slots: number; used: number };
   queue: { length: number; limit: number };
+  queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
+  gpus: GpuStatus[];
   functions: number;
   counters: Record<string, number>;
   shards: { id: number; state: string; restarts: number }[];
@@ -212,6 +270,7 @@ export const methodSchemas = {
     name: nameText,
     version: nameText.default('1'),
     count: z.number().int().min(1).max(1000).default(1),
+    device: z.enum(['cpu', 'gpu']).optional().describe('The first of the function when absent'),
     tid: z.string().optional(),
   }),
   /** → RegisteredFunction[] */

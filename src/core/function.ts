@@ -26,8 +26,8 @@ export interface FunctionSpec {
   /** How often a platform failure (never a user's error) is tried again. */
   readonly retries: number;
   readonly devices: readonly Device[];
-  /** Reserved on the GPU by each of its containers there; MiB, absent = the worker's share for one. */
-  readonly gpuMemoryMb?: number;
+  /** Reserved on the GPU by each of its containers there; MiB, null or absent = the worker's share for one. */
+  readonly gpuMemoryMb?: number | null;
   /** Accepted backends in order of preference. */
   readonly backends: readonly string[];
 }

@@ -22,3 +22,4 @@ export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog, Journal
 export type { QueuePolicy } from './queue/queue-policy.js';
 export { type Random, seededRandom } from './random.js';
 export { Characteristic, DeviceStats, FunctionStats } from './stats.js';
+export { type DeviceTimings, type FunctionTimings, learnTimings } from './timings.js';

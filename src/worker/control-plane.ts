@@ -83,8 +83,8 @@ export class ControlPlane {
     return this.#options.results.lookUp(id, waitMs);
   }
 
-  prewarm({ name, version, count }: Parameters<'prewarm'>): Promise<unknown> {
-    return this.#options.shard.prewarm(this.#options.registry().get(name, version).record, count);
+  prewarm({ name, version, count, device }: Parameters<'prewarm'>): Promise<unknown> {
+    return this.#options.shard.prewarm(this.#options.registry().get(name, version).record, count, device);
   }
 
   list(): unknown {

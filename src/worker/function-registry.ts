@@ -6,6 +6,8 @@ import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
 import { type FunctionSpec, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
+import { learnTimings } from '../core/timings.js';
+import { characteristicsOf, timingsOf } from './characteristics.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -102,6 +104,7 @@ export class FunctionRegistry {
       await this.#remove(key, old);
     }
     const record = this.#options.engine.register(spec);
+    if (definition.timings !== null) learnTimings(record.stats, timingsOf(definition.timings));
     const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
     this.#functions.set(key, registration);
     // As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not.
@@ -181,6 +184,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     retries,
     devices,
     backends,
+    gpuMemoryMb,
   } = d;
   return {
     name,
@@ -195,6 +199,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     retries,
     devices,
     backends,
+    gpuMemoryMb,
   };
 }
 
@@ -225,5 +230,6 @@ function describe({ definition, record, prepared, handle }: Registration): Regis
     queued,
     running,
     containers,
+    characteristics: characteristicsOf(record),
   };
 }

@@ -9,11 +9,13 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
   configureEngine,
+  type Device,
   Engine,
   type EngineOptions,
   type FunctionRecord,
   IluvatarError,
   nullJournal,
+  type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
 import type { GatewayResult } from '../server/gateway.js';
@@ -28,6 +30,7 @@ import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { LifecyclePool } from './lifecycle/pool.js';
+import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -56,6 +59,7 @@ export class Shard {
   readonly #engine: Engine;
   readonly #driver: ContainerDriver;
   readonly #timer: EngineTimer;
+  readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
@@ -90,6 +94,11 @@ export class Shard {
     );
     this.#driver.bind(this.#engine);
     this.#timer = new EngineTimer(this.#engine, now);
+    this.#load = new LoadMonitor(this.#engine, {
+      enabled: config.cpu.oversubscribe.maxSlots > 0,
+      periodMs: config.cpu.oversubscribe.checkMs,
+      cores: availableParallelism(),
+    });
     this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
     this.#results = new AsyncResults({
       ...config.asyncResults,
@@ -163,22 +172,23 @@ export class Shard {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
   }
 
-  prewarm(fn: FunctionRecord, count: number): Promise<{ containers: number }> {
+  prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<{ containers: number }> {
     this.assertAccepting();
     return new Promise((resolve, reject) => {
-      this.#engine.prewarm(fn, count, {
+      const sink: PrewarmSink = {
         settled(ready, failure) {
           if (failure === null) resolve({ containers: ready });
           else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
         },
-      });
+      };
+      this.#engine.prewarm(fn, count, sink, device);
       this.#timer.arm();
     });
   }
 
   status(): WorkerStatus {
     const { config } = this.#options;
-    const { memory, cpu, queue, counters } = this.#engine.status();
+    const { memory, cpu, queue, queues, gpus, counters } = this.#engine.status();
     const transport = this.#transport.counters();
     const backends = [...this.#backends.values()].map((backend) => backend.health().counters);
     return {
@@ -189,6 +199,8 @@ export class Shard {
       memory,
       cpu,
       queue,
+      queues,
+      gpus: [...gpus],
       functions: this.#registry.size,
       counters: Object.assign({ memoryReads: this.#sampler.reads, ...counters, ...transport }, ...backends),
       shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
@@ -236,6 +248,7 @@ export class Shard {
     await this.drain(drainMs);
     this.#state = 'stopping';
     this.#timer.stop();
+    this.#load.stop();
     this.#sampler.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {

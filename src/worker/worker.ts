@@ -5,6 +5,7 @@ import type {
   FunctionDefinitionInput,
   InvokeOptions,
   InvokeResult,
+  PrewarmOptions,
   RegisteredFunction,
   RegisterOptions,
   WorkerHealth,
@@ -106,7 +107,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Resolves once `count` containers are ready and idle. */
-  async prewarm(name: string, options: { version?: string; count?: number } = {}): Promise<{ containers: number }> {
+  async prewarm(name: string, options: PrewarmOptions = {}): Promise<{ containers: number }> {
     return (await this.#connection.call('prewarm', { name, ...options })) as { containers: number };
   }
 

@@ -92,7 +92,7 @@ export class FunctionTable {
       const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
       throw new IluvatarError('invalid', text);
     }
-    if (spec.gpuMemoryMb !== undefined) this.#checkGpuMemory(key, spec.gpuMemoryMb);
+    if (spec.gpuMemoryMb != null) this.#checkGpuMemory(key, spec.gpuMemoryMb);
     if (!this.#slots.canEverHold(toMilliSlots(spec.cpus))) {
       const text = `${key} needs ${spec.cpus} CPU slots and this worker has ${this.#slots.total}`;
       throw new IluvatarError('invalid', text);

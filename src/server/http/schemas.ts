@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   type AsyncInvocation,
+  type Characteristics,
   functionDefinitionSchema,
   type InvokeResult,
   methodSchemas,
@@ -20,6 +21,25 @@ const count = z.number().int().min(0);
 const us = count.describe('µs');
 const details = z.record(z.string(), z.unknown());
 
+const ms = z.number().describe('ms, a moving average; 0 = never seen');
+
+const characteristics = z.object({
+  interArrivalMs: ms,
+  memoryMb: z.number().describe('Measured, a moving average'),
+  devices: z.array(
+    z.object({
+      device: z.enum(['cpu', 'gpu']),
+      invocations: count,
+      warmMs: ms,
+      prewarmMs: ms,
+      coldMs: ms,
+      runMs: ms,
+      endToEndMs: ms,
+      estimateErrorMs: z.number().describe('End to end less its estimate on arrival; ms, a moving average'),
+    }),
+  ),
+}) satisfies z.ZodType<Characteristics>;
+
 const registeredFunction = z.object({
   name: z.string(),
   version: z.string(),
@@ -33,6 +53,7 @@ const registeredFunction = z.object({
   queued: count,
   running: count,
   containers: count,
+  characteristics,
 }) satisfies z.ZodType<RegisteredFunction>;
 
 const invokeResult = z.object({
@@ -52,6 +73,14 @@ const asyncInvocation = z.object({
   error: z.object({ errorClass: z.string(), message: z.string(), details: z.unknown() }).nullable(),
 }) satisfies z.ZodType<AsyncInvocation>;
 
+const deviceQueue = z.object({
+  length: count,
+  expectedUs: z.number().describe('Expected work of all of it; µs of one slot or token'),
+  throughput: z.number().describe('Seconds of execution a second'),
+  activeFunctions: count,
+  policy: z.unknown().describe('What the queue policy says of itself'),
+});
+
 const workerStatus = z.object({
   name: z.string(),
   version: z.string(),
@@ -67,6 +96,17 @@ const workerStatus = z.object({
   }),
   cpu: z.object({ slots: z.number(), used: z.number() }),
   queue: z.object({ length: count, limit: count }),
+  queues: z.object({ cpu: deviceQueue, gpu: deviceQueue }),
+  gpus: z.array(
+    z.object({
+      index: count,
+      present: z.boolean(),
+      containers: count,
+      running: count,
+      reservedMb: z.number(),
+      utilization: z.number().describe('Percent'),
+    }),
+  ),
   functions: count,
   counters: z.record(z.string(), z.number()),
   shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
@@ -115,7 +155,7 @@ export const httpSchemas = {
   WorkerHealth: workerHealth,
   Problem: problem,
   Removed: z.object({ removed: z.literal(true) }),
-  PrewarmRequest: methodSchemas.prewarm.pick({ count: true }),
+  PrewarmRequest: methodSchemas.prewarm.pick({ count: true, device: true }),
   Prewarmed: z.object({ containers: count }),
   EstimateRequest: methodSchemas.estimate,
   Estimates: z.object({ estimates: z.array(z.number()).describe('Seconds, in order; 0 = never seen') }),

@@ -133,6 +133,24 @@ export class WorkerMetrics {
     worker('iluvatar_functions', 'Registered functions', ({ functions }) => [{ value: functions }]);
     worker('iluvatar_queue_length', 'Queued invocations', ({ queue }) => [{ value: queue.length }]);
     worker('iluvatar_queue_limit', 'Most invocations that may be queued', ({ queue }) => [{ value: queue.limit }]);
+    const queued = (name: string, help: string, value: (queue: WorkerStatus['queues']['cpu']) => number): void =>
+      worker(name, help, ({ queues }) =>
+        Object.entries(queues).map(([device, queue]) => ({ labels: { device }, value: value(queue) })),
+      );
+    queued('iluvatar_device_queue_length', 'Queued invocations by device', (queue) => queue.length);
+    queued(
+      'iluvatar_device_queue_expected_seconds',
+      'Expected work queued by device',
+      (queue) => queue.expectedUs / 1e6,
+    );
+    queued('iluvatar_device_throughput', 'Seconds of execution a second by device', (queue) => queue.throughput);
+    const gpu = (name: string, help: string, value: (gpu: WorkerStatus['gpus'][number]) => number): void =>
+      worker(name, help, ({ gpus }) => gpus.map((one) => ({ labels: { gpu: one.index }, value: value(one) })));
+    gpu('iluvatar_gpu_up', 'Whether the GPU is there', (one) => (one.present ? 1 : 0));
+    gpu('iluvatar_gpu_running', 'Invocations running on the GPU', (one) => one.running);
+    gpu('iluvatar_gpu_containers', 'Containers attached to the GPU', (one) => one.containers);
+    gpu('iluvatar_gpu_memory_reserved_bytes', 'Reserved device memory', (one) => one.reservedMb * MIB);
+    gpu('iluvatar_gpu_utilization_ratio', 'Utilisation as last read, corrected since', (one) => one.utilization / 100);
     worker('iluvatar_cpu_slots', 'CPU slots by use', ({ cpu }) => [
       { labels: { state: 'used' }, value: cpu.used },
       { labels: { state: 'free' }, value: cpu.slots - cpu.used },

@@ -12,6 +12,11 @@ const status: WorkerStatus = {
   memory: { runningMb: 128, cachedMb: 256, totalMb: 384, budgetMb: 1024, runningContainers: 1, cachedContainers: 2 },
   cpu: { slots: 2, used: 0.5 },
   queue: { length: 3, limit: 100 },
+  queues: {
+    cpu: { length: 2, expectedUs: 1e6, throughput: 0.5, activeFunctions: 1, policy: null },
+    gpu: { length: 1, expectedUs: 2e6, throughput: 0.25, activeFunctions: 1, policy: null },
+  },
+  gpus: [{ index: 0, present: true, containers: 3, running: 1, reservedMb: 64, utilization: 40 }],
   functions: 1,
   counters: { evictions: 4 },
   shards: [{ id: 0, state: 'running', restarts: 1 }],
