@@ -4,12 +4,13 @@ import { Counters } from './engine/counters.js';
 import { DeadlineWheel } from './engine/deadline-wheel.js';
 import { DeviceEvents } from './engine/device-events.js';
 import { EngineLoads } from './engine/device-loads.js';
+import { DueWork } from './engine/due-work.js';
 import type { FunctionEntry } from './engine/function-entry.js';
 import { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
 import type { EngineOptions } from './engine/options.js';
-import { Prewarmer, type PrewarmSink, unwatched } from './engine/prewarmer.js';
+import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
 import { Pump } from './engine/pump.js';
 import { Scheduler } from './engine/scheduler.js';
 import { Settlement } from './engine/settlement.js';
@@ -51,6 +52,7 @@ export class Engine {
   readonly #termination: Termination;
   readonly #functions: FunctionTable;
   readonly #loads: EngineLoads;
+  readonly #due: DueWork;
   readonly #deviceEvents: DeviceEvents;
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
@@ -85,6 +87,16 @@ export class Engine {
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
     this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, counters);
+    this.#due = new DueWork(
+      options,
+      this.#wheel,
+      this.#settlement,
+      pool,
+      supply,
+      this.#prewarmer,
+      this.#termination,
+      counters,
+    );
     this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
     this.#parts = { options, schedulers: this.#schedulers, pool, slots, counters, totals };
   }
@@ -143,19 +155,7 @@ export class Engine {
     const fn = record as FunctionEntry;
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     if (fn.removed) throw new IluvatarError('not_found', `${fn.key} is not registered`);
-    const where = device ?? (fn.devices[0] as Device);
-    if (!fn.devices.includes(where)) throw new IluvatarError('invalid', `${fn.key} cannot use a ${where} here`);
-    const lane = fn.laneOf(where);
-    const needMb = (fn.containers + count) * fn.spec.memoryMb;
-    if (needMb > this.#o.memoryMb) {
-      const text = `${fn.containers + count} containers of ${fn.key} need ${needMb} MiB; there are ${this.#o.memoryMb}`;
-      throw new IluvatarError('invalid', text);
-    }
-    if (lane.containers + count > fn.maxContainers) {
-      const text = `${fn.key} may have ${fn.maxContainers} containers, not ${lane.containers + count}`;
-      throw new IluvatarError('invalid', text);
-    }
-    this.#prewarmer.request(lane, count, sink);
+    this.#prewarmer.ask(fn, count, sink, device ?? (fn.devices[0] as Device), this.#o.memoryMb);
     this.#pump.run();
   }
 
@@ -275,22 +275,13 @@ export class Engine {
 
   /** Does what is due: time-outs and expired containers. To be called when `nextDeadline` has come; harmless at any other time. */
   tick(): void {
-    const now = this.#o.clock.now();
-    for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
-    for (const eviction of this.#pool.evictions) {
-      for (let old = eviction.expired(now); old !== null; old = eviction.expired(now)) {
-        this.#supply.destroy(old as ContainerEntry, 'expired');
-      }
-    }
-    this.#foresee(now);
+    this.#due.tick(this.#o.clock.now(), this.#state === 'running');
     this.#pump.run();
   }
 
-  /** When `tick` is needed next; µs of the clock, Infinity = never. It may be early and is never late. O(1). */
+  /** When `tick` is needed next; µs of the clock, Infinity = never. It may be early and is never late. O(devices). */
   nextDeadline(): number {
-    let next = this.#wheel.next;
-    for (const eviction of this.#pool.evictions) next = Math.min(next, eviction.nextExpiry());
-    return next;
+    return this.#due.next();
   }
 
   /** Destroys every idle container; returns how many. */
@@ -338,43 +329,6 @@ export class Engine {
   /** What is wrong with the books, as sentences; empty when all is well. Walks over everything: for tests and the simulator. */
   checkInvariants(): string[] {
     return violations(this.#functions.all(), this.#parts, this.#settlement);
-  }
-
-  /** Containers that policies know will be wanted. They are made like any other prewarmed one; one that cannot be made is not missed. */
-  #foresee(now: number): void {
-    for (const [index, eviction] of this.#pool.evictions.entries()) {
-      if (eviction.prewarmDue === undefined) continue;
-      for (let due = eviction.prewarmDue(now); due !== null; due = eviction.prewarmDue(now)) {
-        const fn = due as FunctionEntry;
-        const device: Device = index === 0 ? 'cpu' : 'gpu';
-        if (this.#state !== 'running' || fn.removed || !fn.devices.includes(device)) continue;
-        const lane = fn.laneOf(device);
-        if (lane.available.head !== null || lane.creating > 0) continue;
-        this.counters.foreseen++;
-        this.#prewarmer.request(lane, 1, unwatched);
-      }
-    }
-  }
-
-  #overdue(invocation: InvocationEntry, now: number): void {
-    if (invocation.phase === 'settled') return;
-    const { container } = invocation;
-    if (invocation.phase !== 'running' || container === null) {
-      const where = invocation.phase === 'queued' ? 'in the queue' : 'while its container was being created';
-      this.#termination.withdraw(invocation);
-      this.#settlement.fail(invocation, 'timeout', `its time passed ${where}`, null, now);
-      return;
-    }
-    if (invocation.overdue) {
-      this.#termination.takeAway(container, invocation, now);
-      return;
-    }
-    // The agent may still answer, with a traceback of where the time went; the container gets nothing new and goes either way.
-    invocation.overdue = true;
-    this.#pool.withdraw(container);
-    container.doomed ??= 'timeout';
-    this.#wheel.add(invocation, now + this.#o.cancelGraceUs);
-    this.#o.port.cancel(container, invocation, 'timeout');
   }
 
   #gone(container: ContainerEntry): void {

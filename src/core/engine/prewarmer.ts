@@ -1,3 +1,5 @@
+import { IluvatarError } from '../errors.js';
+import type { Device } from '../function.js';
 import type { PrewarmTarget } from '../pool/container-entry.js';
 import type { ContainerFailure } from '../ports.js';
 import type { ContainerSupply } from './container-supply.js';
@@ -44,6 +46,22 @@ export class Prewarmer {
   /** Requests that still have containers to be created. */
   get pending(): number {
     return this.#requests.length;
+  }
+
+  /** As `request`, for somebody who is told why it can never be done: throws IluvatarError `invalid`. */
+  ask(fn: FunctionEntry, count: number, sink: PrewarmSink, device: Device, budgetMb: number): void {
+    if (!fn.devices.includes(device)) throw new IluvatarError('invalid', `${fn.key} cannot use a ${device} here`);
+    const lane = fn.laneOf(device);
+    const total = fn.containers + count;
+    if (total * fn.spec.memoryMb > budgetMb) {
+      const text = `${total} containers of ${fn.key} need ${total * fn.spec.memoryMb} MiB; there are ${budgetMb}`;
+      throw new IluvatarError('invalid', text);
+    }
+    if (lane.containers + count > fn.maxContainers) {
+      const text = `${fn.key} may have ${fn.maxContainers} containers, not ${lane.containers + count}`;
+      throw new IluvatarError('invalid', text);
+    }
+    this.request(lane, count, sink);
   }
 
   request(lane: FunctionLane, count: number, sink: PrewarmSink): void {
