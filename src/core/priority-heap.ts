@@ -7,8 +7,12 @@ export interface HeapNode {
   heapIndex: number;
 }
 
+/** Four children each: half the levels of a binary heap, and the children stand side by side in memory. */
+const ARITY_BITS = 2;
+const ARITY = 1 << ARITY_BITS;
+
 /**
- * Binary min-heap over (`priority`, `order`) that knows where each node is: inserting, removing and moving any node is O(log n), the first is O(1). A node
+ * Min-heap over (`priority`, `order`) that knows where each node is: inserting, removing and moving any node is O(log n), the first is O(1). A node
  * is in at most one heap.
  */
 export class PriorityHeap<Node extends HeapNode> {
@@ -34,7 +38,8 @@ export class PriorityHeap<Node extends HeapNode> {
     node.heapIndex = -1;
     const last = this.#nodes.pop() as Node;
     if (last === node) return;
-    this.#place(last, index);
+    this.#nodes[index] = last;
+    last.heapIndex = index;
     this.#up(last);
     this.#down(last);
   }
@@ -52,33 +57,38 @@ export class PriorityHeap<Node extends HeapNode> {
   }
 
   #up(node: Node): void {
-    while (node.heapIndex > 0) {
-      const parent = this.#nodes[(node.heapIndex - 1) >> 1] as Node;
-      if (!before(node, parent)) return;
-      this.#swap(node, parent);
+    const nodes = this.#nodes;
+    let hole = node.heapIndex;
+    while (hole > 0) {
+      const above = (hole - 1) >> ARITY_BITS;
+      const parent = nodes[above] as Node;
+      if (!before(node, parent)) break;
+      nodes[hole] = parent;
+      parent.heapIndex = hole;
+      hole = above;
     }
+    nodes[hole] = node;
+    node.heapIndex = hole;
   }
 
   #down(node: Node): void {
+    const nodes = this.#nodes;
+    const { length } = nodes;
+    let hole = node.heapIndex;
     for (;;) {
-      const left = this.#nodes[2 * node.heapIndex + 1];
-      const right = this.#nodes[2 * node.heapIndex + 2];
-      if (left === undefined) return;
-      const child = right !== undefined && before(right, left) ? right : left;
-      if (!before(child, node)) return;
-      this.#swap(node, child);
+      const first = (hole << ARITY_BITS) + 1;
+      if (first >= length) break;
+      const end = Math.min(first + ARITY, length);
+      let least = first;
+      for (let i = first + 1; i < end; i++) if (before(nodes[i] as Node, nodes[least] as Node)) least = i;
+      const child = nodes[least] as Node;
+      if (!before(child, node)) break;
+      nodes[hole] = child;
+      child.heapIndex = hole;
+      hole = least;
     }
-  }
-
-  #swap(a: Node, b: Node): void {
-    const index = a.heapIndex;
-    this.#place(a, b.heapIndex);
-    this.#place(b, index);
-  }
-
-  #place(node: Node, index: number): void {
-    this.#nodes[index] = node;
-    node.heapIndex = index;
+    nodes[hole] = node;
+    node.heapIndex = hole;
   }
 }
 

@@ -14,7 +14,6 @@ import { GpuDevices } from '../../src/core/resources/gpu-devices.js';
 import { noGpus } from '../../src/core/resources/gpu-options.js';
 import { MemoryBudget } from '../../src/core/resources/memory-budget.js';
 import { Characteristic, FunctionStats } from '../../src/core/stats.js';
-import { containers } from './conformance/eviction-policy.js';
 import { invocations } from './conformance/queue-policy.js';
 import { Harness } from './support/harness.js';
 
@@ -210,12 +209,8 @@ describe('seededRandom', () => {
 
 describe('ContainerPool', () => {
   it('counts running and cached memory apart, from the reservation until it is gone', () => {
-    const [sample] = containers(1);
-    const fn = sample?.fn as FunctionEntry;
+    const fn = new Harness().register() as FunctionEntry;
     const lane = fn.laneOf('cpu');
-    lane.creating = 0;
-    lane.containers = 0;
-    fn.containers = 0;
     const pool = new ContainerPool(new MemoryBudget(250), new GpuDevices(noGpus), () => new LruEviction());
     const seen = (): number[] => [pool.runningMb, pool.cachedMb, pool.leavingMb, pool.budget.reservedMb];
     const a = pool.reserve(lane, -1, 1);
