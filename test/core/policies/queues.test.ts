@@ -2,10 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { cpuQueuePolicies } from '../../../src/core/queue/cpu-policies.js';
 import { FcfsQueue } from '../../../src/core/queue/fcfs.js';
 import { gpuQueuePolicies } from '../../../src/core/queue/gpu-policies.js';
-import { invocations, queuePolicyConformance } from '../conformance/queue-policy.js';
+import { invocations, type QueueTraits, queuePolicyConformance } from '../conformance/queue-policy.js';
+
+const BATCHES = new Set(['fcfs', 'oldest_batch', 'sized_batch', 'dynamic_batch']);
+
+function traitsOf(name: string): QueueTraits {
+  if (name.startsWith('mqfq')) return { holdsBack: true, returnsToFlow: true };
+  return { holdsBack: BATCHES.has(name) };
+}
 
 for (const entry of Object.values(cpuQueuePolicies)) queuePolicyConformance(entry);
-for (const entry of Object.values(gpuQueuePolicies)) queuePolicyConformance(entry);
+for (const entry of Object.values(gpuQueuePolicies)) queuePolicyConformance(entry, traitsOf(entry.name));
 
 describe('fcfs', () => {
   it('serves functions in the order of arrival and puts one that comes back where it was', () => {
