@@ -65,7 +65,7 @@ export class Admission {
     if (refusal !== null) this.#settlement.fail(invocation, 'unavailable', refusal, null, now);
     else if (fn.removed) this.#settlement.fail(invocation, 'not_found', `${fn.key} is not registered`, null, now);
     else {
-      invocation.estimatedUs = this.#loads.laneCompletionUs(first);
+      invocation.estimatedUs = this.#loads.quickCompletionUs(first);
       this.#wheel.add(invocation, deadline);
       if (!first.scheduler.submit(invocation, now)) this.#refuse(invocation, now);
       else if (choice === 'all' && invocation.phase === 'queued') {
@@ -77,7 +77,7 @@ export class Admission {
 
   #queueElsewhere(invocation: InvocationEntry, lane: FunctionLane, now: number): void {
     const standIn = invocation.makeStandIn(lane);
-    standIn.estimatedUs = this.#loads.laneCompletionUs(lane);
+    standIn.estimatedUs = this.#loads.quickCompletionUs(lane);
     arrives(lane);
     lane.scheduler.submit(standIn, now);
   }
