@@ -7,7 +7,7 @@ import { invocations, type QueueTraits, queuePolicyConformance } from '../confor
 const BATCHES = new Set(['fcfs', 'oldest_batch', 'sized_batch', 'dynamic_batch']);
 
 function traitsOf(name: string): QueueTraits {
-  if (name.startsWith('mqfq')) return { holdsBack: true, returnsToFlow: true };
+  if (name.startsWith('mqfq')) return { returnsToFlow: true };
   return { holdsBack: BATCHES.has(name) };
 }
 
