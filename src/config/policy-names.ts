@@ -2,7 +2,60 @@
  * The policies that can be configured. `core/` describes and makes them; it is pure and may not be asked from here, so the names are listed, and a test holds both
  * lists together.
  */
-export const CPU_QUEUE_POLICIES = ['fcfs'] as const;
-export const GPU_QUEUE_POLICIES = ['fcfs'] as const;
-export const DISPATCH_POLICIES = ['cpu'] as const;
-export const EVICTION_POLICIES = ['lru', 'ttl'] as const;
+export const CPU_QUEUE_POLICIES = [
+  'none',
+  'fcfs',
+  'minheap',
+  'minheap_ed',
+  'minheap_iat',
+  'cold_pri',
+  'scaling',
+] as const;
+export const GPU_QUEUE_POLICIES = [
+  'fcfs',
+  'sjf',
+  'eedf',
+  'oldest_batch',
+  'sized_batch',
+  'dynamic_batch',
+  'paella',
+  'wfq',
+  'mqfq',
+  'mqfq_sticky',
+  'mqfq_longest',
+  'mqfq_wait',
+  'mqfq_finish',
+  'mqfq_random',
+  'mqfq_select_rand',
+  'mqfq_select_out',
+  'mqfq_select_service',
+  'mqfq_select_len',
+  'mqfq_select_out_len',
+] as const;
+export const DISPATCH_POLICIES = [
+  'cpu',
+  'gpu',
+  'all',
+  'random',
+  'shortest_exec',
+  'est_completion',
+  'speedup',
+  'est_speedup',
+  'running_avg_est_speedup',
+  'queue_adjust_avg_est_speedup',
+  'ucb1',
+  'mwua',
+  'hit_tput',
+  'mice',
+  'greedy_weights',
+  'landlord',
+  'landlord_fixed',
+  'landlord_lru',
+  'landlord_lfu',
+  'popular',
+  'least_popular',
+  'popular_est_time',
+  'popular_queue_len',
+  'top_avg',
+] as const;
+export const EVICTION_POLICIES = ['lru', 'ttl', 'greedy_dual', 'gdsf', 'hybrid_histogram', 'sieve', 's3_fifo'] as const;

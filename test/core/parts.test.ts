@@ -7,7 +7,6 @@ import { InvocationList } from '../../src/core/engine/invocation-entry.js';
 import { Throughput } from '../../src/core/engine/throughput.js';
 import { ContainerPool } from '../../src/core/pool/container-pool.js';
 import { LruEviction } from '../../src/core/pool/eviction/lru.js';
-import { type HeapNode, PriorityHeap } from '../../src/core/priority-heap.js';
 import { seededRandom } from '../../src/core/random.js';
 import { CpuSlots, toMilliSlots } from '../../src/core/resources/cpu-slots.js';
 import { GpuDevices } from '../../src/core/resources/gpu-devices.js';
@@ -156,36 +155,6 @@ describe('DeadlineWheel', () => {
           expect(wheel.next).toBeLessThanOrEqual(Math.min(...open.values(), Number.POSITIVE_INFINITY));
         }
       }),
-      { numRuns: 300 },
-    );
-  });
-});
-
-describe('PriorityHeap', () => {
-  it('has the least first, equal ones in order, under any insertion, removal and move', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.record({ kind: fc.constantFrom('push', 'push', 'remove', 'move'), value: fc.nat(20) })),
-        (steps) => {
-          const heap = new PriorityHeap<HeapNode>();
-          const held: HeapNode[] = [];
-          for (const [order, { kind, value }] of steps.entries()) {
-            const one = held[value % Math.max(1, held.length)];
-            if (kind === 'push') {
-              const node: HeapNode = { heapIndex: -1, priority: value, order };
-              held.push(node);
-              heap.push(node);
-            } else if (one !== undefined && kind === 'remove') {
-              held.splice(held.indexOf(one), 1);
-              heap.remove(one);
-              heap.remove(one);
-            } else if (one !== undefined) heap.move(one, (one.priority + value) % 21);
-            const sorted = [...held].sort((a, b) => a.priority - b.priority || a.order - b.order);
-            expect([heap.length, heap.first()]).toEqual([held.length, sorted[0] ?? null]);
-            expect(new Set(heap)).toEqual(new Set(held));
-          }
-        },
-      ),
       { numRuns: 300 },
     );
   });

@@ -1,25 +1,31 @@
 import type { PolicyEntry } from '../../policy.js';
 import type { Container } from '../container.js';
 import type { EvictionPolicy } from './eviction-policy.js';
-import { IdleList } from './idle-list.js';
+import { type ListNode, NodeList } from './node-list.js';
+
+interface LruNode extends ListNode {
+  readonly container: Container;
+}
 
 /**
  * Least recently used: the longest idle goes first, and only when memory is needed. Idleness begins when a run ends, not when it began, so that a
  * container that ran for long is not taken for an old one.
  */
 export class LruEviction implements EvictionPolicy {
-  readonly #idle = new IdleList();
+  readonly #idle = new NodeList<LruNode>();
 
   idle(container: Container): void {
-    this.#idle.push(container);
+    container.evictionNode ??= { container, listed: false, previous: null, next: null } satisfies LruNode;
+    this.#idle.push(container.evictionNode as LruNode);
   }
 
   leave(container: Container): void {
-    this.#idle.remove(container);
+    const node = container.evictionNode as LruNode | null;
+    if (node !== null) this.#idle.remove(node);
   }
 
   victim(): Container | null {
-    return this.#idle.first;
+    return this.#idle.oldest?.container ?? null;
   }
 
   expired(): Container | null {

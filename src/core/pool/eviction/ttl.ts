@@ -1,19 +1,15 @@
 import { numberOf, type PolicyEntry, type PolicyParameter } from '../../policy.js';
-import { PriorityHeap } from '../../priority-heap.js';
 import type { Container } from '../container.js';
 import type { EvictionPolicy } from './eviction-policy.js';
-import { IdleList, type IdleNode } from './idle-list.js';
+import { ExpiryNode, ExpiryQueue } from './expiry-queue.js';
 
 /**
- * Keep-alive by time: a container idle for longer than its function's keep-alive goes; when memory is needed before, the longest idle goes first.
- *
- * The heap is lazy: a container that runs keeps its old entry, which is corrected when it comes up. A warm invocation therefore costs no heap operation, and an
- * idle container has no timer: one early wake-up per keep-alive at most.
+ * Keep-alive by time: a container idle for longer than its function's keep-alive goes; when memory is needed before, the longest idle goes first. Its
+ * idleness begins at the end of its last run. What runs has no expiry, however long it runs.
  */
 export class TtlEviction implements EvictionPolicy {
   readonly #defaultUs: number;
-  readonly #idle = new IdleList();
-  readonly #heap = new PriorityHeap<IdleNode>();
+  readonly #queue = new ExpiryQueue<ExpiryNode>();
 
   /** `keepAliveMs`: for functions that name none of their own. */
   constructor(keepAliveMs: number) {
@@ -21,44 +17,27 @@ export class TtlEviction implements EvictionPolicy {
   }
 
   idle(container: Container): void {
-    const node = this.#idle.push(container);
-    if (node.heapIndex >= 0) return;
-    node.priority = this.#expiryOf(container);
-    this.#heap.push(node);
+    container.evictionNode ??= new ExpiryNode(container);
+    const own = container.fn.spec.keepAliveMs;
+    const keepAliveUs = own === null ? this.#defaultUs : own * 1000;
+    this.#queue.put(container.evictionNode as ExpiryNode, container.idleSince + keepAliveUs);
   }
 
   leave(container: Container, used: boolean): void {
-    this.#idle.remove(container);
-    // One that is destroyed must not stay in the heap for its whole keep-alive: with many short lives that would be a leak.
-    if (!used && container.evictionNode !== null) this.#heap.remove(container.evictionNode as IdleNode);
+    const node = container.evictionNode as ExpiryNode | null;
+    if (node !== null) this.#queue.leave(node, used);
   }
 
   victim(): Container | null {
-    return this.#idle.first;
+    return this.#queue.longestIdle();
   }
 
   expired(now: number): Container | null {
-    for (;;) {
-      const node = this.#heap.first();
-      if (node === null || node.priority > now) return null;
-      if (!node.linked) {
-        this.#heap.remove(node);
-        continue;
-      }
-      const expiresAt = this.#expiryOf(node.container);
-      if (expiresAt <= now) return node.container;
-      this.#heap.move(node, expiresAt);
-    }
+    return this.#queue.expired(now);
   }
 
   nextExpiry(): number {
-    const node = this.#heap.first();
-    return node === null ? Number.POSITIVE_INFINITY : node.priority;
-  }
-
-  #expiryOf(container: Container): number {
-    const own = container.fn.spec.keepAliveMs;
-    return container.idleSince + (own === null ? this.#defaultUs : own * 1000);
+    return this.#queue.nextExpiry();
   }
 }
 
