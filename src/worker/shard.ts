@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+// Not the global of the same name: that is a getter, and the clock is read several times an invocation.
+import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { ProcessBackend } from '../backends/process/backend.js';
 import type { FunctionDefinition, WorkerHealth, WorkerStatus } from '../config/api.js';
