@@ -1,156 +1,201 @@
+import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
-import type { InvocationList } from './invocation-entry.js';
+import type { InvocationEntry, InvocationList } from './invocation-entry.js';
 import type { Settlement } from './settlement.js';
 import type { EngineParts } from './status.js';
 
-type Equal = (what: string, kept: number, counted: number) => void;
-type AtMost = (what: string, value: number, limit: number) => void;
-
-/** What is wrong with an engine's books, as sentences; empty when all is well. Walks over everything. */
+/**
+ * What is wrong with an engine's books, as sentences; empty when all is well. Walks over everything, and is called after every event of a fuzzed history: so nothing is
+ * allocated and no sentence is put together unless something is wrong.
+ */
 export function violations(functions: readonly FunctionEntry[], parts: EngineParts, settlement: Settlement): string[] {
-  const { options, schedulers, pool, slots, totals } = parts;
-  const found: string[] = [];
-  const equal: Equal = (what, kept, counted) => {
-    if (Math.abs(kept - counted) > 1e-6) found.push(`${what}: kept ${kept}, counted ${counted}`);
-  };
-  const atMost: AtMost = (what, value, limit) => {
-    if (value > limit + 1e-6) found.push(`${what}: ${value} is above ${limit}`);
-  };
-  containersAddUp(pool, equal);
-  atMost('memory', pool.budget.reservedMb, options.memoryMb);
-  atMost('CPU slots', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
-  const sum = { queued: 0, starting: 0, running: 0, slots: 0, containers: 0 };
-  const queuedFor = { cpu: 0, gpu: 0 };
-  const activeOn = { cpu: 0, gpu: 0 };
-  const tokens = new Map<number, number>();
-  for (const fn of functions) {
+  return new Audit(parts).run(functions, settlement);
+}
+
+/** One GPU, counted. */
+class GpuCount {
+  tokens = 0;
+  containers = 0;
+  mb = 0;
+  idle = 0;
+  idleMb = 0;
+  leaving = 0;
+  leavingMb = 0;
+}
+
+class Audit {
+  readonly #found: string[] = [];
+  readonly #p: EngineParts;
+  readonly #gpus: GpuCount[] = [];
+  readonly #queuedFor = { cpu: 0, gpu: 0 };
+  readonly #parked = { cpu: 0, gpu: 0 };
+  readonly #activeOn = { cpu: 0, gpu: 0 };
+  #queued = 0;
+  #starting = 0;
+  #running = 0;
+  #slots = 0;
+  #containers = 0;
+
+  constructor(parts: EngineParts) {
+    this.#p = parts;
+    for (let i = 0; i < parts.pool.gpus.all.length; i++) this.#gpus.push(new GpuCount());
+  }
+
+  run(functions: readonly FunctionEntry[], settlement: Settlement): string[] {
+    const { options, schedulers, pool, slots, totals } = this.#p;
+    for (const fn of functions) this.#function(fn);
+    this.#pool(pool);
+    this.#atMost('memory', '', pool.budget.reservedMb, options.memoryMb);
+    this.#atMost('CPU slots', '', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
+    this.#scheduler('cpu');
+    this.#scheduler('gpu');
+    this.#gpusAddUp();
+    this.#equal('queued', '', totals.queued, this.#queued);
+    this.#equal('starting', '', schedulers.cpu.starting + schedulers.gpu.starting, this.#starting);
+    this.#equal('running', '', schedulers.cpu.running + schedulers.gpu.running, this.#running);
+    this.#equal('CPU slots', '', slots.used, this.#slots / 1000);
+    this.#equal('containers', '', pool.all.size, this.#containers);
+    this.#equal('open', '', settlement.open, this.#queued + this.#starting + this.#running);
+    return this.#found;
+  }
+
+  #function(fn: FunctionEntry): void {
     let waiting = 0;
     let containers = 0;
     for (const lane of fn.lanes) {
-      found.push(...laneFaults(lane));
-      atMost(`${fn.key} containers on ${lane.device}`, lane.containers, fn.maxContainers);
-      const queued = lane.choosable.length + lane.waiting.length;
-      equal(`${fn.key} queued for ${lane.device}`, lane.queued, queued);
-      queuedFor[lane.device] += queued;
-      if (lane.open > 0) activeOn[lane.device]++;
+      this.#lane(lane);
       waiting += real(lane.choosable) + real(lane.waiting);
       containers += lane.containers;
-      for (const list of [lane.starting, lane.joined]) {
-        for (let one = list.head; one !== null; one = one.next) {
-          sum.starting++;
-          sum.slots += one.heldSlots / 1000;
-          tokens.set(one.token, (tokens.get(one.token) ?? 0) + 1);
-        }
+    }
+    this.#equal(fn.key, ' queued', fn.queued, waiting);
+    this.#equal(fn.key, ' containers', fn.containers, containers);
+    this.#queued += fn.queued;
+    this.#running += fn.running;
+    this.#containers += fn.containers;
+  }
+
+  #lane(lane: FunctionLane): void {
+    const { device, fn } = lane;
+    const queued = lane.choosable.length + lane.waiting.length;
+    if (lane.containers > fn.maxContainers)
+      this.#fault(lane, `${lane.containers} containers are above ${fn.maxContainers}`);
+    if (lane.queued !== queued) this.#fault(lane, `queued: kept ${lane.queued}, counted ${queued}`);
+    this.#queuedFor[device] += queued;
+    this.#parked[device] += lane.waiting.length;
+    if (lane.open > 0) this.#activeOn[device]++;
+    for (let one = lane.starting.head; one !== null; one = one.next) this.#start(one);
+    for (let one = lane.joined.head; one !== null; one = one.next) this.#start(one);
+    if (lane.sparePlaces < 0) this.#fault(lane, `${-lane.sparePlaces} invocations start without a container`);
+    if (lane.waiting.head !== null && lane.woken === null && lane.hasPlace)
+      this.#fault(lane, 'a place, and nobody woken');
+    if (device === 'gpu') {
+      if (lane.joined.head !== null) this.#fault(lane, 'one starts without a container of its own');
+      return;
+    }
+    if (lane.joined.head !== null && lane.unclaimed.head !== null) this.#fault(lane, 'a creation is left unclaimed');
+    if (lane.available.head !== null && lane.starting.length + lane.joined.length > 0)
+      this.#fault(lane, 'one waits while a container is free');
+  }
+
+  #start(invocation: InvocationEntry): void {
+    this.#starting++;
+    this.#holds(invocation);
+  }
+
+  #holds({ heldSlots, token }: InvocationEntry): void {
+    this.#slots += heldSlots;
+    const gpu = this.#gpus[token];
+    if (gpu !== undefined) gpu.tokens++;
+  }
+
+  #pool(pool: ContainerPool): void {
+    let [running, cached, leaving, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0];
+    for (const container of pool.all) {
+      const { phase, memoryMb } = container;
+      if (phase === 'idle') {
+        cached += memoryMb;
+        cachedCount++;
+      } else {
+        running += memoryMb;
+        runningCount++;
+      }
+      if (phase === 'destroying') leaving += memoryMb;
+      active += container.active;
+      runs += container.runs.length;
+      if (container.active > 0 !== (phase === 'running'))
+        this.#found.push(`container ${container.id} is ${phase} and runs ${container.active}`);
+      if (container.gpu >= 0) this.#attached(container);
+      for (let one = container.runs.head; one !== null; one = one.next) {
+        this.#holds(one);
+        if (one.token !== container.gpu) this.#found.push(`invocation ${one.id} runs without a token of its device`);
       }
     }
-    equal(`${fn.key} queued`, fn.queued, waiting);
-    equal(`${fn.key} containers`, fn.containers, containers);
-    sum.queued += fn.queued;
-    sum.running += fn.running;
-    sum.containers += fn.containers;
+    this.#equal('running memory', '', pool.runningMb, running);
+    this.#equal('cached memory', '', pool.cachedMb, cached);
+    this.#equal('leaving memory', '', pool.leavingMb, leaving);
+    this.#equal('running containers', '', pool.runningCount, runningCount);
+    this.#equal('cached containers', '', pool.cachedCount, cachedCount);
+    this.#equal('runs', '', active, runs);
+    this.#equal('running + cached = total', '', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
   }
-  for (const container of pool.all) {
-    for (let one = container.runs.head; one !== null; one = one.next) {
-      sum.slots += one.heldSlots / 1000;
-      tokens.set(one.token, (tokens.get(one.token) ?? 0) + 1);
-      if (one.token !== container.gpu) found.push(`invocation ${one.id} runs without a token of its device`);
+
+  #attached(container: ContainerEntry): void {
+    const { deviceMb } = container.lane;
+    const gpu = this.#gpus[container.gpu] as GpuCount;
+    gpu.containers++;
+    gpu.mb += deviceMb;
+    if (container.phase === 'idle') {
+      gpu.idle++;
+      gpu.idleMb += deviceMb;
+    } else if (container.phase === 'destroying') {
+      gpu.leaving++;
+      gpu.leavingMb += deviceMb;
     }
   }
-  for (const device of ['cpu', 'gpu'] as const) {
-    const { line, activeFunctions } = schedulers[device];
-    equal(`queued for ${device}`, line.queued, queuedFor[device]);
-    equal(`in the ${device} queue policy and beside it`, line.queued, line.policy.length + parked(functions, device));
-    equal(`functions active on ${device}`, activeFunctions, activeOn[device]);
-    if (line.queuedUs < -1) found.push(`queued work for ${device} is negative: ${line.queuedUs}`);
-  }
-  gpusAddUp(pool, options.gpu.concurrency, tokens, equal, atMost);
-  equal('queued', totals.queued, sum.queued);
-  equal('starting', schedulers.cpu.starting + schedulers.gpu.starting, sum.starting);
-  equal('running', schedulers.cpu.running + schedulers.gpu.running, sum.running);
-  equal('CPU slots', slots.used, sum.slots);
-  equal('containers', pool.all.size, sum.containers);
-  equal('open', settlement.open, sum.queued + sum.starting + sum.running);
-  return found;
-}
 
-function laneFaults(lane: FunctionLane): string[] {
-  const found: string[] = [];
-  const name = `${lane.fn.key} on ${lane.device}`;
-  const starting = lane.starting.length + lane.joined.length;
-  if (lane.sparePlaces < 0) found.push(`${name}: ${-lane.sparePlaces} invocations start without a container`);
-  if (lane.waiting.head !== null && lane.woken === null && lane.hasPlace)
-    found.push(`${name}: a place, and nobody woken`);
-  if (lane.device === 'gpu') {
-    if (lane.joined.head !== null) found.push(`${name}: one starts without a container of its own`);
-    return found;
+  #scheduler(device: 'cpu' | 'gpu'): void {
+    const { line, activeFunctions } = this.#p.schedulers[device];
+    this.#equal('queued for ', device, line.queued, this.#queuedFor[device]);
+    this.#equal('in the queue policy and beside it, ', device, line.queued, line.policy.length + this.#parked[device]);
+    this.#equal('functions active on ', device, activeFunctions, this.#activeOn[device]);
+    if (line.queuedUs < -1) this.#found.push(`queued work for ${device} is negative: ${line.queuedUs}`);
   }
-  if (lane.joined.head !== null && lane.unclaimed.head !== null) found.push(`${name}: a creation is left unclaimed`);
-  if (lane.available.head !== null && starting > 0) found.push(`${name}: one waits while a container is free`);
-  return found;
+
+  #gpusAddUp(): void {
+    const { all, options } = this.#p.pool.gpus;
+    for (const gpu of all) {
+      const counted = this.#gpus[gpu.index] as GpuCount;
+      this.#equal('tokens on GPU ', gpu.index, gpu.running, counted.tokens);
+      this.#equal('containers on GPU ', gpu.index, gpu.attached, counted.containers);
+      this.#equal('memory on GPU ', gpu.index, gpu.attachedMb, counted.mb);
+      this.#equal('idle on GPU ', gpu.index, gpu.idle, counted.idle);
+      this.#equal('idle memory on GPU ', gpu.index, gpu.idleMb, counted.idleMb);
+      this.#equal('leaving on GPU ', gpu.index, gpu.leaving, counted.leaving);
+      this.#equal('leaving memory on GPU ', gpu.index, gpu.leavingMb, counted.leavingMb);
+      this.#atMost('tokens on GPU ', gpu.index, gpu.running, options.concurrency);
+      this.#atMost('containers on GPU ', gpu.index, gpu.attached, options.slots);
+      this.#atMost('memory on GPU ', gpu.index, gpu.attachedMb, options.memoryMb);
+    }
+  }
+
+  /** `what` and `which` are put together only when it is wrong. */
+  #equal(what: string, which: string | number, kept: number, counted: number): void {
+    if (Math.abs(kept - counted) > 1e-6) this.#found.push(`${what}${which}: kept ${kept}, counted ${counted}`);
+  }
+
+  #atMost(what: string, which: string | number, value: number, limit: number): void {
+    if (value > limit + 1e-6) this.#found.push(`${what}${which}: ${value} is above ${limit}`);
+  }
+
+  #fault(lane: FunctionLane, text: string): void {
+    this.#found.push(`${lane.fn.key} on ${lane.device}: ${text}`);
+  }
 }
 
 function real(list: InvocationList): number {
   let count = 0;
   for (let one = list.head; one !== null; one = one.next) if (!one.isStandIn) count++;
   return count;
-}
-
-function parked(functions: readonly FunctionEntry[], device: 'cpu' | 'gpu'): number {
-  let count = 0;
-  for (const { lanes } of functions) for (const lane of lanes) if (lane.device === device) count += lane.waiting.length;
-  return count;
-}
-
-function gpusAddUp(
-  pool: ContainerPool,
-  concurrency: number,
-  tokens: ReadonlyMap<number, number>,
-  equal: Equal,
-  atMost: AtMost,
-): void {
-  const { all, options } = pool.gpus;
-  for (const gpu of all) {
-    const own = [...pool.all].filter((container) => container.gpu === gpu.index);
-    const mb = (phase: string | null): number =>
-      own.reduce((sum, one) => sum + (phase === null || one.phase === phase ? one.lane.deviceMb : 0), 0);
-    const count = (phase: string): number => own.filter((one) => one.phase === phase).length;
-    const name = `GPU ${gpu.index}`;
-    equal(`${name} tokens`, gpu.running, tokens.get(gpu.index) ?? 0);
-    equal(`${name} containers`, gpu.attached, own.length);
-    equal(`${name} memory`, gpu.attachedMb, mb(null));
-    equal(`${name} idle`, gpu.idle, count('idle'));
-    equal(`${name} idle memory`, gpu.idleMb, mb('idle'));
-    equal(`${name} leaving`, gpu.leaving, count('destroying'));
-    equal(`${name} leaving memory`, gpu.leavingMb, mb('destroying'));
-    atMost(`${name} tokens`, gpu.running, concurrency);
-    atMost(`${name} containers`, gpu.attached, options.slots);
-    atMost(`${name} memory`, gpu.attachedMb, options.memoryMb);
-  }
-}
-
-function containersAddUp(pool: ContainerPool, equal: Equal): void {
-  const sum = { running: 0, cached: 0, leaving: 0, runningCount: 0, cachedCount: 0, active: 0, runs: 0 };
-  for (const container of pool.all) {
-    const { phase, memoryMb } = container;
-    if (phase === 'idle') {
-      sum.cached += memoryMb;
-      sum.cachedCount++;
-    } else {
-      sum.running += memoryMb;
-      sum.runningCount++;
-    }
-    if (phase === 'destroying') sum.leaving += memoryMb;
-    sum.active += container.active;
-    sum.runs += container.runs.length;
-    equal(`container ${container.id} busy`, container.active > 0 ? 1 : 0, phase === 'running' ? 1 : 0);
-  }
-  equal('running memory', pool.runningMb, sum.running);
-  equal('cached memory', pool.cachedMb, sum.cached);
-  equal('leaving memory', pool.leavingMb, sum.leaving);
-  equal('running containers', pool.runningCount, sum.runningCount);
-  equal('cached containers', pool.cachedCount, sum.cachedCount);
-  equal('runs', sum.active, sum.runs);
-  equal('running + cached = total', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
 }

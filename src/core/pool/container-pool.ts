@@ -1,6 +1,7 @@
 import type { FunctionLane } from '../engine/function-lane.js';
 import type { GpuDevices } from '../resources/gpu-devices.js';
 import type { MemoryBudget } from '../resources/memory-budget.js';
+import type { Container } from './container.js';
 import { ContainerEntry } from './container-entry.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 
@@ -33,15 +34,15 @@ export class ContainerPool {
   /** The next to go when host memory is needed: containers on GPUs, which cost most to make, come last. */
   victim(): ContainerEntry | null {
     for (const eviction of this.evictions) {
-      const victim = eviction.victim();
-      if (victim !== null) return victim as ContainerEntry;
+      const victim = idleOrNull(eviction.victim());
+      if (victim !== null) return victim;
     }
     return null;
   }
 
   /** The next to go when room on this GPU is needed. */
   victimOn(gpu: number): ContainerEntry | null {
-    return (this.evictions[gpu + 1] as EvictionPolicy).victim() as ContainerEntry | null;
+    return idleOrNull((this.evictions[gpu + 1] as EvictionPolicy).victim());
   }
 
   /** A container with its memory reserved, in phase `creating`; null when there is no memory for it. */
@@ -159,4 +160,9 @@ export class ContainerPool {
   #idleOnGpu(container: ContainerEntry, by: 1 | -1): void {
     if (container.gpu >= 0) this.gpus.idle(container.gpu, container.lane.deviceMb, by);
   }
+}
+
+/** A policy that names what is not idle is wrong; whoever evicted that again and again until there is room would never end. */
+function idleOrNull(victim: Container | null): ContainerEntry | null {
+  return victim === null || victim.phase !== 'idle' ? null : (victim as ContainerEntry);
 }
