@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './cli-page.js';
 import { configPage } from './config-page.js';
+import { policiesPage } from './policies-page.js';
 
 /**
  * Writes the generated pages of docs/. With `--check` it writes nothing and exits 1 when a page is not what would be written.
@@ -8,6 +9,7 @@ import { configPage } from './config-page.js';
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/config.md': configPage,
   'docs/cli.md': cliPage,
+  'docs/policies.md': policiesPage,
 };
 
 const check = process.argv.includes('--check');

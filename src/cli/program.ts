@@ -13,9 +13,11 @@ import { addInvokeCommand } from './invoke.js';
 import { addListCommand } from './list.js';
 import { addLogsCommand } from './logs.js';
 import { addPingCommand } from './ping.js';
+import { addPoliciesCommand } from './policies.js';
 import { addPrewarmCommand } from './prewarm.js';
 import { addRegisterCommand } from './register.js';
 import { addResultCommand } from './result.js';
+import { addSimCommand } from './sim/sim.js';
 import { addStatusCommand } from './status.js';
 import { addUnregisterCommand } from './unregister.js';
 import { addWorkerCommand } from './worker.js';
@@ -50,7 +52,9 @@ export function buildProgram(json = false): Command {
   addCleanCommand(host);
   addLogsCommand(host);
   addConfigCommand(host);
+  addPoliciesCommand(host);
   addDoctorCommand(host);
+  addSimCommand(host);
   addCompletionCommand(host, program);
   return program;
 }

@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cliPage } from '../../scripts/cli-page.js';
 import { configPage } from '../../scripts/config-page.js';
+import { policiesPage } from '../../scripts/policies-page.js';
 import { configFields } from '../../src/config/fields.js';
 
 describe('generated pages', () => {
   it.each([
     ['config.md', configPage],
     ['cli.md', cliPage],
+    ['policies.md', policiesPage],
   ])('docs/%s is what generating it again writes', (name, page) => {
     expect(readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')).toBe(page());
   });

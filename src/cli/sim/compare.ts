@@ -1,0 +1,168 @@
+import { writeFileSync } from 'node:fs';
+import { IluvatarError } from '../../core/errors.js';
+import type { Comparison, ComparisonOptions } from '../../sim/compare/compare.js';
+import { action, type CommandHost } from '../command-host.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../exit-codes.js';
+import { seconds, table } from '../output.js';
+import { collect, parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
+
+/** `iluvatar sim compare`: one trace, every combination of some settings. */
+
+const TIME_MODELS = ['constant', 'log-normal', 'registration'] as const;
+const SPREADS = ['uniform', 'even'] as const;
+
+interface Options {
+  trace: string;
+  functions?: string;
+  benchmark?: string;
+  repeat: number;
+  prewarms: number;
+  maxPrewarms: number;
+  spread: string;
+  vary?: string[];
+  policies?: string;
+  memory?: string;
+  seeds: string;
+  threads?: number;
+  out?: string;
+  plot?: string;
+  timeModel: string;
+  sigma?: number;
+  cores?: number;
+  machineMemory?: number;
+  timeout?: number;
+}
+
+export function addSimCompareCommand(host: CommandHost): void {
+  host
+    .add('compare', 'run a trace under every combination of some settings, on all cores, and compare', [
+      'sim compare --trace trace.csv --functions functions.csv --policies all --memory 2g,4g,8g --plot plot.svg',
+      'sim compare --trace trace.csv --functions functions.csv --policies lru,ttl,offline --memory 4g --out table.md',
+      'sim compare --trace trace.csv --functions functions.csv --vary queue.policy=all --vary cpu.slots=4,8 --seeds 1,2',
+    ])
+    .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
+    .option('--functions <file>', 'the functions of a CSV trace')
+    .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none')
+    .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
+    .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
+    .option(
+      '--max-prewarms <count>',
+      'the same, for functions whose mean time between arrivals is known',
+      parseInteger,
+      5,
+    )
+    .option('--spread <name>', `of an Azure trace, within a minute: ${SPREADS.join(', ')}`, 'uniform')
+    .option('--vary <key=values>', 'an option with its values, comma-separated; may be repeated', collect)
+    .option(
+      '--policies <names>',
+      'values of keepAlive.policy, or key=values for another; "all" = all there are; "offline" = an optimum that knows the future',
+    )
+    .option('--memory <amounts>', 'values of memory.budgetMb, such as 4g,8g')
+    .option('--seeds <numbers>', 'each combination runs once with each', '0')
+    .option('--threads <count>', 'runs at once (default: as many as there are cores)', parseInteger)
+    .option('--out <file>', 'the table: .csv, .json (every run) or .md (means over the seeds)')
+    .option('--plot <file>', 'an SVG: cold-start ratio and mean slowdown')
+    .option('--time-model <name>', `how long things take: ${TIME_MODELS.join(', ')}`, 'constant')
+    .option('--sigma <number>', 'of log-normal: standard deviation of the logarithm (default: 0.25)', parseNumber)
+    .option('--cores <count>', 'of the machine, for cpu.slots=0 (default: 12)', parseInteger)
+    .option('--machine-memory <amount>', 'of the machine, for memory.budgetMb=0 (default: 20g)', parseMemory)
+    .option('--timeout <duration>', 'from arrival to answer (default: 60s)', parseDuration)
+    .action(
+      action(async (context, options: Options) => {
+        const { out, plot } = options;
+        const write = await writerOf(out);
+        if (plot?.endsWith('.svg') === false) throw new UsageError(`--plot ${plot}: the name must end in .svg`);
+        const { compare } = await import('../../sim/compare/compare.js');
+        // Before the runs: what is missing shall not be told after an hour.
+        const draw = plot === undefined ? null : await (await import('../../sim/compare/plot.js')).loadPlotter();
+        const beganAt = performance.now();
+        const progress = progressLine(context);
+        const comparison = await compare({ ...(await optionsOf(context, options)), progress: progress.show });
+        progress.clear();
+        write?.(comparison);
+        if (draw !== null) save(plot as string, await draw(comparison));
+        const { measureColumns, meansOverSeeds, numbersOf } = await import('../../sim/compare/table.js');
+        context.print(comparison.runs, () =>
+          table(
+            meansOverSeeds(comparison).map(({ values, measures }) => [...values, ...numbersOf(measures)]),
+            [...comparison.keys, ...measureColumns.map(({ title }) => title)].map((title, i) => ({
+              title: title.toUpperCase(),
+              right: i >= comparison.keys.length,
+              text: (cells: readonly string[]) => cells[i] as string,
+            })),
+            'nothing was compared',
+          ),
+        );
+        const took = seconds((performance.now() - beganAt) / 1000);
+        if (!context.json) context.note(`${comparison.runs.length} runs in ${took}`);
+      }),
+    );
+}
+
+async function optionsOf(context: Context, options: Options): Promise<ComparisonOptions> {
+  const { config } = await context.load();
+  const { parseVariation } = await import('../../sim/compare/variations.js');
+  const { trace, functions, benchmark, repeat, prewarms, maxPrewarms, policies, memory, sigma } = options;
+  const spread = choice('--spread', SPREADS, options.spread);
+  const variations = [...(options.vary ?? [])];
+  // The keys that are varied most; policies first, so that the table has those together.
+  if (policies !== undefined) variations.push(policies.includes('=') ? policies : `keepAlive.policy=${policies}`);
+  if (memory !== undefined) variations.push(`memory.budgetMb=${memory.split(',').map(parseMemory).join(',')}`);
+  if (variations.length === 0) throw new UsageError('nothing is varied: --policies, --memory or --vary');
+  return {
+    trace: { trace, functions, benchmark, repeat, prewarms, maxPrewarms, seed: config.seed, spread },
+    config,
+    variations: variations.map(parseVariation),
+    seeds: options.seeds.split(',').map(parseInteger),
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    simulation: {
+      times: choice('--time-model', TIME_MODELS, options.timeModel),
+      ...(sigma === undefined ? {} : { sigma }),
+      machine: {
+        ...(options.cores === undefined ? {} : { cores: options.cores }),
+        ...(options.machineMemory === undefined ? {} : { memoryMb: options.machineMemory }),
+      },
+      functions: options.timeout === undefined ? {} : { timeoutMs: options.timeout },
+    },
+  };
+}
+
+function choice<Name extends string>(option: string, names: readonly Name[], text: string): Name {
+  const found = names.find((name) => name === text);
+  if (found === undefined) throw new UsageError(`${option} must be one of ${names.join(', ')}, not "${text}"`);
+  return found;
+}
+
+async function writerOf(file: string | undefined): Promise<((comparison: Comparison) => void) | null> {
+  if (file === undefined) return null;
+  const { toCsv, toJson, toMarkdown } = await import('../../sim/compare/table.js');
+  const format = [
+    ['.csv', toCsv],
+    ['.json', toJson],
+    ['.md', toMarkdown],
+  ].find(([ending]) => file.endsWith(ending as string))?.[1] as ((comparison: Comparison) => string) | undefined;
+  if (format === undefined) throw new UsageError(`--out ${file}: the name must end in .csv, .json or .md`);
+  return (comparison) => save(file, format(comparison));
+}
+
+function save(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new IluvatarError('invalid', `${file} cannot be written: ${(error as Error).message}`);
+  }
+}
+
+function progressLine({ json }: Context): { show: (done: number, total: number) => void; clear: () => void } {
+  const { stderr } = process;
+  const silent = json || stderr.isTTY !== true;
+  return {
+    show: (done, total) => {
+      if (!silent) stderr.write(`\r\x1b[K${done} of ${total} runs`);
+    },
+    clear: () => {
+      if (!silent) stderr.write('\r\x1b[K');
+    },
+  };
+}

@@ -1,0 +1,199 @@
+import type { InvocationRow, RowSink, SecondRow } from '../../sim/output/sink.js';
+import type { SimulationOptions } from '../../sim/simulate.js';
+import type { Distribution, SimulationSummary } from '../../sim/summary.js';
+import { action, type CommandHost } from '../command-host.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../exit-codes.js';
+import { facts, microseconds, seconds } from '../output.js';
+import { parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
+
+/** `iluvatar sim run`: one trace, one configuration, one seed. */
+
+const TIME_MODELS = ['constant', 'log-normal', 'registration', 'measured'] as const;
+
+interface Options {
+  trace: string;
+  functions?: string;
+  benchmark?: string;
+  repeat: number;
+  prewarms: number;
+  maxPrewarms: number;
+  seed?: number;
+  out?: string;
+  series?: string;
+  timeModel: string;
+  sigma?: number;
+  measured?: string;
+  cores?: number;
+  machineMemory?: number;
+  timeout?: number;
+  retries?: number;
+  creationFailures: number;
+  crashes: number;
+}
+
+export function addSimRunCommand(host: CommandHost): void {
+  host
+    .add('run', 'run a trace through the engine of a worker and say what came of it', [
+      'sim run --trace trace.csv --functions functions.csv',
+      'sim run --trace trace.csv --functions functions.csv --seed 7 --out runs.parquet --series seconds.csv',
+      'sim run --trace trace.csv --functions functions.csv --set memory.budgetMb=4096 --set keepAlive.policy=ttl --json',
+      'sim run --trace trace.csv --functions functions.csv --time-model measured --measured live.csv',
+    ])
+    .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
+    .option('--functions <file>', 'the functions of a CSV trace')
+    .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none')
+    .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
+    .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
+    .option(
+      '--max-prewarms <count>',
+      'the same, for functions whose mean time between arrivals is known',
+      parseInteger,
+      5,
+    )
+    .option('--seed <number>', 'of all chance (default: that of the configuration)', parseInteger)
+    .option('--out <file>', 'one row an invocation: .csv, .jsonl or .parquet')
+    .option('--series <file>', 'one row a second: .csv, .jsonl or .parquet')
+    .option('--time-model <name>', `how long things take: ${TIME_MODELS.join(', ')}`, 'constant')
+    .option('--sigma <number>', 'of log-normal: standard deviation of the logarithm (default: 0.25)', parseNumber)
+    .option('--measured <file>', 'of measured: rows of a run, .csv or .jsonl, as --out writes them')
+    .option('--cores <count>', 'of the machine, for cpu.slots=0 (default: 12)', parseInteger)
+    .option('--machine-memory <amount>', 'of the machine, for memory.budgetMb=0 (default: 20g)', parseMemory)
+    .option('--timeout <duration>', 'from arrival to answer (default: 60s)', parseDuration)
+    .option('--retries <count>', "of failures that are not the function's (default: 0)", parseInteger)
+    .option('--creation-failures <chance>', 'of a container that cannot be made, 0 to 1', parseNumber, 0)
+    .option('--crashes <chance>', 'of a container that dies in a run, 0 to 1', parseNumber, 0)
+    .action(
+      action(async (context, options: Options) => {
+        const simulation = await optionsOf(context, options);
+        const { simulate } = await import('../../sim/simulate.js');
+        const beganAt = performance.now();
+        const progress = progressLine(context, beganAt);
+        const summary = await simulate({ ...simulation, progress: progress.show }).summary();
+        const wallMs = performance.now() - beganAt;
+        progress.clear();
+        context.print(summary, summaryText);
+        const pace = Math.round(summary.invocations / (wallMs / 1000));
+        if (!context.json) context.note(`${microseconds(wallMs * 1000)} of wall time, ${pace} invocations/s`);
+      }),
+    );
+}
+
+async function optionsOf(context: Context, options: Options): Promise<SimulationOptions> {
+  const { config } = await context.load();
+  const seed = options.seed ?? config.seed;
+  const { openTrace } = await import('../../sim/trace/open-trace.js');
+  const { trace, functions, benchmark, repeat, prewarms, maxPrewarms, cores, machineMemory, timeout, retries } =
+    options;
+  const opened = await openTrace({ trace, functions, benchmark, repeat, prewarms, maxPrewarms, seed });
+  const times = await timesOf(options, seed);
+  // The sinks last: nothing that is refused may leave an empty file behind.
+  const { rows, series } = await sinksOf(options);
+  return {
+    trace: opened,
+    config,
+    seed,
+    times,
+    ...given({ sigma: options.sigma }),
+    machine: given({ cores, memoryMb: machineMemory }),
+    functions: given({ timeoutMs: timeout, retries }),
+    failures: {
+      creation: chance('--creation-failures', options.creationFailures),
+      crash: chance('--crashes', options.crashes),
+    },
+    rows,
+    series,
+  };
+}
+
+/** What was not given must not stand in the way of a default. */
+function given<T extends Record<string, unknown>>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}
+
+function chance(option: string, value: number): number {
+  if (value >= 0 && value <= 1) return value;
+  throw new UsageError(`${option} must be from 0 to 1, not ${value}`);
+}
+
+async function timesOf(
+  { timeModel, measured }: Options,
+  seed: number,
+): Promise<NonNullable<SimulationOptions['times']>> {
+  if ((measured !== undefined) !== (timeModel === 'measured')) {
+    throw new UsageError('--time-model measured and --measured <file> belong together');
+  }
+  switch (timeModel) {
+    case 'constant':
+    case 'log-normal':
+    case 'registration':
+      return timeModel;
+    case 'measured': {
+      const { readMeasuredRuns } = await import('../../sim/measured-runs.js');
+      return readMeasuredRuns(measured as string, seed);
+    }
+    default:
+      throw new UsageError(`--time-model must be one of ${TIME_MODELS.join(', ')}, not "${timeModel}"`);
+  }
+}
+
+async function sinksOf({
+  out,
+  series,
+}: Options): Promise<{ rows: RowSink<InvocationRow> | null; series: RowSink<SecondRow> | null }> {
+  if (out === undefined && series === undefined) return { rows: null, series: null };
+  const { openInvocationSink, openSecondSink } = await import('../../sim/output/open-sink.js');
+  return {
+    rows: out === undefined ? null : await openInvocationSink(out),
+    series: series === undefined ? null : await openSecondSink(series),
+  };
+}
+
+/** Only on a terminal, and only once it has become clear that it takes a while. */
+function progressLine(
+  context: Context,
+  beganAt: number,
+): { show: NonNullable<SimulationOptions['progress']>; clear: () => void } {
+  const { stderr } = process;
+  let shownAt = beganAt + PROGRESS_AFTER_MS - PROGRESS_EVERY_MS;
+  let shown = false;
+  return {
+    show: ({ invocations, simulatedUs }) => {
+      const now = performance.now();
+      if (context.json || stderr.isTTY !== true || now - shownAt < PROGRESS_EVERY_MS) return;
+      shownAt = now;
+      shown = true;
+      stderr.write(`\r\x1b[K${invocations} invocations, ${seconds(simulatedUs / 1e6)} simulated`);
+    },
+    clear: () => {
+      if (shown) stderr.write('\r\x1b[K');
+    },
+  };
+}
+
+const PROGRESS_AFTER_MS = 1000;
+const PROGRESS_EVERY_MS = 200;
+
+function summaryText(summary: SimulationSummary): string {
+  const { invocations, outcomes, states, coldRatio, queueUs, endToEndUs, slowdown, memory, containers } = summary;
+  const counts = (of: Readonly<Record<string, number>>): string =>
+    Object.entries(of)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ');
+  const spread = ({ mean, p50, p99, max }: Distribution, show: (value: number) => string): string =>
+    `mean ${show(mean)}, p50 ${show(p50)}, p99 ${show(p99)}, max ${show(max)}`;
+  const times = (value: number): string => `${value.toFixed(2)} ×`;
+  return facts([
+    ['invocations', `${invocations}: ${counts(outcomes)}`],
+    ['containers found', `${counts(states)}; ${(100 * coldRatio).toFixed(2)} % cold`],
+    ['queued for', spread(queueUs, microseconds)],
+    ['end to end', spread(endToEndUs, microseconds)],
+    ['slowdown', spread(slowdown, times)],
+    [
+      'memory',
+      `${memory.meanRunningMb.toFixed(0)} MiB running, ${memory.meanCachedMb.toFixed(0)} MiB cached on average`,
+    ],
+    ['containers', counts({ ...containers })],
+    ['simulated', seconds(summary.simulatedUs / 1e6)],
+  ]);
+}

@@ -1,0 +1,53 @@
+import type { Device } from '../../core/index.js';
+
+/** What a simulation reads: the functions, all at once, and the arrivals, as a stream, so that a trace larger than memory runs. */
+
+/** Durations measured before, of one function on one kind of device; µs. Lists may be empty and of different lengths. */
+export interface DeviceTimings {
+  /** Inside the function, on a container that had run before. */
+  readonly warmRunUs: readonly number[];
+  /** Inside the function, on a container made for it. */
+  readonly coldRunUs: readonly number[];
+  /** The whole invocation on the worker, warm. */
+  readonly warmTotalUs: readonly number[];
+  /** The whole invocation on the worker, the container's creation included; of the same invocations as `coldRunUs`, in the same order. */
+  readonly coldTotalUs: readonly number[];
+}
+
+export interface TraceFunction {
+  readonly name: string;
+  readonly version: string;
+  readonly memoryMb: number;
+  /** Inside the function, warm, on the CPU; µs. */
+  readonly warmUs: number;
+  /** A whole cold invocation on the CPU: creating its container and running it; µs. */
+  readonly coldUs: number;
+  /** Mean time between arrivals; µs. */
+  readonly meanIatUs: number | null;
+  readonly devices: readonly Device[];
+  /** Containers made before the first arrival. */
+  readonly prewarms: number;
+  /** As `warmUs` and `coldUs`, on a GPU; null = as on the CPU. */
+  readonly gpuWarmUs: number | null;
+  readonly gpuColdUs: number | null;
+  /** What it was registered with; null = nothing. */
+  readonly timings: Readonly<Partial<Record<Device, DeviceTimings>>> | null;
+}
+
+/** Arrivals in the order of their times. The arrays may be longer than `count`, and belong to the source: they are overwritten by the next batch. */
+export interface ArrivalBatch {
+  readonly count: number;
+  /** Whole µs since the beginning of the trace; never less than the one before. */
+  readonly atUs: Float64Array;
+  /** Index into the functions of the source. */
+  readonly fn: Uint32Array;
+}
+
+export interface TraceSource {
+  readonly functions: readonly TraceFunction[];
+  /** From the beginning, each time it is called. Throws IluvatarError `invalid`, naming file, line and column, for what cannot be read. */
+  arrivals(): AsyncIterable<ArrivalBatch>;
+}
+
+/** Arrivals a batch: large enough that an `await` a batch costs nothing, small enough to stay in the cache. */
+export const BATCH_SIZE = 8192;
