@@ -319,7 +319,15 @@ describe('the rest', () => {
       state: 'running',
       memory,
       cpu: { slots: 2, used: 1 },
-      queue: { length: 0, limit: 10 },
+      queue: { length: 3, limit: 10 },
+      queues: {
+        cpu: { length: 2, expectedUs: 1, throughput: 0, activeFunctions: 1, policy: null },
+        gpu: { length: 1, expectedUs: 1, throughput: 0, activeFunctions: 1, policy: null },
+      },
+      gpus: [
+        { index: 0, present: true, containers: 2, running: 1, reservedMb: 640, utilization: 49.6 },
+        { index: 1, present: false, containers: 0, running: 0, reservedMb: 0, utilization: 0 },
+      ],
       functions: 3,
       counters: { invocations: 5 },
       shards: [{ id: 0, state: 'running', restarts: 1 }],
@@ -334,6 +342,8 @@ describe('the rest', () => {
     const [shown, json, sick] = await Promise.all([cli(['status']), cli(['status', '--json']), cli(['health'])]);
     expect(shown.stdout).toContain('fake 9, running, up 1 h 2 m');
     expect(shown.stdout).toContain('384 of 1000 MiB: 128 running (1 containers), 256 cached (2)');
+    expect(shown.stdout).toContain('3 of 10: 2 for the CPU, 1 for GPUs');
+    expect(shown.stdout).toMatch(/gpu 0 +1 running, 2 containers, 640 MiB, 50 %\n\s*gpu 1 +lost/);
     expect(JSON.parse(json.stdout)).toEqual(status);
     expect(sick).toEqual({
       code: 3,
@@ -363,7 +373,7 @@ describe('the rest', () => {
     const { buildProgram } = await import('../../src/cli/program.js');
     const { cliPage } = await import('../../scripts/cli-page.js');
     const names = buildProgram().commands.map((command) => command.name());
-    expect(names).toHaveLength(16);
+    expect(names).toHaveLength(18);
     const page = cliPage();
     for (const name of names)
       expect(page).toMatch(new RegExp(`### iluvatar ${name}\n[^#]*Examples:\n  \\$ iluvatar ${name}`));
