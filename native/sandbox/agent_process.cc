@@ -41,11 +41,15 @@ Step MakePipe(UniqueFd* read_end, UniqueFd* write_end) {
   return read_end->valid() && write_end->valid() ? Step::Done() : Step::Failed("pipe");
 }
 
-// The child's only voice: its connection to the worker. HELLO first, as on every connection.
-[[noreturn]] void ReportAndExit(const Cell& cell, const Step& step) {
+int SayHello(const Cell& cell) {
   const std::string hello = "{\"role\":\"agent\",\"container\":" + JsonQuote(cell.request->container) +
                             ",\"token\":" + JsonQuote(cell.request->token) + "}";
-  SendAll(kConnectionFd, Hello(hello));
+  return SendAll(kConnectionFd, Hello(hello));
+}
+
+// The child's only voice: its connection to the worker. HELLO first, as on every connection.
+[[noreturn]] void ReportAndExit(const Cell& cell, const Step& step) {
+  SayHello(cell);
   SendAll(
       kConnectionFd,
       Encode({.type = transport::frame_type::kReady, .status = transport::frame_status::kStartFailed}, step.Json()));
@@ -188,6 +192,9 @@ Step StartAgent(const Cell& cell, UniqueFd connection, Agent* agent) {
   if (!step.ok()) ReportAndExit(cell, step);
   if (cell.request->own_runtime) {
     for (const auto& [name, value] : cell.request->env) setenv(name.c_str(), value.c_str(), 1);
+    // Here rather than in the interpreter, where it would cost a hundred times as much. What fails is noticed where the
+    // connection is read.
+    SayHello(cell);
     return Step::Done();
   }
   if (cell.request->waits_for_assign()) ExecuteAssigned(cell);

@@ -21,13 +21,13 @@
  * inside iluvatar_spawn and never returns.
  *
  * What the agent process (what == 1) finds
- *   fd 0 /dev/null · fd 1, 2 pipes drained by the supervisor · fd 3 the connection to the worker (blocking) · fd 4 the
- * pipe from which it reads the ASSIGN frame; the supervisor closes its end after it · no other descriptor: all above 4
- * are closed. Its own session, the uid and gid of SPAWN, no capability, no_new_privs, the system-call filter installed,
- * resource limits set, cwd "/", umask 022, signals at their defaults except SIGPIPE, which is ignored as Python has it.
- * Environment: unchanged from the zygote, plus the `env` of SPAWN (set with setenv: os.environ does not see it; read
- * the meta instead). iluvatar_spawner_meta(handle) is still SPAWN's meta: `container` and `token` for its HELLO. It
- * must not call any other function of this library.
+ *   fd 0 /dev/null · fd 1, 2 pipes drained by the supervisor · fd 3 the connection to the worker (blocking), on which
+ * HELLO has been said · fd 4 the pipe from which it reads the ASSIGN frame; the supervisor closes its end after it · no
+ * other descriptor: all above 4 are closed. Its own session, the uid and gid of SPAWN, no capability, no_new_privs, the
+ * system-call filter installed, resource limits set, cwd "/", umask 022, signals at their defaults except SIGPIPE,
+ * which is ignored as Python has it. Environment: unchanged from the zygote, plus the `env` of SPAWN (set with setenv:
+ * os.environ does not see it; read the meta instead). iluvatar_spawner_meta(handle) is still SPAWN's meta. It must not
+ * call any other function of this library.
  *
  * Where the code is after ASSIGN
  *   /function                read-only bind of `code`

@@ -22,6 +22,16 @@ describe.skipIf(ZYGOTES_UNAVAILABLE !== null)('zygote', () => {
         'import os, sys, threading, signal\ndef main(args):\n' +
         '    return {"uid": os.getuid(), "env": dict(os.environ), "path": sys.path, "cwd": os.getcwd(), "threads": threading.active_count(), "fds": sorted(int(n) for n in os.listdir("/proc/self/fd"))}\n',
     });
+    harness.put('code/forks', {
+      'main.py':
+        'import logging, os, sys, threading\ndef main(args):\n' +
+        '    hooks = [threading._after_fork.__code__.co_name, logging._after_at_fork_child_reinit_locks.__code__.co_name]\n' +
+        '    stop = threading.Event()\n    waits = threading.Thread(target=stop.wait)\n    waits.start()\n' +
+        '    reads, writes = os.pipe()\n' +
+        '    pid = os.fork()\n    if pid == 0:\n        os.write(writes, str(threading.active_count()).encode())\n        os._exit(0)\n' +
+        '    os.waitpid(pid, 0)\n    before = threading.active_count()\n    stop.set()\n    waits.join()\n' +
+        '    return {"hooks": hooks, "before": before, "child": os.read(reads, 9).decode(), "rehearsed": [name for name in sys.modules if "rehearsed" in name], "main": sys.modules["__main__"].__dict__.get("rehearse") is None}\n',
+    });
     harness.put('code/heavy', {
       'main.py':
         'import heavy_package\nimport heavy_package.lazy\ndef main(args): return [heavy_package.LOADED_BY == __import__("os").getpid(), heavy_package.lazy.x, heavy_package.__file__]',
@@ -89,6 +99,18 @@ describe.skipIf(ZYGOTES_UNAVAILABLE !== null)('zygote', () => {
     expect(found.threads).toBe(1);
     // 4 is free again, and so the folder being listed has it.
     expect(found.fds).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test('a function that forks: the standard library does in its child what it always does', async () => {
+    const cell = await harness.spawn(base);
+    await cell.assign({ code: 'code/forks', entry: 'main:main' });
+    expect(value(await cell.invoke({}))).toEqual({
+      hooks: ['_after_fork', '_after_at_fork_child_reinit_locks'],
+      before: 2,
+      child: '1',
+      rehearsed: [],
+      main: true,
+    });
   });
 
   test('a child zygote has packages of a layer loaded, at the same path as the container', async () => {

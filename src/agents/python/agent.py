@@ -13,8 +13,5 @@ if __name__ == "__main__":
 
     # The user's `import agent` must not find this file.
     sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
-    run_agent(
-        os.environ.pop("ILUVATAR_CONTAINER", ""),
-        os.environ.pop("ILUVATAR_TOKEN", ""),
-        os.environ.pop("ILUVATAR_STORE", ""),
-    )
+    container, token = os.environ.pop("ILUVATAR_CONTAINER", ""), os.environ.pop("ILUVATAR_TOKEN", "")
+    run_agent({"role": "agent", "container": container, "token": token, "pid": os.getpid()}, os.environ.pop("ILUVATAR_STORE", ""))

@@ -26,10 +26,13 @@ import contextvars  # noqa: E402,F401
 import inspect  # noqa: E402,F401
 import json  # noqa: E402
 from importlib import import_module  # noqa: E402
+from pkgutil import get_importer  # noqa: E402
 
 from iluvatar_agent import concurrent, serve  # noqa: E402,F401
 from iluvatar_agent.cell_library import IN_AGENT, IN_ZYGOTE, CellLibrary, SpawnerError, single_threaded  # noqa: E402
 from iluvatar_agent.fresh import reseed  # noqa: E402
+from iluvatar_agent.hooks import NeedlessHooks  # noqa: E402
+from iluvatar_agent.rehearsal import rehearse  # noqa: E402
 from iluvatar_agent.wire import SMALL  # noqa: E402
 
 
@@ -40,13 +43,26 @@ class ImportFailed(Exception):
 def load(names, path):
     """Imports `names`, with `path` searched first."""
     sys.path[:0] = [folder for folder in path if folder not in sys.path]
-    for name in names:
-        try:
-            import_module(name)
-        except BaseException as error:  # sys.exit() in a module body is a failed import too
-            raise ImportFailed("%s: %s: %s" % (name, type(error).__name__, error)) from None
+    # Only while they are imported: programs that a function starts shall not find these variables.
+    set_by_us = [name for name in BLAS_THREADS if name not in os.environ]
+    for name in set_by_us:
+        os.environ[name] = "1"
+    try:
+        for name in names:
+            try:
+                import_module(name)
+            except BaseException as error:  # sys.exit() in a module body is a failed import too
+                raise ImportFailed("%s: %s: %s" % (name, type(error).__name__, error)) from None
+    finally:
+        for name in set_by_us:
+            os.environ.pop(name, None)
     if not single_threaded():
         raise ImportFailed("importing %s starts threads: such a process cannot be forked safely" % ", ".join(names))
+
+
+def settle(hooks):
+    """What is here now stays as it is: all that comes is forked from it."""
+    hooks.off()
     gc.collect()
     gc.freeze()  # a collection in a container would otherwise write to, and so copy, every page with an object on it
 
@@ -58,44 +74,51 @@ def layer_path(name, store):
     return os.path.join(store, name) if store else "/layers/" + os.path.basename(name)
 
 
-def become_agent(library, buffer, set_by_us):
-    """Runs in a container. Does not return."""
-    request = json.loads(library.meta())
+def become_agent(library, hooks, buffer, capture):
+    """Runs in a container, whose library has said HELLO. Does not return."""
+    hooks.on()
     reseed()
-    for name in set_by_us:
-        os.environ.pop(name, None)
-    os.environ.update(request.get("env") or {})
-    serve.run_agent(request.get("container", ""), request.get("token", ""), library.store, buffer)
+    meta = library.meta()
+    if '"env":{}' not in meta:
+        os.environ.update(json.loads(meta).get("env") or {})
+    serve.run_agent(None, library.store, buffer, capture)
 
 
-def become_zygote(library):
+def become_zygote(library, hooks):
     """Runs in a child zygote: the packages of the request, then a spawner of its own. False: it could not, and the worker knows."""
+    hooks.on()
     request = json.loads(library.meta())
     try:
         load(request.get("imports") or [], [layer_path(name, library.store) for name in request.get("path") or []])
     except ImportFailed as error:
         library.ready(str(error))
         return False
+    settle(hooks)
     library.ready()
     return True
 
 
 def main():
     config = json.loads(os.environ.pop("ILUVATAR_ZYGOTE"))
-    set_by_us = [name for name in BLAS_THREADS if name not in os.environ]
-    for name in set_by_us:
-        os.environ[name] = "1"
     buffer = bytearray(SMALL)
     library = CellLibrary(config["library"])
     # Before the prepared root is entered: there the agent's own files and the worker's folders are out of sight.
     load(config.get("imports") or [], config.get("path") or [])
+    rehearse(library.rehearse_spawn)
     library.open(json.dumps(config["spawner"]))
+    # The finder of what will be there; it does not look before it is asked.
+    if not library.store:
+        get_importer("/function")
+    # Nothing of ours is written through it: what goes wrong here is written to the descriptor.
+    capture = serve.installed_capture()
+    hooks = NeedlessHooks()
+    settle(hooks)
     library.ready()
     while library.next():
         what = library.spawn()
         if what == IN_AGENT:
-            become_agent(library, buffer, set_by_us)
-        if what == IN_ZYGOTE and not become_zygote(library):
+            become_agent(library, hooks, buffer, capture)
+        if what == IN_ZYGOTE and not become_zygote(library, hooks):
             return 1
     return 0
 

@@ -80,12 +80,6 @@ def load(entry, code):
     return _handler(target)
 
 
-def rehearse():
-    """Looks for a module where there is none: the pages that an import writes to are copied before somebody waits for it. Not at `/function`, of which the
-    finder would remember that it was empty."""
-    PathFinder.find_spec("iluvatar_rehearsal", ["/"])
-
-
 def _module(name, directory):
     top = name.partition(".")[0]
     spec = PathFinder.find_spec(top, [directory])
@@ -94,14 +88,25 @@ def _module(name, directory):
             return import_module(name)  # it comes with a layer
         present = ", ".join(sorted(os.listdir(directory))[:10]) or "nothing"
         raise MissingEntry("there is no module '%s' in the function's code (there: %s)" % (top, present))
-    known = sys.modules.get(top)
-    if spec.loader is None or "." in name or known is None:
+    if spec.loader is None or "." in name:
         return import_module(name)
-    # The user's file has the name of a module that is loaded already (`queue.py`, `test.py`). It is run all the same, without taking
-    # that module's place, since others rely on it.
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    if top in sys.modules:
+        # The user's file has the name of a module that is loaded already (`queue.py`, `test.py`). It is run all the same, without taking
+        # that module's place, since others rely on it.
+        spec.loader.exec_module(module)
+        return module
+    # What `import_module` does with a spec, without its looking for it a second time.
+    sys.modules[top] = module
+    spec._initializing = True  # circular imports are told apart by it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(top, None)
+        raise
+    finally:
+        spec._initializing = False
+    return sys.modules.get(top, module)
 
 
 def _handler(target):

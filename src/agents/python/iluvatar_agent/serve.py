@@ -1,14 +1,15 @@
 """The agent's life: HELLO, wait for ASSIGN, load the user's code, say READY, answer INVOKE until the connection ends."""
 
 import os
-import signal
 import traceback
+from _signal import SIG_IGN, SIGUSR2
+from _signal import signal as handle_signal  # the C function: `signal.signal` wraps it in conversions to enumerations
 from time import monotonic_ns
 
 from .capture import Capture, Sink, write_all
 from .codec import json_text, meta, parse_meta
 from .failure import describe, where
-from .loader import MissingEntry, load, prepare, rehearse
+from .loader import MissingEntry, load, prepare
 from .runner import Limits, Runner, on_timeout
 from .wire import (
     ASSIGN,
@@ -36,11 +37,16 @@ CONNECTION_FD, ASSIGN_FD = 3, 4
 _exit, _format_exc = os._exit, traceback.format_exc
 
 
-def run_agent(container, token, store="", buffer=None):
-    """Never returns: the process ends with the agent. `store`: where code and layers lie when nothing is mounted; "" = at their fixed places."""
+def run_agent(hello, store="", buffer=None, capture=None):
+    """Never returns: the process ends with the agent. `hello`: who to say we are, None = that has been said for us. `store`: where code and
+    layers lie when nothing is mounted; "" = at their fixed places. `capture`: what a zygote has installed already."""
     code = EXIT_INTERNAL
     try:
-        code = _live(container, token, store, buffer)
+        connection = Connection(CONNECTION_FD, buffer)
+        if hello is not None:
+            text = json_text(hello)
+            connection.send(HELLO, 0, 0, 0, PROTOCOL_VERSION, PROTOCOL_VERSION, BODY_LIMIT // 1024, text, b"")
+        code = live(connection, ASSIGN_FD, store, capture or installed_capture())
     except ConnectionTaken as error:
         write_all(2, ("iluvatar: %s\n" % error).encode())
         code = EXIT_CONNECTION_TAKEN
@@ -50,18 +56,18 @@ def run_agent(container, token, store="", buffer=None):
         _exit(code)  # not sys.exit: threads that the user's code left running would hold it up
 
 
-def _live(container, token, store, buffer):
-    connection = Connection(CONNECTION_FD, buffer)
-    hello = {"role": "agent", "container": container, "token": token, "pid": os.getpid()}
-    connection.send(HELLO, 0, 0, 0, PROTOCOL_VERSION, PROTOCOL_VERSION, BODY_LIMIT // 1024, json_text(hello), b"")
-    # What can be done before the function is known is done while nobody waits.
+def installed_capture():
     capture = Capture()
     capture.install()
-    rehearse()
-    frame = read_frame(ASSIGN_FD)
+    return capture
+
+
+def live(connection, assign_fd, store, capture):
+    """From the wait for ASSIGN to the end of the connection; returns the exit code."""
+    frame = read_frame(assign_fd)
     if frame is None:
         return EXIT_END  # given up before it was used
-    os.close(ASSIGN_FD)
+    os.close(assign_fd)
     kind, meta_bytes, _ = frame
     if kind != ASSIGN:
         raise ProtocolError("ERR_FRAME_TYPE", "frame type %d instead of ASSIGN" % kind)
@@ -95,7 +101,7 @@ def _load(connection, assign, store, limits, capture):
         failed("loading the code was given up after %d ms" % ((monotonic_ns() - started) // 1_000_000), where(frame))
         _exit(EXIT_TIMEOUT)
 
-    signal.signal(signal.SIGUSR2, overdue)
+    handle_signal(SIGUSR2, overdue)
     pid = os.getpid()
     handler = None
     try:
@@ -106,7 +112,7 @@ def _load(connection, assign, store, limits, capture):
         failed(*describe(error))
     if os.getpid() != pid:
         _exit(EXIT_START_FAILED)  # a fork made while loading came back out of the module
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    handle_signal(SIGUSR2, SIG_IGN)
     if handler is None:
         return None
     # What was printed while loading belongs to no invocation: it goes to the log.
@@ -126,7 +132,7 @@ def _ready(connection, status, started, meta_bytes):
 
 def _serve(connection, handler, limits, capture):
     runner = Runner(connection, handler, limits, capture)
-    signal.signal(signal.SIGUSR2, on_timeout(runner))
+    handle_signal(SIGUSR2, on_timeout(runner))
     receive, run, invoke = connection.receive, runner.run, INVOKE
     while True:
         frame = receive()
@@ -143,7 +149,7 @@ def _serve_many(connection, handler, limits, capture, concurrency):
     from .concurrent import Pool
 
     pool = Pool(concurrency, connection, handler, limits, capture)
-    signal.signal(signal.SIGUSR2, pool.on_timeout(os.getpid()))
+    handle_signal(SIGUSR2, pool.on_timeout(os.getpid()))
     while True:
         frame = connection.receive()
         if frame is None:

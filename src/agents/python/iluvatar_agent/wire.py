@@ -158,6 +158,11 @@ class Connection:
                 raise ConnectionTaken("the connection cannot be written: %s" % error) from None
 
 
+def frame(kind, meta, body):
+    """A frame with nothing in its fixed fields."""
+    return _pack(MAGIC, kind, 0, 0, 1, _len(body), _len(meta), 0, 0, 0) + meta + body
+
+
 def read_frame(fd):
     """One frame from a pipe, read to its last byte and no further: (type, meta, body), or None when the pipe ends first."""
 
