@@ -13,15 +13,31 @@
 
 extern char** environ;
 
+// The C library has them from version 2.35 on.
+extern "C" {
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned __rseq_size __attribute__((weak));
+}
+
 namespace iluvatar::sandbox {
 namespace {
 
 using system::UniqueFd;
 
 constexpr int kConnectionFd = 3;
-constexpr int kAssignFd = 4;
+constexpr int kAssignmentFd = 4;
 // Descriptors are first moved above the fixed ones, so that putting one into place cannot overwrite another.
 constexpr int kFirstFreeFd = 10;
+
+// 32 bytes is what every kernel takes; the signature is the C library's.
+constexpr unsigned kRseqBytes = 32;
+#if defined(__x86_64__)
+constexpr long kRseq = 334;
+constexpr unsigned kRseqSignature = 0x53053053;
+#elif defined(__aarch64__)
+constexpr long kRseq = 293;
+constexpr unsigned kRseqSignature = 0xd428bc00;
+#endif
 
 constexpr char kPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -65,7 +81,7 @@ Step PlaceDescriptors(UniqueFd* const (&sources)[4]) {
   for (int i = 0; i < 4; ++i) {
     if (dup2(sources[i]->get(), i + 1) < 0) return Step::Failed("dup2");
   }
-  CloseFrom(kAssignFd + 1);
+  CloseFrom(kAssignmentFd + 1);
   // Closed by number above: they must not be closed again, when the number may belong to something else.
   input.release();
   for (UniqueFd* source : sources) source->release();
@@ -78,6 +94,15 @@ Step PlaceDescriptors(UniqueFd* const (&sources)[4]) {
 void BecomeFirstVictim() {
   UniqueFd file(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   if (file.valid() && write(file.get(), "1000", 4) != 4) return;
+}
+
+// Restartable sequences are given up by a process that shares its parent's memory, and so by the children it forks; the
+// C library, and what uses its area, believe in them still.
+void RegisterSequences() {
+  if (&__rseq_size == nullptr || &__rseq_offset == nullptr || __rseq_size == 0) return;
+  char* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+  // Fails where they were never given up.
+  syscall(kRseq, area, kRseqBytes, 0, kRseqSignature);
 }
 
 Step Confine(const Cell& cell) {
@@ -141,11 +166,11 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 
 [[noreturn]] void ExecuteAssigned(const Cell& cell) {
   Frame frame;
-  const int got = ReadFrame(kAssignFd, &frame);
+  const int got = ReadFrame(kAssignmentFd, &frame);
   // The container ends before it was given a function.
   if (got == 0) _exit(0);
   if (got < 0) ReportAndExit(cell, Step::Failed("read assignment", -got));
-  close(kAssignFd);
+  close(kAssignmentFd);
   AssignRequest assign;
   if (const std::string error = ParseAssign(frame.meta, &assign); !error.empty()) {
     ReportAndExit(cell, Step::Failed("assignment: " + error, EINVAL));
@@ -188,6 +213,7 @@ Step StartAgent(const Cell& cell, UniqueFd connection, Agent* agent) {
   agent->pipes.output.release();
   agent->pipes.errors.release();
   agent->pipes.assign.release();
+  if (cell.program >= 0) RegisterSequences();
   if (step.ok()) step = Confine(cell);
   if (!step.ok()) ReportAndExit(cell, step);
   if (cell.request->own_runtime) {

@@ -25,6 +25,9 @@ struct Cell {
   int namespaces;
   // Already born in its v2 cgroup.
   bool born_in_cgroup;
+  // iluvatar-supervisor, opened, for a supervisor that shares the spawner's memory until it executes it; -1 = it is a
+  // copy of the spawner and stays one.
+  int program;
 
   bool own_network() const { return !request->host_network && (namespaces & 0x40000000 /* CLONE_NEWNET */) != 0; }
   bool own_processes() const { return (namespaces & 0x20000000 /* CLONE_NEWPID */) != 0; }

@@ -37,8 +37,8 @@ bool HasEnvironmentNames(const StringPairs& env) {
 }  // namespace
 
 std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
-  static constexpr std::array<std::string_view, 8> kKeys = {"name",    "agents", "store",         "sockets",
-                                                            "cgroups", "paths",  "userNamespace", "seccomp"};
+  static constexpr std::array<std::string_view, 9> kKeys = {"name",  "agents",        "store",   "sockets",   "cgroups",
+                                                            "paths", "userNamespace", "seccomp", "supervisor"};
   JsonReader reader(json);
   config->name = reader.RequiredString("name");
   config->agents = reader.RequiredString("agents");
@@ -47,6 +47,7 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   config->cgroups = reader.Strings("cgroups");
   config->paths = reader.Strings("paths");
   config->seccomp = reader.Boolean("seccomp", true);
+  config->supervisor = reader.String("supervisor", "");
   const std::string user_namespace = reader.String("userNamespace", "auto");
   if (!reader.ok()) return reader.error();
   for (const std::string& key : reader.Keys()) {
@@ -64,6 +65,7 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   absolute.push_back(config->agents);
   absolute.push_back(config->store);
   if (!config->sockets.empty()) absolute.push_back(config->sockets);
+  if (!config->supervisor.empty()) absolute.push_back(config->supervisor);
   for (const std::string& path : absolute) {
     if (!IsAbsolute(path)) return JsonQuote(path) + " is not an absolute, normalised path";
   }

@@ -24,6 +24,7 @@ struct SpawnerConfig {
   std::vector<std::string> paths;
   UserNamespace user_namespace = UserNamespace::kAuto;
   bool seccomp = true;
+  std::string supervisor;
 };
 
 struct SpawnRequest {

@@ -68,6 +68,12 @@ std::string Spawner::Open(const std::string& config_json) {
     cgroups_.push_back({high.get(), info.f_type == kCgroup2Magic});
     cgroup_fds_.push_back(std::move(high));
   }
+  if (!config_.supervisor.empty()) {
+    UniqueFd program(open(config_.supervisor.c_str(), O_PATH | O_CLOEXEC));
+    if (!program.valid()) return Step::Failed("open " + config_.supervisor).Message();
+    supervisor_.reset(fcntl(program.get(), F_DUPFD_CLOEXEC, kFirstFd));
+    if (!supervisor_.valid()) return Step::Failed("dup " + config_.supervisor).Message();
+  }
   if (cgroups_.empty()) root_.off.push_back("cgroups: no limits on CPU, and memory only by address space");
   if (!config_.seccomp) root_.off.push_back("seccomp: switched off by configuration");
   if (const Step step = PrepareRoot(config_, &root_); !step.ok()) return "cannot prepare the root: " + step.Message();
@@ -83,6 +89,14 @@ std::string Spawner::Open(const std::string& config_json) {
     }
   }
   return {};
+}
+
+bool Spawner::ExecutesSupervisors() const {
+#ifdef __SANITIZE_ADDRESS__
+  // The sanitizer keeps books of the stack, which a child that shares it would leave wrong.
+  return false;
+#endif
+  return supervisor_.valid() && root_.private_view && root_.all_uids && (namespaces_ & CLONE_NEWPID) != 0;
 }
 
 int Spawner::Ready(const char* failure) {
@@ -177,8 +191,16 @@ int Spawner::SpawnCell() {
       if (parent.version2) born_in.reset(openat(parent.fd, request.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
   }
-  Cell cell = {&config_, &root_, &request, &cgroups_, namespaces_, born_in.valid()};
-  pid_t pid = ForkInto(static_cast<uint64_t>(flags), born_in.get());
+  Cell cell = {&config_, &root_, &request, &cgroups_, namespaces_, born_in.valid(), -1};
+  pid_t pid = -1;
+  if (ExecutesSupervisors()) {
+    cell.program = supervisor_.get();
+    const CloneArguments sharing(static_cast<uint64_t>(flags) | CLONE_VM | CLONE_VFORK, born_in.get());
+    pid = static_cast<pid_t>(iluvatar_clone_sharing(&sharing, sharing.size()));
+    // What it would not do, a copy may; and if not, says why.
+    if (pid < 0) cell.program = -1;
+  }
+  if (pid < 0) pid = ForkInto(static_cast<uint64_t>(flags), born_in.get());
   if (pid < 0 && born_in.valid()) {
     // Old kernel, or a domain that takes no processes this way: move in afterwards, which reports why it cannot.
     cell.born_in_cgroup = false;
@@ -195,6 +217,7 @@ int Spawner::SpawnCell() {
   born_in.release();
   connection_.release();
   report_.release();
+  supervisor_.release();
   for (UniqueFd& fd : cgroup_fds_) fd.release();
   for (PendingZygote& zygote : zygotes_) zygote.report.release();
   return 1;

@@ -37,6 +37,9 @@ class Spawner {
   };
 
   int SpawnCell();
+  // Whether supervisors leave our memory by executing a program: only a root with a private view of everything keeps
+  // its rights over an execve.
+  bool ExecutesSupervisors() const;
   int SpawnZygote();
   int Answer(uint8_t answer_status, uint32_t request_id, uint32_t pid, const std::string& meta);
   int Refuse(uint32_t request_id, const Step& step);
@@ -47,6 +50,8 @@ class Spawner {
   SpawnerConfig config_;
   Root root_;
   int namespaces_ = 0;
+  // iluvatar-supervisor, where containers can be made with it.
+  system::UniqueFd supervisor_;
   std::vector<system::UniqueFd> cgroup_fds_;
   std::vector<CgroupParent> cgroups_;
   system::UniqueFd connection_;

@@ -48,19 +48,20 @@ struct CloneArguments {
   uint64_t set_tid = 0;
   uint64_t set_tid_size = 0;
   uint64_t cgroup = 0;
+
+  CloneArguments(uint64_t wanted, int cgroup_fd) : flags(wanted) {
+    if (cgroup_fd < 0) return;
+    flags |= kCloneIntoCgroup;
+    cgroup = static_cast<uint64_t>(cgroup_fd);
+  }
+  size_t size() const { return (flags & kCloneIntoCgroup) != 0 ? sizeof *this : offsetof(CloneArguments, cgroup); }
 };
 
 // Returns like fork: the child runs on a copy of the same stack. The C library does not know of it: its at-fork
 // handlers do not run, so the child must not take a lock another thread could have held.
 inline pid_t ForkInto(uint64_t flags, int cgroup_fd) {
-  CloneArguments arguments;
-  arguments.flags = flags;
-  size_t size = offsetof(CloneArguments, cgroup);
-  if (cgroup_fd >= 0) {
-    arguments.flags |= kCloneIntoCgroup;
-    arguments.cgroup = static_cast<uint64_t>(cgroup_fd);
-    size = sizeof arguments;
-  }
+  const CloneArguments arguments(flags, cgroup_fd);
+  const size_t size = arguments.size();
   const long pid = syscall(SYS_clone3, &arguments, size);
   if (pid >= 0 || errno != ENOSYS || cgroup_fd >= 0) return static_cast<pid_t>(pid);
     // Kernels before 5.3, and container runtimes whose filter answers ENOSYS to clone3.
@@ -70,6 +71,11 @@ inline pid_t ForkInto(uint64_t flags, int cgroup_fd) {
 #error "the order of clone's arguments is not known for this architecture"
 #endif
 }
+
+// As ForkInto, but the child runs in our memory, on our stack, while we stand still until it executes a program or
+// ends: like vfork, and with the same rule that the caller must not return from the function that called this before
+// the child is through. -errno; there is no way to do this on a kernel without clone3.
+extern "C" __attribute__((returns_twice)) long iluvatar_clone_sharing(const void* arguments, size_t size);
 
 struct MountAttributes {
   uint64_t attr_set = 0;

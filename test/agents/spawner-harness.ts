@@ -8,6 +8,7 @@ import { encodeFrame, FrameReader, PYTHON, ROOT, Type, type WireFrame } from './
 /** Plays the worker for a real zygote and its real containers: the agents socket, SPAWN, ZYGOTE, ASSIGN. */
 
 const LIBRARY = join(ROOT, 'build/Release/libiluvatar_cell.so');
+const SUPERVISOR = join(ROOT, 'build/Release/iluvatar-supervisor');
 const WAIT_MS = 20_000;
 const SPAWN = 16;
 const SPAWNED = 17;
@@ -169,7 +170,14 @@ export class ZygoteHarness {
       library: LIBRARY,
       imports,
       path: [],
-      spawner: { name: 'base', agents, store: this.store, cgroups: [], paths: interpreterPaths() },
+      spawner: {
+        name: 'base',
+        agents,
+        store: this.store,
+        cgroups: [],
+        paths: interpreterPaths(),
+        supervisor: SUPERVISOR,
+      },
     };
     const child = spawn(PYTHON, ['-I', join(ROOT, 'src/agents/python/zygote.py')], {
       stdio: ['ignore', 'pipe', 'pipe'],

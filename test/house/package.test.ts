@@ -24,6 +24,7 @@ describeWith({ file: [join(root, 'dist/index.js'), join(root, 'build/Release/ilu
       'dist/agents/node/agent.mjs',
       'build/Release/iluvatar.node',
       'build/Release/iluvatar-launcher',
+      'build/Release/iluvatar-supervisor',
       'build/Release/libiluvatar_cell.so',
       'functions/hello/main.py',
       'LICENSE',

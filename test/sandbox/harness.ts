@@ -159,6 +159,8 @@ export interface StationOptions {
   userNamespace?: 'auto' | 'on' | 'off';
   /** Run the launcher as this uid. */
   uid?: number;
+  /** Path of the program that supervisors become; '' = they stay copies of the spawner. */
+  supervisor?: string;
 }
 
 /** ILUVATAR_TEST_LAUNCHER: another build of it, for example one with sanitizers. */
@@ -208,6 +210,7 @@ export class Station {
       cgroups: options.cgroups ?? [],
       paths: options.paths ?? [],
       userNamespace: options.userNamespace ?? 'auto',
+      supervisor: options.supervisor ?? nativeFile('iluvatar-supervisor'),
     });
   }
 

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../src/native.js';
 import { CANCEL, EXITED, encode, gone, isRoot, LOG, READY, Station, until } from './harness.js';
@@ -118,5 +119,56 @@ describe('a plain process, where nothing else is allowed', () => {
     station.assign(cell.supervisor, { argv: ['./none'] });
     const agent = await station.peer('agent', cell.container);
     expect(await agent.frame(READY)).toMatchObject({ status: 12, meta: { step: 'execute ./none', errno: 2 } });
+  });
+});
+
+describe.skipIf(!isRoot)('the supervisor of a container of root', () => {
+  const script =
+    'echo $$; echo a >&2; grep -E "^(CapEff|NoNewPrivs|Seccomp:|SigIgn|SigBlk)" /proc/self/status; ls /tmp';
+
+  /** The container's output, what its supervisor is, and what it may still do once a function is in there. */
+  async function look(supervisor: string | undefined): Promise<{ stdout: string; program: string; status: string }> {
+    const launcher = await station.launch(supervisor === undefined ? {} : { supervisor });
+    const cell = await station.spawn(launcher, {});
+    station.assign(cell.supervisor, { argv: ['/bin/sh', '-c', `${script}; exec sleep 600`] });
+    await until(
+      'the output',
+      () => (cell.supervisor.output(1).includes('Seccomp') ? true : undefined),
+      () => cell.supervisor.output(2),
+    );
+    const program = readlinkSync(`/proc/${cell.pid}/exe`).split('/').pop() as string;
+    const status = readFileSync(`/proc/${cell.pid}/status`, 'utf8');
+    cell.supervisor.socket.write(encode(CANCEL, 0, null, { x0: 0 }));
+    expect(await cell.supervisor.frame(EXITED)).toMatchObject({ x1: expect.any(Number) });
+    await cell.supervisor.close();
+    await gone(cell.pid);
+    return { stdout: cell.supervisor.output(1), program, status };
+  }
+
+  it('is a small program of its own, or without that a copy of its spawner, and both are confined alike', async () => {
+    const own = await look(undefined);
+    const copy = await look('');
+    expect([own.program, copy.program]).toEqual(['iluvatar-supervisor', 'iluvatar-launcher']);
+    expect(own.stdout).toBe(copy.stdout);
+    for (const name of ['Uid', 'CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'SigBlk', 'SigIgn']) {
+      const line = new RegExp(`^${name}:.*$`, 'm');
+      expect([name, line.exec(own.status)?.[0]]).toEqual([name, line.exec(copy.status)?.[0]]);
+    }
+    expect(/^CapEff:\s*(\w+)$/m.exec(own.status)?.[1]).toBe('0000000000000020');
+  });
+
+  it('cannot be a program that is not there: the spawner does not come up', async () => {
+    await expect(station.launch({ supervisor: '/nowhere/iluvatar-supervisor' })).rejects.toThrow();
+    expect(station.stderr).toMatch(/open \/nowhere\/iluvatar-supervisor: No such file/);
+  });
+
+  it('that cannot be executed says so', async () => {
+    const launcher = await station.launch({ supervisor: '/etc/passwd' });
+    const cell = await station.spawn(launcher, {});
+    const exited = await cell.supervisor.frame(EXITED);
+    expect(exited.status).toBe(12);
+    expect(exited.meta).toMatchObject({ step: 'execute supervisor', errno: 13 });
+    await cell.supervisor.close();
+    await gone(cell.pid);
   });
 });

@@ -65,6 +65,7 @@ function spawnerConfig(name: string, setting: SpawnerSetting): Record<string, un
     paths: [...bound],
     userNamespace: 'auto',
     seccomp: config.seccomp,
+    supervisor: nativeFile('iluvatar-supervisor'),
   };
 }
 
