@@ -73,10 +73,13 @@ Step JoinCgroups(const Cell& cell) {
   return Step::Done();
 }
 
+Step IsolateNetwork(const Cell& cell) {
+  return !cell.own_network() || unshare(CLONE_NEWNET) == 0 ? Step::Done() : Step::Failed("unshare network");
+}
+
 Step IsolateRest(const Cell& cell) {
-  int flags = cell.namespaces & CLONE_NEWCGROUP;
-  if (cell.own_network()) flags |= CLONE_NEWNET;
-  if (flags != 0 && unshare(flags) != 0) return Step::Failed("unshare network");
+  const int flags = cell.namespaces & CLONE_NEWCGROUP;
+  if (flags != 0 && unshare(flags) != 0) return Step::Failed("unshare cgroup");
   if ((cell.namespaces & CLONE_NEWUTS) != 0) {
     const std::string& name = cell.request->container;
     if (sethostname(name.data(), std::min<size_t>(name.size(), 64)) != 0) return Step::Failed("sethostname");

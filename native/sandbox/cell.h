@@ -35,8 +35,11 @@ struct Cell {
 
 Step JoinCgroups(const Cell& cell);
 
-// A network namespace of its own, unless the host's was asked for; host name; cgroup namespace (after JoinCgroups, so
-// that its root is the container's).
+// A network namespace of its own, unless the host's was asked for. Before JoinCgroups: the container's CPU share is for
+// its function, and a burst of others in there would keep it, and the spawner, waiting.
+Step IsolateNetwork(const Cell& cell);
+
+// Host name; cgroup namespace (after JoinCgroups, so that its root is the container's).
 Step IsolateRest(const Cell& cell);
 
 Step MountProc(const Cell& cell);

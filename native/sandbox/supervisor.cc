@@ -74,10 +74,11 @@ Step SetUp(const Cell& cell, UniqueFd* control, UniqueFd* agent) {
   const int connection = ConnectUnix(cell.root->agents);
   if (connection < 0) return Step::Failed("connect agent", -connection);
   agent->reset(connection);
+  if (Step step = IsolateNetwork(cell); !step.ok()) return step;
+  if (Step step = MountProc(cell); !step.ok()) return step;
   if (Step step = JoinCgroups(cell); !step.ok()) return step;
   if (Step step = KeepConnections(cell.program, control, agent); !step.ok()) return step;
   if (Step step = IsolateRest(cell); !step.ok()) return step;
-  if (Step step = MountProc(cell); !step.ok()) return step;
   ProtectFromOom();
   if (!cell.own_processes() && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return Step::Failed("subreaper");
   return Step::Done();
