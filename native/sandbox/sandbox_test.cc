@@ -158,6 +158,12 @@ uint32_t Filter(const std::vector<struct sock_filter>& program, const struct sec
       case BPF_JMP | BPF_JEQ | BPF_K:
         at += accumulator == instruction.k ? instruction.jt : instruction.jf;
         break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        at += accumulator >= instruction.k ? instruction.jt : instruction.jf;
+        break;
+      case BPF_JMP | BPF_JA:
+        at += instruction.k;
+        break;
       case BPF_JMP | BPF_JSET | BPF_K:
         at += (accumulator & instruction.k) != 0 ? instruction.jt : instruction.jf;
         break;

@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 namespace iluvatar::sandbox {
@@ -87,6 +89,14 @@ class Program {
     Add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
     Return(action);
   }
+  // Returns when the accumulator is one of these, in order. By halves: as the filter is installed, the kernel walks
+  // through it with each number there is, to know those that are always allowed; a plain list would cost a container
+  // 80 µs there.
+  void ReturnIfAnyOf(const std::vector<uint32_t>& sorted, uint32_t action) {
+    std::vector<size_t> exits;
+    Search(sorted, 0, sorted.size(), action, &exits);
+    for (const size_t exit : exits) code_[exit].k = static_cast<uint32_t>(code_.size() - exit - 1);
+  }
   // Everything appended by `body` belongs to system call `number`, and must end in a return.
   template <typename Body>
   void ForCall(uint32_t number, Body body) {
@@ -98,6 +108,24 @@ class Program {
   std::vector<struct sock_filter> Take() { return std::move(code_); }
 
  private:
+  static constexpr size_t kFewEnough = 4;
+
+  void Search(const std::vector<uint32_t>& sorted, size_t from, size_t to, uint32_t action,
+              std::vector<size_t>* exits) {
+    if (to - from <= kFewEnough) {
+      for (size_t i = from; i < to; ++i) ReturnIfEqual(sorted[i], action);
+      exits->push_back(code_.size());
+      Add(BPF_STMT(BPF_JMP | BPF_JA, 0));
+      return;
+    }
+    const size_t middle = (from + to) / 2;
+    const size_t jump = code_.size();
+    Add(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, sorted[middle], 0, 0));
+    Search(sorted, from, middle, action, exits);
+    code_[jump].jt = static_cast<uint8_t>(code_.size() - jump - 1);
+    Search(sorted, middle, to, action, exits);
+  }
+
   void Add(struct sock_filter instruction) { code_.push_back(instruction); }
   std::vector<struct sock_filter> code_;
 };
@@ -120,7 +148,9 @@ std::vector<struct sock_filter> SeccompProgram(bool host_network) {
   // The x32 numbers would otherwise be a second, unfiltered set of the same calls.
   program.ReturnIfAnyBit(0x40000000, SECCOMP_RET_KILL_PROCESS);
 #endif
-  for (const uint32_t number : kDenied) program.ReturnIfEqual(number, Fail(EPERM));
+  std::vector<uint32_t> denied(std::begin(kDenied), std::end(kDenied));
+  std::sort(denied.begin(), denied.end());
+  program.ReturnIfAnyOf(denied, Fail(EPERM));
   // Its flags are in memory, where a filter cannot look: the C library falls back to clone on ENOSYS.
   program.ReturnIfEqual(kClone3, Fail(ENOSYS));
   program.ForCall(SYS_clone, [&] {
