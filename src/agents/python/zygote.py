@@ -30,7 +30,7 @@ from pkgutil import get_importer  # noqa: E402
 
 from iluvatar_agent import concurrent, serve  # noqa: E402,F401
 from iluvatar_agent.cell_library import IN_AGENT, IN_ZYGOTE, CellLibrary, SpawnerError, single_threaded  # noqa: E402
-from iluvatar_agent.fresh import reseed  # noqa: E402
+from iluvatar_agent.fresh import forget, reseed  # noqa: E402
 from iluvatar_agent.hooks import NeedlessHooks  # noqa: E402
 from iluvatar_agent.rehearsal import rehearse  # noqa: E402
 from iluvatar_agent.wire import SMALL  # noqa: E402
@@ -63,6 +63,7 @@ def load(names, path):
 def settle(hooks):
     """What is here now stays as it is: all that comes is forked from it."""
     hooks.off()
+    forget()
     gc.collect()
     gc.freeze()  # a collection in a container would otherwise write to, and so copy, every page with an object on it
 

@@ -8,10 +8,19 @@ import os
 import sys
 
 
+def forget():
+    """Runs in a zygote before it forks: what has been drawn, and would be continued in each of its containers, is given up once for all."""
+    _each(_FORGOTTEN)
+
+
 def reseed():
     """Runs in the child, after PyOS_AfterFork_Child, which has seeded `random` already. Touches only what is loaded: each page written is memory of this container alone."""
+    _each(_DRAWN)
+
+
+def _each(renewals):
     modules = sys.modules
-    for name, renew in _RENEWALS:
+    for name, renew in renewals:
         module = modules.get(name)
         if module is not None:
             try:
@@ -51,11 +60,10 @@ def _torch(module):
     module.manual_seed(int.from_bytes(os.urandom(7), "little"))
 
 
-_RENEWALS = (
-    ("uuid", _uuid),
+_FORGOTTEN = (("uuid", _uuid), ("tempfile", _tempfile))
+_DRAWN = (
     ("numpy.random", _numpy),
     ("ssl", _ssl),
-    ("tempfile", _tempfile),
     ("multiprocessing.process", _multiprocessing),
     ("torch", _torch),
 )

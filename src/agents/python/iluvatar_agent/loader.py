@@ -3,7 +3,7 @@
 import os
 import sys
 from importlib import import_module
-from importlib.machinery import PathFinder
+from importlib.machinery import PathFinder, SourceFileLoader
 from importlib.util import module_from_spec
 
 _CO_VARARGS, _CO_COROUTINE = 0x04, 0x80
@@ -38,14 +38,15 @@ def folders(assign, store):
 
 def prepare(assign, store):
     """Environment, working directory and search path as the function shall find them. Returns the code folder."""
-    environment = assign.get("env") or {}
-    os.environ.update(environment)
-    if "TZ" in environment:
-        import time
+    environment, extra = assign.get("env"), []
+    if environment:
+        os.environ.update(environment)
+        if "TZ" in environment:
+            import time
 
-        time.tzset()
+            time.tzset()
+        extra = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     code, layers = folders(assign, store)
-    extra = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     first = [code] + layers + extra
     sys.path[:] = first + [path for path in sys.path if path not in first]
     sys.dont_write_bytecode = True  # the code is read-only: each attempt would be a system call that fails
@@ -94,19 +95,28 @@ def _module(name, directory):
     if top in sys.modules:
         # The user's file has the name of a module that is loaded already (`queue.py`, `test.py`). It is run all the same, without taking
         # that module's place, since others rely on it.
-        spec.loader.exec_module(module)
+        _execute(spec, module)
         return module
     # What `import_module` does with a spec, without its looking for it a second time.
     sys.modules[top] = module
     spec._initializing = True  # circular imports are told apart by it
     try:
-        spec.loader.exec_module(module)
+        _execute(spec, module)
     except BaseException:
         sys.modules.pop(top, None)
         raise
     finally:
         spec._initializing = False
     return sys.modules.get(top, module)
+
+
+def _execute(spec, module):
+    """What a source loader does where there is no bytecode; it would look for that first, at the price of the rest."""
+    path = spec.origin
+    if type(spec.loader) is SourceFileLoader and not os.access(path.rpartition("/")[0] + "/__pycache__", os.F_OK):
+        exec(compile(spec.loader.get_data(path), path, "exec", dont_inherit=True), module.__dict__)
+    else:
+        spec.loader.exec_module(module)
 
 
 def _handler(target):
