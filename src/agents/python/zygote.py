@@ -32,7 +32,7 @@ from iluvatar_agent import concurrent, serve  # noqa: E402,F401
 from iluvatar_agent.cell_library import IN_AGENT, IN_ZYGOTE, CellLibrary, SpawnerError, single_threaded  # noqa: E402
 from iluvatar_agent.fresh import forget, reseed  # noqa: E402
 from iluvatar_agent.hooks import NeedlessHooks  # noqa: E402
-from iluvatar_agent.rehearsal import rehearse  # noqa: E402
+from iluvatar_agent.rehearsal import ROUNDS, rehearse  # noqa: E402
 from iluvatar_agent.wire import SMALL  # noqa: E402
 
 
@@ -56,6 +56,8 @@ def load(names, path):
     finally:
         for name in set_by_us:
             os.environ.pop(name, None)
+    for _ in range(ROUNDS):
+        reseed()  # the part of the rehearsal that depends on them
     if not single_threaded():
         raise ImportFailed("importing %s starts threads: such a process cannot be forked safely" % ", ".join(names))
 

@@ -7,6 +7,9 @@ generators that an imported library made and keeps (`random.Random()` at module 
 import os
 import sys
 
+_MT19937_WORDS = 624
+_MT19937_BYTES = 4 * _MT19937_WORDS
+
 
 def forget():
     """Runs in a zygote before it forks: what has been drawn, and would be continued in each of its containers, is given up once for all."""
@@ -38,7 +41,11 @@ def _uuid(module):
 
 
 def _numpy(module):
-    module.seed()  # the legacy global generator; default_rng() asks the system each time
+    # The legacy global generator; default_rng() asks the system each time. Its whole state at once, since `seed()` runs through three times as much.
+    try:
+        module.set_state(("MT19937", sys.modules["numpy"].frombuffer(os.urandom(_MT19937_BYTES), "uint32"), _MT19937_WORDS))
+    except ValueError:  # somebody has put another generator into its place
+        module.seed()
 
 
 def _ssl(module):
