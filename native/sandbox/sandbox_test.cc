@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,12 +15,23 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <vector>
 
 #include "sandbox/config.h"
 #include "sandbox/json.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/wire.h"
+#include "supervise/bare_memory.h"
 #include "system/unique_fd.h"
+
+namespace iluvatar::supervise {
+
+void* BareMemory::Map(size_t size) {
+  return mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+void BareMemory::Unmap(void* at, size_t size) { munmap(at, size); }
+
+}  // namespace iluvatar::supervise
 
 namespace {
 
@@ -231,6 +243,43 @@ void TestSeccomp() {
   }
 }
 
+// Blocks of all sizes, each filled with a byte of its own: one that overlapped another would find it changed.
+void TestBareMemory(uint32_t seed, int rounds) {
+  iluvatar::supervise::BareMemory memory;
+  std::mt19937 random(seed);
+  struct Block {
+    unsigned char* at;
+    size_t size;
+    unsigned char fill;
+  };
+  std::vector<Block> blocks;
+  const auto give = [&](size_t index) {
+    const Block block = blocks[index];
+    for (size_t i = 0; i < block.size; ++i) CHECK(block.at[i] == block.fill);
+    memory.Give(block.at);
+    blocks[index] = blocks.back();
+    blocks.pop_back();
+  };
+  for (int round = 0; round < rounds; ++round) {
+    if (!blocks.empty() && random() % 2 == 0) {
+      give(random() % blocks.size());
+    } else if (blocks.size() < 64) {
+      const size_t size = random() % (size_t{1} << (random() % 18));
+      auto* at = static_cast<unsigned char*>(memory.Take(size));
+      CHECK(reinterpret_cast<uintptr_t>(at) % 16 == 0);
+      const auto fill = static_cast<unsigned char>(random());
+      std::memset(at, fill, size);
+      blocks.push_back({at, size, fill});
+    }
+  }
+  while (!blocks.empty()) give(0);
+  memory.Give(nullptr);
+  // What was given back is handed out again.
+  void* once = memory.Take(100);
+  memory.Give(once);
+  CHECK(memory.Take(100) == once);
+}
+
 void TestWire() {
   int ends[2];
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
@@ -324,6 +373,7 @@ int main(int argc, char** argv) {
   TestConfiguration();
   TestSeccomp();
   TestWire();
+  TestBareMemory(seed, 2000);
   Fuzz(seed, rounds);
   std::printf("ok\n");
   return 0;
