@@ -159,7 +159,12 @@ describe.skipIf(!isRoot)('the supervisor of a container of root', () => {
 
   it('cannot be a program that is not there: the spawner does not come up', async () => {
     await expect(station.launch({ supervisor: '/nowhere/iluvatar-supervisor' })).rejects.toThrow();
-    expect(station.stderr).toMatch(/open \/nowhere\/iluvatar-supervisor: No such file/);
+    // Its end may be known before its last words are read.
+    await until(
+      'why',
+      () => (/open \/nowhere\/iluvatar-supervisor: No such file/.test(station.stderr) ? true : undefined),
+      () => station.stderr,
+    );
   });
 
   it('that cannot be executed says so', async () => {
