@@ -15,8 +15,7 @@ import { parseConfig } from '../config/load.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
 import { closeLog, createLog, type Log, reopenLog } from '../telemetry/logs/log.js';
-import { LocalClient, type WorkerConnection } from './local-client.js';
-import { Shard } from './shard.js';
+import type { WorkerConnection } from './local-client.js';
 import { Supervisor } from './supervisor.js';
 
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
@@ -170,6 +169,9 @@ async function startThreaded(config: WorkerConfig, log: Log): Promise<Worker> {
 }
 
 async function startInline(config: WorkerConfig, log: Log): Promise<Worker> {
+  // Loaded only here: with threads, the engine, its policies, backends and edges live in the shard's thread and would be in memory twice.
+  const { Shard } = await import('./shard.js');
+  const { LocalClient } = await import('./local-client.js');
   const shard = new Shard({ config, log, registered: () => {}, unregistered: () => {} });
   await shard.start([]);
   return new Worker(config, new LocalClient(shard.gateway), shard, log);
