@@ -190,6 +190,13 @@ export const workerConfigSchema = z
           .max(256)
           .default(4)
           .describe('Ready containers kept per zygote, waiting for a function'),
+        baseZygotes: z
+          .number()
+          .int()
+          .min(1)
+          .max(8)
+          .default(2)
+          .describe('Warm Python interpreters without dependencies; each begins one container at a time'),
         nodeCells: z.number().int().min(0).max(64).default(2).describe('Ready Node processes kept'),
         zygotes: z.number().int().min(0).max(64).default(8).describe('Most warm interpreters with heavy dependencies'),
         zygoteMemoryMb: z.number().int().min(0).default(1024).describe('Most memory of all of them'),

@@ -17,7 +17,7 @@ import { Reaper } from './reaper.js';
 import { agentsFolder, launcherCommand, type SpawnerSetting, zygoteCommand } from './runtimes.js';
 import { SpawnerSlot, type SpawnerSlotOptions } from './spawner-slot.js';
 import { UserIds } from './user-ids.js';
-import { ZygoteTree } from './zygotes.js';
+import { forkZygote, ZygoteTree } from './zygotes.js';
 
 /** Puts the parts of a running backend together, in the order in which they need each other, and takes them apart again. */
 
@@ -36,6 +36,8 @@ export interface Parts {
   readonly launcher: SpawnerSlot;
   /** null = no Python here. */
   readonly base: SpawnerSlot | null;
+  /** Further interpreters like the base, forked from it. */
+  readonly twins: readonly SpawnerSlot[];
   readonly zygotes: ZygoteTree | null;
   readonly notes: readonly string[];
 }
@@ -83,9 +85,12 @@ export async function assemble(
       begin: (spawner) => spawner.launch(launcherCommand('launcher', setting)),
     });
     const base = python.interpreter === null ? null : baseZygote(slot, python.interpreter, setting);
+    const twins = base === null ? [] : twinsOf(slot, base, sandbox.baseZygotes - 1);
     const limits = { count: sandbox.zygotes, bytes: sandbox.zygoteMemoryMb * 1_048_576 };
     const zygotes =
-      base === null ? null : new ZygoteTree({ slot, base, limits, stemCells: sandbox.stemCells, lifecycle, log });
+      base === null
+        ? null
+        : new ZygoteTree({ slot, base, twins, limits, stemCells: sandbox.stemCells, lifecycle, log });
     const assign: AssignContext = {
       scope,
       transport,
@@ -114,6 +119,7 @@ export async function assemble(
       assign,
       launcher,
       base,
+      twins,
       zygotes,
       notes,
     };
@@ -128,7 +134,12 @@ export async function assemble(
 export async function disassemble(parts: Parts, options: ProcessBackendOptions, socket: AgentsSocket): Promise<void> {
   const { lifecycle } = options;
   const pids = slotsOf(parts).map((slot) => slot.pid);
-  await Promise.all([parts.zygotes?.stop(), parts.launcher.stop(), parts.base?.stop()]);
+  await Promise.all([
+    parts.zygotes?.stop(),
+    parts.launcher.stop(),
+    parts.base?.stop(),
+    ...parts.twins.map((twin) => twin.stop()),
+  ]);
   await parts.reaper.settled();
   await lifecycle.run('awaitProcesses', { pids: pids.filter((pid) => pid > 0), graceMs: 1500, limitMs: 5000 });
   await parts.cgroups.close();
@@ -142,7 +153,12 @@ export async function disassemble(parts: Parts, options: ProcessBackendOptions, 
 }
 
 export function slotsOf(parts: Parts): SpawnerSlot[] {
-  return [parts.launcher, ...(parts.base === null ? [] : [parts.base]), ...(parts.zygotes?.slots() ?? [])];
+  return [
+    parts.launcher,
+    ...(parts.base === null ? [] : [parts.base]),
+    ...parts.twins,
+    ...(parts.zygotes?.slots() ?? []),
+  ];
 }
 
 function baseZygote(
@@ -156,6 +172,27 @@ function baseZygote(
     name,
     restart: true,
     begin: (spawner) => spawner.launch(zygoteCommand(name, python, setting)),
+  });
+}
+
+/** They share the base's memory as far as neither writes to it, and are forked again when they end. */
+function twinsOf(
+  slot: Omit<SpawnerSlotOptions, 'name' | 'begin' | 'restart'>,
+  base: SpawnerSlot,
+  count: number,
+): SpawnerSlot[] {
+  return Array.from({ length: count }, (_, index) => {
+    const name = `python-twin-${index + 1}`;
+    return new SpawnerSlot({
+      ...slot,
+      name,
+      restart: true,
+      begin: (spawner) => {
+        const fork = (): void => forkZygote(base, spawner, { name, path: [], imports: [] });
+        if (base.up) fork();
+        else base.whenUp(fork);
+      },
+    });
   });
 }
 

@@ -59,6 +59,7 @@ export class ProcessBackend implements Backend {
     // In the background: a worker answers before its interpreters are warm, and starts wait for them.
     parts.launcher.start();
     parts.base?.start();
+    for (const twin of parts.twins) twin.start();
   }
 
   async prepare(

@@ -9,6 +9,10 @@ import { Spawner } from './spawner.js';
  * come while it is being started wait for it; they fail as transient when it does not come up.
  */
 export interface CellSource {
+  /** Its spawner can be asked at once. */
+  readonly up: boolean;
+  /** Cells that would be granted at once. */
+  readonly ready: number;
   take(waiter: CellWaiter): void;
   leave(waiter: CellWaiter): void;
 }
@@ -93,7 +97,14 @@ export class SpawnerSlot {
     const key = JSON.stringify(shape);
     const known = this.#sources.get(key);
     if (known !== undefined) return known;
+    const slot = this;
     const source: Source = {
+      get up() {
+        return slot.up;
+      },
+      get ready() {
+        return source.pool?.ready ?? 0;
+      },
       shape,
       target,
       pool: null,

@@ -1,7 +1,9 @@
 import type { CellShape } from './cell-pool.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
+import type { Spawner } from './spawner.js';
 import { type CellSource, SpawnerSlot, type SpawnerSlotOptions } from './spawner-slot.js';
+import { SpreadSource } from './spread-source.js';
 
 /**
  * The tree of warm Python interpreters: a base, and below it interpreters that have a function's heavy packages imported, each forked from the deepest
@@ -17,6 +19,8 @@ export interface ZygoteTreeOptions {
   /** Everything of a slot but its name and how it begins. */
   readonly slot: Omit<SpawnerSlotOptions, 'name' | 'begin' | 'restart'>;
   readonly base: SpawnerSlot;
+  /** More of the same, for bursts. */
+  readonly twins: readonly SpawnerSlot[];
   readonly limits: ZygoteLimits;
   readonly stemCells: number;
   readonly lifecycle: Lifecycle;
@@ -53,6 +57,8 @@ export class ZygoteTree {
   readonly #options: ZygoteTreeOptions;
   readonly #wishes = new Map<string, Wish>();
   readonly #nodes = new Set<Node>();
+  /** By the base's own source of the same shape. */
+  readonly #spread = new WeakMap<CellSource, SpreadSource>();
   #next = 1;
   #stopped = false;
   evicted = 0;
@@ -105,7 +111,7 @@ export class ZygoteTree {
   /** Where to start a function from: the deepest interpreter that has nothing it does not use. */
   source(layer: string | null, modules: readonly string[], shape: CellShape): CellSource {
     const { base, stemCells } = this.#options;
-    if (layer === null || modules.length === 0) return base.source(shape, stemCells);
+    if (layer === null || modules.length === 0) return this.#baseSource(shape);
     const wish = this.#wishes.get(wishKey(layer, modules));
     if (wish !== undefined) {
       wish.lastUsed = Date.now();
@@ -113,6 +119,18 @@ export class ZygoteTree {
     }
     const node = this.#deepest(layer, wish?.modules ?? new Set(modules));
     return (node?.slot ?? base).source(shape, stemCells);
+  }
+
+  #baseSource(shape: CellShape): CellSource {
+    const { base, twins, stemCells } = this.#options;
+    const first = base.source(shape, stemCells);
+    if (twins.length === 0) return first;
+    let spread = this.#spread.get(first);
+    if (spread === undefined) {
+      spread = new SpreadSource([first, ...twins.map((twin) => twin.source(shape, 0))]);
+      this.#spread.set(first, spread);
+    }
+    return spread;
   }
 
   async stop(): Promise<void> {
@@ -147,18 +165,8 @@ export class ZygoteTree {
       name,
       restart: false,
       begin: (spawner) => {
-        const fork = (): void => {
-          const forker = parent.spawner;
-          if (forker === null) {
-            spawner.fail('its parent interpreter is not up');
-            return;
-          }
-          const meta = JSON.stringify({ name, path: [wish.layer], imports: [...wish.modules].sort() });
-          forker.zygote(meta, (pid, failure) => {
-            if (failure !== null) spawner.fail(failure.message);
-            else spawner.pid = pid;
-          });
-        };
+        const imports = [...wish.modules].sort();
+        const fork = (): void => forkZygote(parent, spawner, { name, path: [wish.layer], imports });
         if (parent.up) fork();
         else parent.whenUp(fork);
       },
@@ -230,6 +238,23 @@ export class ZygoteTree {
     if (node.wish.node === node) node.wish.node = null;
     await node.slot.stop();
   }
+}
+
+/** Has one spawner come up as a fork of another that is up. */
+export function forkZygote(
+  parent: SpawnerSlot,
+  spawner: Spawner,
+  what: { readonly name: string; readonly path: readonly string[]; readonly imports: readonly string[] },
+): void {
+  const forker = parent.spawner;
+  if (forker === null) {
+    spawner.fail('its parent interpreter is not up');
+    return;
+  }
+  forker.zygote(JSON.stringify(what), (pid, failure) => {
+    if (failure !== null) spawner.fail(failure.message);
+    else spawner.pid = pid;
+  });
 }
 
 function wishKey(layer: string, modules: readonly string[]): string {
