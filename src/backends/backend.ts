@@ -75,7 +75,13 @@ export interface Backend {
   ): Promise<PreparedFunction>;
   /** The function is gone: pools and zygotes kept for it may go. */
   release(prepared: PreparedFunction): Promise<void>;
-  create(prepared: PreparedFunction, spec: FunctionSpec, id: number, events: ContainerEvents): BackendContainer;
+  /** `env`: what this container's environment has beside the function's, which goes before. */
+  create(
+    prepared: PreparedFunction,
+    env: Readonly<Record<string, string>>,
+    id: number,
+    events: ContainerEvents,
+  ): BackendContainer;
   /** Measured memory of each, bytes, in one batch off the shard; 0 = could not be read. */
   memory(containers: readonly BackendContainer[]): Promise<number[]>;
   health(): BackendHealth;

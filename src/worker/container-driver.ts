@@ -15,6 +15,8 @@ export interface DriverOptions {
   /** What was prepared at registration, by function key. */
   prepared(key: string, backend: string): PreparedFunction | undefined;
   dropPayload(payload: unknown): void;
+  /** Containers that run on one GPU at once. */
+  gpuConcurrency: number;
   log: Log;
 }
 
@@ -49,8 +51,15 @@ export class ContainerDriver implements ContainerPort {
     }
     const driven = new DrivenContainer(this, container);
     container.handle = driven;
-    driven.backend = backend.create(prepared, container.fn.spec, container.id, driven);
+    driven.backend = backend.create(prepared, this.#environment(container), container.id, driven);
     driven.created();
+  }
+
+  /** What the CUDA runtime goes by: the GPU it is attached to, and its share of that as an MPS client. */
+  #environment({ gpu }: Container): Record<string, string> {
+    if (gpu < 0) return {};
+    const share = Math.floor(100 / this.#options.gpuConcurrency);
+    return { CUDA_VISIBLE_DEVICES: `${gpu}`, CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: `${share}` };
   }
 
   run(container: Container, invocation: Invocation): void {

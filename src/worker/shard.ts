@@ -89,6 +89,7 @@ export class Shard {
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),
       dropPayload: (payload) => dropPayload(transport, payload),
+      gpuConcurrency: config.gpu.concurrency,
       log: moduleLog(log, 'containers'),
     });
     this.#engine = new Engine(

@@ -91,6 +91,16 @@ describe('policies in a live worker', () => {
     expect(await fixture.worker.estimate([{ name: 'a' }])).toEqual([0.9]);
   });
 
+  it('tells a container its GPU and its share of it', async () => {
+    await using fixture = await WorkerFixture.start({ gpu: { count: 1, concurrency: 2 }, dispatch: { policy: 'gpu' } });
+    const main = 'import os\ndef main(args):\n    return [os.environ.get(k) for k in args["names"]]\n';
+    await fixture.python('env', main, { devices: ['gpu'] });
+    await fixture.python('bare', main, { devices: ['cpu'] });
+    const names = ['CUDA_VISIBLE_DEVICES', 'CUDA_MPS_ACTIVE_THREAD_PERCENTAGE'];
+    expect((await fixture.worker.invoke('env', { names })).result).toEqual(['0', '50']);
+    expect((await fixture.worker.invoke('bare', { names })).result).toEqual([null, null]);
+  });
+
   it('refuses a parameter that a policy does not have, by name', async () => {
     const error = await rejection(WorkerFixture.start({ keepAlive: { policy: 'ttl', parameters: { keepAlive: 5 } } }));
     expect([error.errorClass, error.message]).toEqual(['invalid', expect.stringContaining('keepAliveMs')]);

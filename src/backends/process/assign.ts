@@ -37,6 +37,7 @@ export interface AssignContext {
 export function assignCell(
   cell: Cell,
   fn: ProcessFunction,
+  placed: Readonly<Record<string, string>>,
   context: AssignContext,
   seed: string,
   port: number,
@@ -44,7 +45,7 @@ export function assignCell(
 ): AgentChannel | null {
   const { definition } = fn;
   setLimits(cell, fn, context);
-  const env: Record<string, string> = { ...definition.env };
+  const env: Record<string, string> = { ...placed, ...definition.env };
   const legacy = definition.server === 'framed' ? null : definition.server;
   let sockets: string | undefined;
   if (legacy === 'legacy-socket') {

@@ -113,10 +113,15 @@ export class ProcessBackend implements Backend {
     if (shape.argv !== null) await parts.launcher.drop(shape);
   }
 
-  create(prepared: PreparedFunction, _spec: FunctionSpec, id: number, events: ContainerEvents): BackendContainer {
+  create(
+    prepared: PreparedFunction,
+    env: Readonly<Record<string, string>>,
+    id: number,
+    events: ContainerEvents,
+  ): BackendContainer {
     const parts = this.#started();
     const fn = prepared as ProcessFunction;
-    const container = new ProcessContainer(fn, id, this.#source(fn, parts), parts.assign, events);
+    const container = new ProcessContainer(fn, env, id, this.#source(fn, parts), parts.assign, events);
     this.#created++;
     this.#containers.add(container);
     container.start();

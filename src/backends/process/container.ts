@@ -29,6 +29,7 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
   readonly fn: ProcessFunction;
   /** The process tree it lives in; null while it waits for one. */
   cell: Cell | null = null;
+  readonly #env: Readonly<Record<string, string>>;
   readonly #id: number;
   readonly #cells: CellSource;
   readonly #context: AssignContext;
@@ -48,8 +49,16 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
   #timer: NodeJS.Timeout | null;
   #destroyed: Promise<void> | null = null;
 
-  constructor(fn: ProcessFunction, id: number, cells: CellSource, context: AssignContext, events: ContainerEvents) {
+  constructor(
+    fn: ProcessFunction,
+    env: Readonly<Record<string, string>>,
+    id: number,
+    cells: CellSource,
+    context: AssignContext,
+    events: ContainerEvents,
+  ) {
     this.fn = fn;
+    this.#env = env;
     this.#id = id;
     this.#cells = cells;
     this.#context = context;
@@ -184,7 +193,7 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     if (this.#phase !== 'loading' || this.cell === null) return;
     try {
       const seed = randomBytes(16).toString('hex');
-      this.#channel = assignCell(this.cell, this.fn, this.#context, seed, port, this);
+      this.#channel = assignCell(this.cell, this.fn, this.#env, this.#context, seed, port, this);
     } catch (error) {
       this.#fail(transient(`the container could not be assigned: ${(error as Error).message}`));
     }

@@ -13,6 +13,8 @@ import type { ArrivalBatch, TraceSource } from '../trace/trace-source.js';
  * Greedy, so not the true optimum, which is NP-hard for objects of different sizes (Chrobak et al., Algorithmica 2012); and it makes no containers ahead of
  * time, so a policy that does may have fewer cold starts. It looks at every function with an idle container for each victim: O(f). It needs all arrivals in memory,
  * 8 bytes each.
+ *
+ * The first half of the file is the policy; what it knows of the future is the other.
  */
 export class OfflineOptimum implements EvictionPolicy {
   readonly #future: KnownFuture;

@@ -107,7 +107,7 @@ export class TestContainer implements ContainerEvents {
     this.exitedWith = new Promise((resolve) => {
       this.#exited = resolve;
     });
-    this.handle = backend.create(prepared, specOf(prepared.definition), this.#next, this);
+    this.handle = backend.create(prepared, {}, this.#next, this);
   }
 
   /** Rejects with the failure's fields. */

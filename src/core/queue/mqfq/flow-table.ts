@@ -14,6 +14,8 @@ export type FlowState = 'active' | 'throttled' | 'inactive';
  *
  * A flow is Inactive when it has had nothing queued or running for its grace (TTL), else Throttled when S − VT > T, else Active. Throttling is derived when
  * it is asked for. The end of a grace is fixed when it begins, so that when somebody looks makes no difference to the active periods.
+ *
+ * Eleven policies share it, which is why it is longer than one of them.
  */
 export class FlowTable {
   readonly settings: MqfqSettings;
