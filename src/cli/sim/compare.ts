@@ -5,21 +5,21 @@ import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit-codes.js';
 import { seconds, table } from '../output.js';
-import { collect, parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
+import { collect, parseInteger, parseMemory } from '../parse.js';
+import {
+  addMachineOptions,
+  addTraceOptions,
+  choice,
+  type MachineFlags,
+  type TraceFlags,
+  traceOptions,
+} from './trace-options.js';
 
 /** `iluvatar sim compare`: one trace, every combination of some settings. */
 
 const TIME_MODELS = ['constant', 'log-normal', 'registration'] as const;
-const SPREADS = ['uniform', 'even'] as const;
 
-interface Options {
-  trace: string;
-  functions?: string;
-  benchmark?: string;
-  repeat: number;
-  prewarms: number;
-  maxPrewarms: number;
-  spread: string;
+interface Options extends TraceFlags, MachineFlags {
   vary?: string[];
   policies?: string;
   memory?: string;
@@ -28,31 +28,19 @@ interface Options {
   out?: string;
   plot?: string;
   timeModel: string;
-  sigma?: number;
-  cores?: number;
-  machineMemory?: number;
-  timeout?: number;
 }
 
 export function addSimCompareCommand(host: CommandHost): void {
-  host
-    .add('compare', 'run a trace under every combination of some settings, on all cores, and compare', [
-      'sim compare --trace trace.csv --functions functions.csv --policies all --memory 2g,4g,8g --plot plot.svg',
-      'sim compare --trace trace.csv --functions functions.csv --policies lru,ttl,offline --memory 4g --out table.md',
-      'sim compare --trace trace.csv --functions functions.csv --vary queue.policy=all --vary cpu.slots=4,8 --seeds 1,2',
-    ])
-    .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
-    .option('--functions <file>', 'the functions of a CSV trace')
-    .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none')
-    .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
-    .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
-    .option(
-      '--max-prewarms <count>',
-      'the same, for functions whose mean time between arrivals is known',
-      parseInteger,
-      5,
-    )
-    .option('--spread <name>', `of an Azure trace, within a minute: ${SPREADS.join(', ')}`, 'uniform')
+  addMachineOptions(
+    addTraceOptions(
+      host.add('compare', 'run a trace under every combination of some settings, on all cores, and compare', [
+        'sim compare --trace trace.csv --functions functions.csv --policies all --memory 2g,4g,8g --plot plot.svg',
+        'sim compare --trace trace.csv --functions functions.csv --policies lru,ttl,offline --memory 4g --out table.md',
+        'sim compare --trace trace.csv --functions functions.csv --vary queue.policy=all --vary cpu.slots=4,8 --seeds 1,2',
+      ]),
+    ),
+    TIME_MODELS,
+  )
     .option('--vary <key=values>', 'an option with its values, comma-separated; may be repeated', collect)
     .option(
       '--policies <names>',
@@ -63,11 +51,6 @@ export function addSimCompareCommand(host: CommandHost): void {
     .option('--threads <count>', 'runs at once (default: as many as there are cores)', parseInteger)
     .option('--out <file>', 'the table: .csv, .json (every run) or .md (means over the seeds)')
     .option('--plot <file>', 'an SVG: cold-start ratio and mean slowdown')
-    .option('--time-model <name>', `how long things take: ${TIME_MODELS.join(', ')}`, 'constant')
-    .option('--sigma <number>', 'of log-normal: standard deviation of the logarithm (default: 0.25)', parseNumber)
-    .option('--cores <count>', 'of the machine, for cpu.slots=0 (default: 12)', parseInteger)
-    .option('--machine-memory <amount>', 'of the machine, for memory.budgetMb=0 (default: 20g)', parseMemory)
-    .option('--timeout <duration>', 'from arrival to answer (default: 60s)', parseDuration)
     .action(
       action(async (context, options: Options) => {
         const { out, plot } = options;
@@ -103,15 +86,14 @@ export function addSimCompareCommand(host: CommandHost): void {
 async function optionsOf(context: Context, options: Options): Promise<ComparisonOptions> {
   const { config } = await context.load();
   const { parseVariation } = await import('../../sim/compare/variations.js');
-  const { trace, functions, benchmark, repeat, prewarms, maxPrewarms, policies, memory, sigma } = options;
-  const spread = choice('--spread', SPREADS, options.spread);
+  const { policies, memory, sigma } = options;
   const variations = [...(options.vary ?? [])];
   // The keys that are varied most; policies first, so that the table has those together.
   if (policies !== undefined) variations.push(policies.includes('=') ? policies : `keepAlive.policy=${policies}`);
   if (memory !== undefined) variations.push(`memory.budgetMb=${memory.split(',').map(parseMemory).join(',')}`);
   if (variations.length === 0) throw new UsageError('nothing is varied: --policies, --memory or --vary');
   return {
-    trace: { trace, functions, benchmark, repeat, prewarms, maxPrewarms, seed: config.seed, spread },
+    trace: traceOptions(options, config.seed),
     config,
     variations: variations.map(parseVariation),
     seeds: options.seeds.split(',').map(parseInteger),
@@ -126,12 +108,6 @@ async function optionsOf(context: Context, options: Options): Promise<Comparison
       functions: options.timeout === undefined ? {} : { timeoutMs: options.timeout },
     },
   };
-}
-
-function choice<Name extends string>(option: string, names: readonly Name[], text: string): Name {
-  const found = names.find((name) => name === text);
-  if (found === undefined) throw new UsageError(`${option} must be one of ${names.join(', ')}, not "${text}"`);
-  return found;
 }
 
 async function writerOf(file: string | undefined): Promise<((comparison: Comparison) => void) | null> {

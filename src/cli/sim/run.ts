@@ -5,61 +5,46 @@ import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit-codes.js';
 import { facts, microseconds, seconds } from '../output.js';
-import { parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
+import { parseInteger, parseNumber } from '../parse.js';
+import {
+  addMachineOptions,
+  addTraceOptions,
+  type MachineFlags,
+  type TraceFlags,
+  traceOptions,
+} from './trace-options.js';
 
 /** `iluvatar sim run`: one trace, one configuration, one seed. */
 
 const TIME_MODELS = ['constant', 'log-normal', 'registration', 'measured'] as const;
 
-interface Options {
-  trace: string;
-  functions?: string;
-  benchmark?: string;
-  repeat: number;
-  prewarms: number;
-  maxPrewarms: number;
+interface Options extends TraceFlags, MachineFlags {
   seed?: number;
   out?: string;
   series?: string;
   timeModel: string;
-  sigma?: number;
   measured?: string;
-  cores?: number;
-  machineMemory?: number;
-  timeout?: number;
   retries?: number;
   creationFailures: number;
   crashes: number;
 }
 
 export function addSimRunCommand(host: CommandHost): void {
-  host
-    .add('run', 'run a trace through the engine of a worker and say what came of it', [
-      'sim run --trace trace.csv --functions functions.csv',
-      'sim run --trace trace.csv --functions functions.csv --seed 7 --out runs.parquet --series seconds.csv',
-      'sim run --trace trace.csv --functions functions.csv --set memory.budgetMb=4096 --set keepAlive.policy=ttl --json',
-      'sim run --trace trace.csv --functions functions.csv --time-model measured --measured live.csv',
-    ])
-    .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
-    .option('--functions <file>', 'the functions of a CSV trace')
-    .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none')
-    .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
-    .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
-    .option(
-      '--max-prewarms <count>',
-      'the same, for functions whose mean time between arrivals is known',
-      parseInteger,
-      5,
-    )
+  addMachineOptions(
+    addTraceOptions(
+      host.add('run', 'run a trace through the engine of a worker and say what came of it', [
+        'sim run --trace trace.csv --functions functions.csv',
+        'sim run --trace trace.csv --functions functions.csv --seed 7 --out runs.parquet --series seconds.csv',
+        'sim run --trace trace.csv --functions functions.csv --set memory.budgetMb=4096 --set keepAlive.policy=ttl --json',
+        'sim run --trace trace.csv --functions functions.csv --time-model measured --measured live.csv',
+      ]),
+    ),
+    TIME_MODELS,
+  )
     .option('--seed <number>', 'of all chance (default: that of the configuration)', parseInteger)
     .option('--out <file>', 'one row an invocation: .csv, .jsonl or .parquet')
     .option('--series <file>', 'one row a second: .csv, .jsonl or .parquet')
-    .option('--time-model <name>', `how long things take: ${TIME_MODELS.join(', ')}`, 'constant')
-    .option('--sigma <number>', 'of log-normal: standard deviation of the logarithm (default: 0.25)', parseNumber)
     .option('--measured <file>', 'of measured: rows of a run, .csv or .jsonl, as --out writes them')
-    .option('--cores <count>', 'of the machine, for cpu.slots=0 (default: 12)', parseInteger)
-    .option('--machine-memory <amount>', 'of the machine, for memory.budgetMb=0 (default: 20g)', parseMemory)
-    .option('--timeout <duration>', 'from arrival to answer (default: 60s)', parseDuration)
     .option('--retries <count>', "of failures that are not the function's (default: 0)", parseInteger)
     .option('--creation-failures <chance>', 'of a container that cannot be made, 0 to 1', parseNumber, 0)
     .option('--crashes <chance>', 'of a container that dies in a run, 0 to 1', parseNumber, 0)
@@ -83,9 +68,8 @@ async function optionsOf(context: Context, options: Options): Promise<Simulation
   const { config } = await context.load();
   const seed = options.seed ?? config.seed;
   const { openTrace } = await import('../../sim/trace/open-trace.js');
-  const { trace, functions, benchmark, repeat, prewarms, maxPrewarms, cores, machineMemory, timeout, retries } =
-    options;
-  const opened = await openTrace({ trace, functions, benchmark, repeat, prewarms, maxPrewarms, seed });
+  const { cores, machineMemory, timeout, retries } = options;
+  const opened = await openTrace(traceOptions(options, seed));
   const times = await timesOf(options, seed);
   // The sinks last: nothing that is refused may leave an empty file behind.
   const { rows, series } = await sinksOf(options);
