@@ -1,11 +1,11 @@
 /**
  * Dependencies point down only:
- * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> transport -> core.
+ * cli -> worker | controller | load | sim -> server | client | backends | images | net | store | telemetry -> transport -> core.
  * config and native.ts are leaves. Each rule below says what breaks when it is broken.
  */
 const top = '^src/(cli)/';
 const nodes = '^src/(worker|controller|load|sim)/';
-const parts = '^src/(server|client|backends|net|store|telemetry)/';
+const parts = '^src/(server|client|backends|images|net|store|telemetry)/';
 
 module.exports = {
   forbidden: [
@@ -61,8 +61,8 @@ module.exports = {
       name: 'parts-keep-apart',
       severity: 'error',
       comment: 'An edge that knows a backend decides something that is the engine\'s to decide. Telemetry is for everybody.',
-      from: { path: '^src/(server|client|backends|net|store)/' },
-      to: { path: '^src/(server|client|backends|net|store)/', pathNot: '^src/$1/' },
+      from: { path: '^src/(server|client|backends|images|net|store)/' },
+      to: { path: '^src/(server|client|backends|images|net|store)/', pathNot: '^src/$1/' },
     },
     {
       name: 'nodes-do-not-look-up',

@@ -17,6 +17,9 @@ const PACKAGES = {
   tests: [
     { package: 'python3-pip', use: 'dependencies of Python functions', there: () => pythonHas('pip') },
     { package: 'wrk', use: 'HTTP load', there: () => which('wrk') !== null },
+    { package: 'skopeo', use: 'reads images', there: () => which('skopeo') !== null },
+    { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
+    { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

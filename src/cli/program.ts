@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addBuildCommand } from './build.js';
 import { addCleanCommand } from './clean.js';
 import { CommandHost } from './command-host.js';
 import { addCompletionCommand } from './completion.js';
@@ -41,6 +42,7 @@ export function buildProgram(json = false): Command {
   addWorkerCommand(host);
   addRegisterCommand(host);
   addUnregisterCommand(host);
+  addBuildCommand(host);
   addInvokeCommand(host);
   addResultCommand(host);
   addPrewarmCommand(host);

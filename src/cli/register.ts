@@ -139,7 +139,7 @@ function pairs(texts: readonly string[] | undefined): Record<string, string> | u
 }
 
 /** `/x/image resize.py` → `image-resize` */
-function nameFrom(source: string): string {
+export function nameFrom(source: string): string {
   return basename(source, extname(source))
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '');

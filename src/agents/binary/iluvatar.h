@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -264,9 +266,25 @@ static inline int iluvatar_step_(int fd, iluvatar_handler handler, void* context
   return got == -1 ? -ILUVATAR_CONNECTION_TAKEN_ : got;
 }
 
+/* In an image nobody hands down a descriptor: the worker's socket is named instead. -1 = it cannot be reached. */
+static inline int iluvatar_connect_(const char* path) {
+  struct sockaddr_un address;
+  memset(&address, 0, sizeof address);
+  address.sun_family = AF_UNIX;
+  if (strlen(path) >= sizeof address.sun_path) return -1;
+  memcpy(address.sun_path, path, strlen(path));
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (fd != -1 && connect(fd, (struct sockaddr*)&address, sizeof address) == 0) return fd;
+  fprintf(stderr, "iluvatar: the worker cannot be reached at %s: %s\n", path, strerror(errno));
+  if (fd != -1) close(fd);
+  return -1;
+}
+
 static inline int iluvatar_serve(iluvatar_handler handler, void* context) {
   const char* number = getenv("ILUVATAR_AGENT_FD");
+  const char* path = getenv("ILUVATAR_AGENTS_SOCKET");
   int fd = number == NULL ? 3 : atoi(number);
+  if (number == NULL && path != NULL) fd = iluvatar_connect_(path);
   iluvatar_reply reply = {0, NULL, 0, 0};
   iluvatar_frame_ ready = {ILUVATAR_TYPE_READY_, 0, 0, 0, 0, 0, 0, 0};
   /* A worker that has gone shows as EPIPE, and the loop ends. */

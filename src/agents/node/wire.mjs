@@ -203,6 +203,15 @@ function writeHeader(frame, type, status, flags, requestId, x0, x1, x2, metaByte
   frame.writeUInt32LE(x2, 28);
 }
 
+/** An ASSIGN as `readFrame` takes it. `meta` is JSON text. */
+export function encodeAssign(meta) {
+  const metaBytes = byteLength(meta);
+  const frame = Buffer.alloc(HEADER_BYTES + metaBytes);
+  writeHeader(frame, FrameType.assign, 0, 0, 0, 0, 0, 0, metaBytes, 0);
+  frame.write(meta, HEADER_BYTES);
+  return frame;
+}
+
 /** Reads one frame from a pipe, blocking, to its last byte and no further; null when the pipe ends first. For ASSIGN: nothing else is to do until it comes. */
 export function readFrame(fd) {
   const head = readExactly(fd, HEADER_BYTES);

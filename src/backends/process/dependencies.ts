@@ -18,12 +18,12 @@ const INSTALL_LIMIT_MS = 20 * 60_000;
 const TAIL_LINES = 15;
 
 export class LayerInstaller {
-  readonly #paths: BackendPaths;
+  readonly #paths: Pick<BackendPaths, 'code' | 'layers' | 'staging'>;
   readonly #running = new Map<string, { promise: Promise<void>; listeners: Set<(line: string) => void> }>();
   installed = 0;
   reused = 0;
 
-  constructor(paths: BackendPaths) {
+  constructor(paths: Pick<BackendPaths, 'code' | 'layers' | 'staging'>) {
     this.#paths = paths;
   }
 
