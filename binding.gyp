@@ -19,7 +19,7 @@
       "target_name": "iluvatar",
       "sources": [
         "native/addon.cc",
-        "<!@(ls native/transport/*.cc native/cgroup/*.cc native/system/*.cc | grep -v _test.cc)"
+        "<!@(ls native/transport/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc | grep -v _test.cc)"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "_GNU_SOURCE"],

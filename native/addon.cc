@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "cgroup/binding.h"
+#include "netlink/binding.h"
 #include "system/binding.h"
 #include "transport/binding.h"
 
@@ -11,6 +12,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("transport", InitTransport(env));
   exports.Set("cgroup", InitCgroup(env));
+  exports.Set("netlink", InitNetlink(env));
   exports.Set("system", InitSystem(env));
   return exports;
 }

@@ -131,6 +131,47 @@ export interface NativeCgroup {
   favorDynmods(path: string, hierarchy: string): void;
 }
 
+export interface NamespaceRequest {
+  /** Where the namespace is mounted; must not exist. */
+  path: string;
+  /** Name of the veth pair's end on the host, a port of the bridge. */
+  hostLink: string;
+  /** Name of its end in the namespace. */
+  link: string;
+  /** Of that end. */
+  mac: string;
+  /** "10.0.0.2/21" */
+  address: string;
+  /** Of the default route. */
+  gateway: string;
+  /** Isolated ports do not reach each other. */
+  isolated: boolean;
+}
+
+export interface NetworkLink {
+  name: string;
+  /** "veth", "bridge", …; "" for hardware. */
+  kind: string;
+  index: number;
+  /** Index of the bridge it is a port of; 0 = none. */
+  master: number;
+  up: boolean;
+}
+
+/** Works on threads of its own; rejects with system errors that name what was tried in `syscall` and the link in `path`. Throws for malformed arguments. */
+export interface NativeNetlink {
+  /** Up, with this address ("10.0.0.1/21"). */
+  createBridge(name: string, mac: string, address: string): Promise<void>;
+  /** One outcome each, in order; null = made. Of one that failed nothing is left. */
+  createNamespaces(bridge: string, requests: NamespaceRequest[]): Promise<(NodeJS.ErrnoException | null)[]>;
+  /** Links first, all at once, then the mounts. What is gone already is fine. */
+  removeNamespaces(paths: string[], hostLinks: string[]): Promise<void>;
+  /** Those of this process's namespace whose name begins with `prefix`. */
+  links(prefix: string): Promise<NetworkLink[]>;
+  /** All at once; resolves with how many there were. */
+  deleteLinks(names: string[]): Promise<number>;
+}
+
 export interface SandboxSupport {
   userNamespaces: boolean;
   mountNamespaces: boolean;
@@ -155,6 +196,7 @@ export interface NativeSystem {
 export interface NativeAddon {
   transport: { create(options: TransportOptions): NativeTransport };
   cgroup: NativeCgroup;
+  netlink: NativeNetlink;
   system: NativeSystem;
 }
 

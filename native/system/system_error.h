@@ -10,7 +10,7 @@
 
 namespace iluvatar::system {
 
-inline void ThrowSystemError(Napi::Env env, const Status& status) {
+inline Napi::Error SystemError(Napi::Env env, const Status& status) {
   const char* code = uv_err_name(-status.error);
   std::string message = std::string(code) + ": " + uv_strerror(-status.error) + ", " + status.syscall;
   if (!status.path.empty()) message += " '" + status.path + "'";
@@ -19,7 +19,11 @@ inline void ThrowSystemError(Napi::Env env, const Status& status) {
   error.Set("errno", Napi::Number::New(env, -status.error));
   error.Set("syscall", Napi::String::New(env, status.syscall));
   if (!status.path.empty()) error.Set("path", Napi::String::New(env, status.path));
-  error.ThrowAsJavaScriptException();
+  return error;
+}
+
+inline void ThrowSystemError(Napi::Env env, const Status& status) {
+  SystemError(env, status).ThrowAsJavaScriptException();
 }
 
 }  // namespace iluvatar::system

@@ -12,6 +12,7 @@ export interface Inventory {
   cgroups: string[];
   mounts: string[];
   networkNamespaces: string[];
+  links: string[];
   sockets: string[];
   /** Temporary folders of ours. */
   temporary: string[];
@@ -25,6 +26,8 @@ export function takeInventory(): Inventory {
     cgroups: cgroups(),
     mounts: mounts(),
     networkNamespaces: namedNetworkNamespaces(),
+    // As a worker names them, and as the tests name their own.
+    links: safeList('/sys/class/net').filter((name) => /^il[0-9a-z]{6}(b\d+|v[0-9a-z]+)$|^ilt/.test(name)),
     sockets: sockets(),
     temporary: safeList(tmpdir())
       .filter((name) => OURS.test(name))

@@ -1,0 +1,73 @@
+// The requests that make, change, list and delete links, addresses and routes of one network namespace.
+#ifndef ILUVATAR_NETLINK_LINKS_H_
+#define ILUVATAR_NETLINK_LINKS_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "netlink/message.h"
+#include "netlink/route_socket.h"
+
+namespace iluvatar::netlink {
+
+using Mac = std::array<uint8_t, 6>;
+
+struct Link {
+  std::string name;
+  // "veth", "bridge", …; "" for hardware and lo.
+  std::string kind;
+  int index = 0;
+  // Index of the bridge it is a port of; 0 = none.
+  int master = 0;
+  uint32_t group = 0;
+  bool up = false;
+};
+
+// An IPv4 address in network order with the length of its subnet's prefix.
+struct Address {
+  uint32_t ip = 0;
+  uint8_t prefix_length = 0;
+};
+
+// Each returns false for text that is no such thing.
+bool ParseMac(std::string_view text, Mac* mac);
+bool ParseIp(std::string_view text, uint32_t* ip);
+// 1 to 15 characters, no '/', no space: what the kernel takes as the name of a link.
+bool IsLinkName(std::string_view name);
+
+// A bridge that is up. Its MAC is fixed: without one it would take the least of its ports', and change as they come and
+// go.
+Message NewBridge(const std::string& name, const Mac& mac);
+
+// A veth pair: `name` here, up, as a port of the bridge with index `master` (0 = none); `peer`, down, with `peer_mac`
+// in the namespace of `namespace_fd` (-1 = here too).
+Message NewVeth(const std::string& name, int master, const std::string& peer, const Mac& peer_mac, int namespace_fd);
+
+Message SetUp(int index, bool up, const std::string& subject);
+// 0 = no longer a port of any bridge.
+Message SetMaster(const std::string& name, int master);
+// An isolated port reaches the bridge itself and ports that are not isolated, but no other isolated one.
+Message SetIsolated(const std::string& name, bool isolated);
+Message SetGroup(const std::string& name, uint32_t group);
+Message DeleteLink(const std::string& name);
+// All links of the group at once: the kernel waits for its readers once instead of once a link (20 ms each).
+Message DeleteGroup(uint32_t group);
+
+Message AddAddress(int index, const Address& address, const std::string& subject);
+Message AddDefaultRoute(int index, uint32_t gateway, const std::string& subject);
+
+// ENODEV when there is none.
+Status FindLink(RouteSocket* socket, const std::string& name, Link* link);
+
+// Those whose name begins with `prefix`.
+Status ListLinks(RouteSocket* socket, const std::string& prefix, std::vector<Link>* links);
+
+// What an answer to GETLINK says; false = unreadable.
+bool ParseLink(std::string_view body, Link* link);
+
+}  // namespace iluvatar::netlink
+
+#endif  // ILUVATAR_NETLINK_LINKS_H_
