@@ -115,7 +115,7 @@ Step Confine(const Cell& cell) {
   const bool counted = !cell.request->cgroup.empty() && !cell.cgroups->empty();
   if (Step step = ApplyRlimits(*cell.request, counted, cell.root->all_uids); !step.ok()) return step;
   // Made before the rights are gone, so that nothing but system calls happens after.
-  const auto program = SeccompProgram(cell.request->host_network);
+  const auto program = SeccompProgram(cell.request->has_links());
   if (Step step = BecomeUnprivileged(*cell.request, cell.root->all_uids); !step.ok()) return step;
   if (cell.config->seccomp) {
     if (const int result = InstallSeccomp(program); result < 0) return Step::Failed("seccomp", -result);

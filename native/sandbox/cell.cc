@@ -74,7 +74,13 @@ Step JoinCgroups(const Cell& cell) {
 }
 
 Step IsolateNetwork(const Cell& cell) {
-  return !cell.own_network() || unshare(CLONE_NEWNET) == 0 ? Step::Done() : Step::Failed("unshare network");
+  const std::string& name = cell.request->network_namespace;
+  if (name.empty()) {
+    return !cell.own_network() || unshare(CLONE_NEWNET) == 0 ? Step::Done() : Step::Failed("unshare network");
+  }
+  UniqueFd space(openat(cell.networks, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!space.valid()) return Step::Failed("open network namespace " + name);
+  return setns(space.get(), CLONE_NEWNET) == 0 ? Step::Done() : Step::Failed("enter network namespace " + name);
 }
 
 Step IsolateRest(const Cell& cell) {

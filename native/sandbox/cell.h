@@ -28,15 +28,18 @@ struct Cell {
   // iluvatar-supervisor, opened, for a supervisor that shares the spawner's memory until it executes it; -1 = it is a
   // copy of the spawner and stays one.
   int program;
+  // Folder of the namespaces that the worker makes ready, opened before the root was left; -1 = none.
+  int networks;
 
-  bool own_network() const { return !request->host_network && (namespaces & 0x40000000 /* CLONE_NEWNET */) != 0; }
+  // One to be made here: neither the host's nor a ready one.
+  bool own_network() const { return !request->has_links() && (namespaces & 0x40000000 /* CLONE_NEWNET */) != 0; }
   bool own_processes() const { return (namespaces & 0x20000000 /* CLONE_NEWPID */) != 0; }
 };
 
 Step JoinCgroups(const Cell& cell);
 
-// A network namespace of its own, unless the host's was asked for. Before JoinCgroups: the container's CPU share is for
-// its function, and a burst of others in there would keep it, and the spawner, waiting.
+// The network namespace that was named, or one of its own, unless the host's was asked for. Before JoinCgroups: the
+// container's CPU share is for its function, and a burst of others in there would keep it, and the spawner, waiting.
 Step IsolateNetwork(const Cell& cell);
 
 // Host name; cgroup namespace (after JoinCgroups, so that its root is the container's).

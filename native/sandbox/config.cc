@@ -37,13 +37,14 @@ bool HasEnvironmentNames(const StringPairs& env) {
 }  // namespace
 
 std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
-  static constexpr std::array<std::string_view, 9> kKeys = {"name",  "agents",        "store",   "sockets",   "cgroups",
-                                                            "paths", "userNamespace", "seccomp", "supervisor"};
+  static constexpr std::array<std::string_view, 10> kKeys = {
+      "name", "agents", "store", "sockets", "networks", "cgroups", "paths", "userNamespace", "seccomp", "supervisor"};
   JsonReader reader(json);
   config->name = reader.RequiredString("name");
   config->agents = reader.RequiredString("agents");
   config->store = reader.RequiredString("store");
   config->sockets = reader.String("sockets", "");
+  config->networks = reader.String("networks", "");
   config->cgroups = reader.Strings("cgroups");
   config->paths = reader.Strings("paths");
   config->seccomp = reader.Boolean("seccomp", true);
@@ -66,6 +67,7 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   absolute.push_back(config->store);
   if (!config->sockets.empty()) absolute.push_back(config->sockets);
   if (!config->supervisor.empty()) absolute.push_back(config->supervisor);
+  if (!config->networks.empty()) absolute.push_back(config->networks);
   for (const std::string& path : absolute) {
     if (!IsAbsolute(path)) return JsonQuote(path) + " is not an absolute, normalised path";
   }
@@ -78,6 +80,7 @@ std::string ParseSpawn(std::string_view json, SpawnRequest* request) {
   request->token = reader.RequiredString("token");
   request->cgroup = reader.String("cgroup", "");
   const std::string network = reader.String("network", "none");
+  request->network_namespace = reader.String("networkNamespace", "");
   request->uid = static_cast<uint32_t>(reader.Integer("uid", 0, 0, kMaxId));
   request->gid = static_cast<uint32_t>(reader.Integer("gid", 0, 0, kMaxId));
   request->tmp_mb = static_cast<uint32_t>(reader.Integer("tmpMb", 64, 1, kMaxMb));
@@ -88,8 +91,14 @@ std::string ParseSpawn(std::string_view json, SpawnRequest* request) {
   request->argv = reader.Strings("argv");
   request->env = reader.StringMap("env");
   if (!reader.ok()) return reader.error();
-  if (network != "none" && network != "host") return "\"network\" must be none or host";
+  if (network != "none" && network != "host" && network != "bridge") {
+    return "\"network\" must be none, host or bridge";
+  }
   request->host_network = network == "host";
+  const std::string& named = request->network_namespace;
+  if (network == "bridge" ? !IsName(named) : !named.empty()) {
+    return "\"networkNamespace\" must be a file name with network \"bridge\", and absent otherwise";
+  }
   // A cgroup may be nested, so that it can carry the worker's name; it must not leave its parent.
   if (!request->cgroup.empty() && !IsClean(request->cgroup)) return "\"cgroup\" is not a clean relative path";
   if (!request->own_runtime && request->argv.empty()) return "\"argv\" is empty";

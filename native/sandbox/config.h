@@ -20,6 +20,7 @@ struct SpawnerConfig {
   std::string agents;
   std::string store;
   std::string sockets;
+  std::string networks;
   std::vector<std::string> cgroups;
   std::vector<std::string> paths;
   UserNamespace user_namespace = UserNamespace::kAuto;
@@ -33,6 +34,8 @@ struct SpawnRequest {
   // One path component; "" = no cgroup.
   std::string cgroup;
   bool host_network = false;
+  // File below the spawner's `networks`: a namespace made ready by the worker; "" = none.
+  std::string network_namespace;
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint32_t tmp_mb = 0;
@@ -46,6 +49,8 @@ struct SpawnRequest {
   bool own_runtime = false;
   StringPairs env;
 
+  // There is more to be seen than `lo`.
+  bool has_links() const { return host_network || !network_namespace.empty(); }
   bool waits_for_assign() const { return argv.size() == 1 && argv[0] == "@assign"; }
 };
 

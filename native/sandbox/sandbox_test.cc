@@ -149,6 +149,13 @@ void TestConfiguration() {
   CHECK(spawn.waits_for_assign() && !spawn.own_runtime && !spawn.host_network && spawn.cgroup == "w/c");
   CHECK(ParseSpawn(R"({"container":"c","token":"t","argv":null})", &spawn).empty() && spawn.own_runtime);
   CHECK(!ParseSpawn(R"({"container":"c","token":"t","cgroup":"/c"})", &spawn).empty());
+  CHECK(ParseSpawn(R"({"container":"c","token":"t","network":"bridge","networkNamespace":"v1"})", &spawn).empty());
+  CHECK(spawn.network_namespace == "v1" && !spawn.host_network && spawn.has_links());
+  for (const char* wrong :
+       {R"("network":"bridge")", R"("network":"bridge","networkNamespace":"../v1")",
+        R"("network":"none","networkNamespace":"v1")", R"("networkNamespace":"../v1")", R"("network":"other")"}) {
+    CHECK(!ParseSpawn(R"({"container":"c","token":"t",)" + std::string(wrong) + "}", &spawn).empty());
+  }
   AssignRequest assign;
   CHECK(ParseAssign(R"({"code":"code/x","layers":["layers/y"],"handlerArgs":{"a":[1,{}]},"seed":"00"})", &assign)
             .empty());
@@ -197,8 +204,8 @@ void TestSeccomp() {
   const uint32_t architecture = AUDIT_ARCH_AARCH64;
   const uint32_t other = AUDIT_ARCH_ARM;
 #endif
-  for (const bool host_network : {false, true}) {
-    const auto program = SeccompProgram(host_network);
+  for (const bool links : {false, true}) {
+    const auto program = SeccompProgram(links);
     CHECK(program.size() > 100 && program.size() <= BPF_MAXINSNS);
     const auto call = [&](long number, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0) {
       struct seccomp_data data = {};
@@ -230,7 +237,7 @@ void TestSeccomp() {
     CHECK(call(SYS_socket, AF_UNIX) == allow && call(SYS_socket, AF_INET) == allow &&
           call(SYS_socket, AF_INET6) == allow);
     CHECK(call(SYS_socket, AF_PACKET) == (SECCOMP_RET_ERRNO | EAFNOSUPPORT));
-    CHECK((call(SYS_socket, AF_NETLINK, SOCK_RAW, 0) == allow) == host_network);
+    CHECK((call(SYS_socket, AF_NETLINK, SOCK_RAW, 0) == allow) == links);
     CHECK(call(SYS_socket, AF_NETLINK, SOCK_RAW, 9) == (SECCOMP_RET_ERRNO | EAFNOSUPPORT));
     struct seccomp_data foreign = {};
     foreign.arch = other;
@@ -311,7 +318,8 @@ void Fuzz(unsigned seed, int rounds) {
   const std::string seeds[] = {
       R"({"container":"c1","token":"0123","cgroup":"w/c","network":"none","uid":210000,"gid":1,"tmpMb":16,"files":256,"processes":64,"argv":["a","b"],"env":{"A":"1"}})",
       R"({"function":"f@1","code":"code/ab","layers":["layers/x","layers/y"],"entry":"main:main","handlerArgs":[{"x":null}],"env":{"K":"\ud83d\ude00"},"tmpMb":64,"argv":["./p"],"sockets":"s"})",
-      R"({"name":"n","agents":"/run/a.sock","store":"/var/s","cgroups":["/sys/a"],"paths":["/opt/p"],"userNamespace":"auto","seccomp":true})"};
+      R"({"container":"c1","token":"0123","network":"bridge","networkNamespace":"ilv1"})",
+      R"({"name":"n","agents":"/run/a.sock","store":"/var/s","networks":"/var/n","cgroups":["/sys/a"],"paths":["/opt/p"],"userNamespace":"auto","seccomp":true})"};
   const std::string tokens[] = {"\"",
                                 "\\",
                                 "{",
@@ -332,7 +340,7 @@ void Fuzz(unsigned seed, int rounds) {
   std::mt19937 random(seed);
   const auto below = [&random](size_t bound) { return static_cast<size_t>(random()) % bound; };
   for (int round = 0; round < rounds; ++round) {
-    std::string text = seeds[below(3)];
+    std::string text = seeds[below(std::size(seeds))];
     for (size_t change = 1 + below(4); change > 0; --change) {
       const size_t at = below(text.size() + 1);
       switch (below(4)) {
@@ -353,7 +361,10 @@ void Fuzz(unsigned seed, int rounds) {
     AssignRequest assign;
     SpawnerConfig config;
     ParseSpawnerConfig(text, &config);
-    if (ParseSpawn(text, &spawn).empty()) CHECK(!spawn.container.empty() && (spawn.own_runtime || !spawn.argv.empty()));
+    if (ParseSpawn(text, &spawn).empty()) {
+      CHECK(!spawn.container.empty() && (spawn.own_runtime || !spawn.argv.empty()));
+      CHECK(spawn.network_namespace.find('/') == std::string::npos && spawn.network_namespace != "..");
+    }
     if (ParseAssign(text, &assign).empty()) {
       CHECK(("/" + assign.code + "/").find("/../") == std::string::npos && assign.code.find('\0') == std::string::npos);
     }

@@ -139,7 +139,7 @@ constexpr uint32_t Fail(uint32_t error) { return SECCOMP_RET_ERRNO | error; }
 
 }  // namespace
 
-std::vector<struct sock_filter> SeccompProgram(bool host_network) {
+std::vector<struct sock_filter> SeccompProgram(bool links) {
   Program program;
   program.Load(kArch);
   program.ReturnUnlessEqual(kArchitecture, SECCOMP_RET_KILL_PROCESS);
@@ -172,7 +172,7 @@ std::vector<struct sock_filter> SeccompProgram(bool host_network) {
   program.ForCall(SYS_socket, [&] {
     program.Load(Argument(0));
     for (const uint32_t family : {AF_UNIX, AF_INET, AF_INET6}) program.ReturnIfEqual(family, SECCOMP_RET_ALLOW);
-    if (host_network) {
+    if (links) {
       program.IfEqual(AF_NETLINK, 3);
       program.Load(Argument(2));
       program.ReturnIfEqual(0 /* NETLINK_ROUTE */, SECCOMP_RET_ALLOW);

@@ -11,8 +11,8 @@
 
 namespace iluvatar::sandbox {
 
-// `host_network`: route netlink sockets are useful only there (a private namespace has nothing but `lo`).
-std::vector<struct sock_filter> SeccompProgram(bool host_network);
+// `links`: route netlink sockets are useful only where there is more than `lo`.
+std::vector<struct sock_filter> SeccompProgram(bool links);
 
 // Installs it for the calling thread and everything it will start. Needs no_new_privs (or CAP_SYS_ADMIN). 0 or -errno.
 int InstallSeccomp(const std::vector<struct sock_filter>& program);

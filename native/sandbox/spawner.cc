@@ -74,6 +74,12 @@ std::string Spawner::Open(const std::string& config_json) {
     supervisor_.reset(fcntl(program.get(), F_DUPFD_CLOEXEC, kFirstFd));
     if (!supervisor_.valid()) return Step::Failed("dup " + config_.supervisor).Message();
   }
+  if (!config_.networks.empty()) {
+    // Kept as those are: below it the worker's mounts are seen from whatever root.
+    UniqueFd dir(open(config_.networks.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (dir.valid()) networks_.reset(fcntl(dir.get(), F_DUPFD_CLOEXEC, kFirstFd));
+    if (!networks_.valid()) return "folder of networks " + Step::Failed(config_.networks).Message();
+  }
   if (cgroups_.empty()) root_.off.push_back("cgroups: no limits on CPU, and memory only by address space");
   if (!config_.seccomp) root_.off.push_back("seccomp: switched off by configuration");
   if (const Step step = PrepareRoot(config_, &root_); !step.ok()) return "cannot prepare the root: " + step.Message();
@@ -191,7 +197,7 @@ int Spawner::SpawnCell() {
       if (parent.version2) born_in.reset(openat(parent.fd, request.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
   }
-  Cell cell = {&config_, &root_, &request, &cgroups_, namespaces_, born_in.valid(), -1};
+  Cell cell = {&config_, &root_, &request, &cgroups_, namespaces_, born_in.valid(), -1, networks_.get()};
   pid_t pid = -1;
   if (ExecutesSupervisors()) {
     cell.program = supervisor_.get();
@@ -218,6 +224,7 @@ int Spawner::SpawnCell() {
   connection_.release();
   report_.release();
   supervisor_.release();
+  networks_.release();
   for (UniqueFd& fd : cgroup_fds_) fd.release();
   for (PendingZygote& zygote : zygotes_) zygote.report.release();
   return 1;

@@ -54,6 +54,7 @@ class Spawner {
   system::UniqueFd supervisor_;
   std::vector<system::UniqueFd> cgroup_fds_;
   std::vector<CgroupParent> cgroups_;
+  system::UniqueFd networks_;
   system::UniqueFd connection_;
   // In a child zygote until it is ready: where its parent waits.
   system::UniqueFd report_;

@@ -33,7 +33,7 @@ extern "C" [[noreturn]] void Supervise(int argc, char** argv) {
   request.tmp_mb = Number(argv[2]);
   request.host_network = argv[3] == std::string_view(kHostNetwork);
   for (int i = kSupervisorArguments; i < argc; ++i) root.late_paths.push_back(argv[i]);
-  const Cell cell = {&config, &root, &request, &cgroups, CLONE_NEWPID | CLONE_NEWNET, true, -1};
+  const Cell cell = {&config, &root, &request, &cgroups, CLONE_NEWPID | CLONE_NEWNET, true, -1, -1};
   Agent agent;
   agent.pid = static_cast<pid_t>(Number(argv[1]));
   agent.pipes.output.reset(kOutputFd);
