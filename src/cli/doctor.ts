@@ -14,18 +14,26 @@ export function addDoctorCommand(host: CommandHost): void {
     .action(
       action(async (context) => {
         const { config } = await context.load();
-        const [{ hostFindings }, { cgroupFindings }, { sandboxFindings }, { runtimeFindings }, { resolveDataDir }] =
-          await Promise.all([
-            import('./doctor/host.js'),
-            import('./doctor/cgroups.js'),
-            import('./doctor/sandbox.js'),
-            import('./doctor/runtimes.js'),
-            import('../config/paths.js'),
-          ]);
+        const [
+          { hostFindings },
+          { cgroupFindings },
+          { sandboxFindings },
+          { networkFindings },
+          { runtimeFindings },
+          { resolveDataDir },
+        ] = await Promise.all([
+          import('./doctor/host.js'),
+          import('./doctor/cgroups.js'),
+          import('./doctor/sandbox.js'),
+          import('./doctor/network.js'),
+          import('./doctor/runtimes.js'),
+          import('../config/paths.js'),
+        ]);
         const findings = [
           ...hostFindings(resolveDataDir(config)),
           ...cgroupFindings(config.cgroup),
           ...sandboxFindings(),
+          ...networkFindings(config.network),
           ...(await runtimeFindings(config.sandbox.python)),
         ];
         const usable = findings.every(({ state, required }) => state !== 'missing' || !required);

@@ -67,7 +67,7 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--retries <n>', 'tries again after a failure of the platform', parseInteger)
     .option('-e, --env <name=value>', 'environment variable; may be repeated', collect)
     .option('--label <name=value>', 'free text for people; may be repeated', collect)
-    .option('--network <network>', 'none (loopback only) or host')
+    .option('--network <network>', 'none (loopback only), bridge (an address of its own) or host')
     .option('--tmp <size>', 'size of /tmp, counted against the memory', parseMemory)
     .option('--pids <n>', 'most processes and threads', parseInteger)
     .option('--devices <devices>', 'devices it can run on: cpu, gpu or cpu,gpu')

@@ -77,7 +77,10 @@ export const functionDefinitionSchema = z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
       .default({})
       .describe('Environment variables'),
-    network: z.enum(['none', 'host']).default('none').describe('none = loopback only'),
+    network: z
+      .enum(['none', 'host', 'bridge'])
+      .default('none')
+      .describe('none = loopback only; bridge = an address of its own that the host reaches; host = the host’s'),
     tmpMb: z
       .number()
       .int()

@@ -233,6 +233,42 @@ export const workerConfigSchema = z
         pool: z.number().int().min(0).max(1024).default(16).describe('Ready cgroups kept'),
       })
       .prefault({}),
+    network: z
+      .strictObject({
+        range: z
+          .string()
+          .regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/)
+          .default('10.187.0.0/16')
+          .describe(
+            'IPv4 range from which bridges get their subnets; parts that the machine uses already are left out',
+          ),
+        bridges: z.number().int().min(1).max(64).default(4).describe('Most bridges: a full one opens the next'),
+        portsPerBridge: z
+          .number()
+          .int()
+          .min(1)
+          .max(1023)
+          .default(1023)
+          .describe('Containers on one bridge; the kernel takes no more than 1,023'),
+        connected: z
+          .boolean()
+          .default(false)
+          .describe('Containers on the same bridge reach each other; else each reaches only the host'),
+        pool: z
+          .strictObject({
+            low: z
+              .number()
+              .int()
+              .min(0)
+              .max(16_384)
+              .default(4)
+              .describe('Fewer ready network namespaces: more are made'),
+            high: z.number().int().min(1).max(16_384).default(16).describe('So many are then ready'),
+            idleMs: ms.min(10).default(60_000).describe('Nothing taken for so long: `low` of them are kept'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
     log: z
       .strictObject({
         level: z

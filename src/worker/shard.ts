@@ -20,6 +20,7 @@ import {
   type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
+import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
@@ -83,7 +84,8 @@ export class Shard {
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    const backend = new ProcessBackend({ config, transport, lifecycle, log: moduleLog(log, 'process') });
+    const networks = new ContainerNetworks(config, moduleLog(log, 'network'));
+    const backend = new ProcessBackend({ config, transport, lifecycle, networks, log: moduleLog(log, 'process') });
     this.#backends.set(backend.name, backend);
     this.#driver = new ContainerDriver({
       backends: this.#backends,

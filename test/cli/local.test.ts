@@ -53,6 +53,8 @@ describe('doctor', () => {
       'cpu',
       'pids',
       'favordynmods',
+      'bridges',
+      'addresses',
     ]) {
       expect(names).toContain(name);
     }

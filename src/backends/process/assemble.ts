@@ -52,7 +52,7 @@ export async function assemble(
   socket: AgentsSocket,
   gone: (container: ProcessContainer) => void,
 ): Promise<Parts> {
-  const { config, lifecycle, log, transport, shard = 0 } = options;
+  const { config, lifecycle, log, transport, networks = null, shard = 0 } = options;
   const { sandbox } = config;
   const lock = await assertAlone(config.cgroup.parent, scope);
   try {
@@ -68,16 +68,25 @@ export async function assemble(
       keep: [],
       folders: [paths.staging, paths.oldAgents],
     });
+    // After the processes that an earlier run may have left in them.
+    await networks?.start();
     const { uidBase, uidCount } = sandbox;
     const userIds = process.getuid?.() === 0 ? new UserIds(uidBase + shard * uidCount, uidCount) : null;
     const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
-    const reaper = new Reaper(socket, layout, lifecycle, userIds, log, paths.oldAgents);
+    const reaper = new Reaper({ socket, layout, lifecycle, userIds, networks, log, oldAgents: paths.oldAgents });
     const defaults = { tmpMb: STEM_TMP_MB, files: sandbox.openFiles, processes: 0 };
-    const cells: CellPoolContext = { socket, cgroups, reaper, userIds, log, defaults };
+    const cells: CellPoolContext = { socket, cgroups, networks, reaper, userIds, log, defaults };
     const slot = { socket, log, cells, startLimitMs: SPAWNER_START_LIMIT_MS };
     const interpreters = [python.interpreter, node.interpreter].filter((found) => found !== null);
     const agents = agentsFolder(paths.dataDir);
-    const setting: SpawnerSetting = { config: sandbox, paths, cgroups: layout.parents, interpreters, agents };
+    const setting: SpawnerSetting = {
+      config: sandbox,
+      paths,
+      cgroups: layout.parents,
+      interpreters,
+      agents,
+      networks: networks?.folder ?? '',
+    };
     const launcher = new SpawnerSlot({
       ...slot,
       name: 'launcher',
@@ -143,6 +152,7 @@ export async function disassemble(parts: Parts, options: ProcessBackendOptions, 
   await parts.reaper.settled();
   await lifecycle.run('awaitProcesses', { pids: pids.filter((pid) => pid > 0), graceMs: 1500, limitMs: 5000 });
   await parts.cgroups.close();
+  await options.networks?.stop();
   socket.close();
   removeCgroupParents(parts.layout);
   const { paths } = parts;

@@ -44,8 +44,10 @@ export function assignCell(
   events: ChannelEvents,
 ): AgentChannel | null {
   const { definition } = fn;
+  const host = cell.network?.address ?? '127.0.0.1';
   setLimits(cell, fn, context);
   const env: Record<string, string> = { ...placed, ...definition.env };
+  if (cell.network !== null) env['ILUVATAR_ADDRESS'] = cell.network.address;
   const legacy = definition.server === 'framed' ? null : definition.server;
   let sockets: string | undefined;
   if (legacy === 'legacy-socket') {
@@ -53,7 +55,7 @@ export function assignCell(
     makeSocketFolder(cell, context.oldAgents);
   }
   if (legacy !== null) {
-    env['__IL_HOST'] = '127.0.0.1';
+    env['__IL_HOST'] = host;
     env['__IL_PORT'] = `${port}`;
     env['__IL_SOCKET'] = '/iluvatar/sockets/sock';
   }
@@ -87,7 +89,7 @@ export function assignCell(
       transport.drop(payload);
       return body;
     };
-    return new HttpChannel({ port, maxBodyBytes, takeBody }, events);
+    return new HttpChannel({ host, port, maxBodyBytes, takeBody }, events);
   }
   return null;
 }

@@ -11,6 +11,7 @@ import { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
+import type { Networks } from './networks.js';
 import { prepareFunction } from './prepare.js';
 import { cellShape } from './runtimes.js';
 import type { CellSource } from './spawner-slot.js';
@@ -24,6 +25,8 @@ export interface ProcessBackendOptions {
   readonly transport: Transport;
   readonly lifecycle: Lifecycle;
   readonly log: BackendLog;
+  /** Started and stopped with the backend; null = functions with network "bridge" are refused. */
+  readonly networks?: Networks | null;
   /** Which shard this is: what it owns carries the number. */
   readonly shard?: number;
 }
@@ -68,6 +71,11 @@ export class ProcessBackend implements Backend {
     progress: (line: string) => void,
   ): Promise<PreparedFunction> {
     const parts = this.#started();
+    if (definition.network === 'bridge') {
+      const { networks = null } = this.#options;
+      if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
+      await networks.open();
+    }
     const fn = await prepareFunction(
       {
         paths: parts.paths,
@@ -109,8 +117,9 @@ export class ProcessBackend implements Backend {
       return;
     }
     this.#shapes.delete(key);
-    // The base interpreter's plain cells stay: the next Python function is likely.
+    // The base interpreter's plain cells stay: the next Python function is likely. One that holds an address is not kept for that.
     if (shape.argv !== null) await parts.launcher.drop(shape);
+    else if (shape.network === 'bridge') for (const slot of [parts.base, ...parts.twins]) await slot?.drop(shape);
   }
 
   create(
@@ -152,6 +161,7 @@ export class ProcessBackend implements Backend {
       for (const off of slot.off) if (!notes.includes(off)) notes.push(off);
       if (slot.lastFailure !== null) notes.push(`the spawner "${slot.name}" is down: ${slot.lastFailure}`);
     }
+    notes.push(...(this.#options.networks?.notes() ?? []));
     const usable = slots.some((slot) => slot.lastFailure === null);
     return { name: this.name, healthy: usable, notes, counters };
   }
@@ -221,6 +231,7 @@ export class ProcessBackend implements Backend {
       strangersRefused: this.#socket.refused,
     };
     if (parts === null) return sum;
+    Object.assign(sum, this.#options.networks?.counters());
     for (const slot of slotsOf(parts)) {
       for (const [name, value] of Object.entries(slot.counters())) {
         const key = `cells${name[0]?.toUpperCase()}${name.slice(1)}`;

@@ -6,6 +6,7 @@ import { Cell, type CellObserver } from './cell.js';
 import type { Cgroup, CgroupPool } from './cgroup-pool.js';
 import { describeExit, readExit } from './exit.js';
 import type { BackendLog } from './log.js';
+import type { NetworkLease, Networks } from './networks.js';
 import type { Reaper } from './reaper.js';
 import type { Spawner } from './spawner.js';
 import type { UserIds } from './user-ids.js';
@@ -19,7 +20,7 @@ export interface CellShape {
   /** null = the spawner's own runtime (zygote); `["@assign"]` = executed once assigned. */
   readonly argv: readonly string[] | null;
   readonly env: Readonly<Record<string, string>>;
-  readonly network: 'none' | 'host';
+  readonly network: 'none' | 'host' | 'bridge';
   /** The agent says HELLO before ASSIGN: a stem cell is complete only then. */
   readonly agentFirst: boolean;
 }
@@ -27,6 +28,7 @@ export interface CellShape {
 export interface CellPoolContext {
   readonly socket: AgentsSocket;
   readonly cgroups: CgroupPool;
+  readonly networks: Networks | null;
   readonly reaper: Reaper;
   readonly userIds: UserIds | null;
   readonly log: BackendLog;
@@ -197,16 +199,34 @@ export class CellPool implements CellObserver {
   #start(): void {
     this.#preparing++;
     this.#context.cgroups.take((cgroup, failure) => {
+      if (cgroup !== null && this.shape.network === 'bridge') {
+        this.#connect(cgroup);
+        return;
+      }
       this.#preparing--;
       if (cgroup === null) this.#failed(transient(`no cgroup: ${failure}`));
-      else this.#spawn(cgroup);
+      else this.#spawn(cgroup, null);
     });
   }
 
-  #spawn(cgroup: Cgroup): void {
+  #connect(cgroup: Cgroup): void {
+    const { networks, reaper, socket } = this.#context;
+    if (networks === null) throw new Error('a function with network "bridge" was registered without networks');
+    networks.take((lease, failure) => {
+      this.#preparing--;
+      if (lease !== null) {
+        this.#spawn(cgroup, lease);
+        return;
+      }
+      void reaper.end(new Cell(cgroup, null, null, socket, this));
+      this.#failed(failure ?? transient('no network'));
+    });
+  }
+
+  #spawn(cgroup: Cgroup, lease: NetworkLease | null): void {
     const { socket, reaper, userIds, defaults } = this.#context;
     const userId = userIds?.take() ?? null;
-    const cell = new Cell(cgroup, userId, socket, this);
+    const cell = new Cell(cgroup, userId, lease, socket, this);
     if (this.#closed || (userIds !== null && userId === null)) {
       void reaper.end(cell);
       if (!this.#closed) this.#failed(transient('all container uids are in use (sandbox.uidCount)'));
@@ -221,6 +241,7 @@ export class CellPool implements CellObserver {
       token: cell.token,
       cgroup: cgroup.dirs.length === 0 ? '' : cgroup.name,
       network: this.shape.network,
+      ...(lease === null ? {} : { networkNamespace: lease.name }),
       uid: id,
       gid: userId ?? process.getgid?.() ?? 0,
       argv: this.shape.argv,

@@ -3,6 +3,7 @@ import type { ContainerFailure } from '../../core/ports.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cgroup } from './cgroup-pool.js';
+import type { NetworkLease } from './networks.js';
 
 /**
  * One sandboxed process tree from SPAWN to its end, first a *stem cell* waiting in a pool, then a function's container. It only knows its two
@@ -26,6 +27,8 @@ export class Cell {
   readonly cgroup: Cgroup;
   /** null = the worker's own (no root). */
   readonly userId: number | null;
+  /** null = the host's network, or none. */
+  readonly network: NetworkLease | null;
   /** Of the supervisor, in the worker's pid namespace; 0 = not known yet. */
   pid = 0;
   supervisor: Connection | null = null;
@@ -35,11 +38,18 @@ export class Cell {
   ended = false;
   observer: CellObserver;
 
-  constructor(cgroup: Cgroup, userId: number | null, socket: AgentsSocket, observer: CellObserver) {
+  constructor(
+    cgroup: Cgroup,
+    userId: number | null,
+    network: NetworkLease | null,
+    socket: AgentsSocket,
+    observer: CellObserver,
+  ) {
     this.name = cgroup.name;
     this.token = randomBytes(16).toString('hex');
     this.cgroup = cgroup;
     this.userId = userId;
+    this.network = network;
     this.observer = observer;
     const supervisor: ConnectionHandler = {
       frame: (_connection, frame) => this.observer.supervisorFrame(this, frame),

@@ -22,6 +22,8 @@ import type { CellSource } from './spawner-slot.js';
 /** How long the supervisor's word is waited for when the agent's connection has ended, and the other way round. */
 const LAST_WORD_MS = 1_000;
 const STDERR_TAIL = 4096;
+/** Of an HTTP agent with an address of its own. */
+const HTTP_PORT = 8080;
 
 type Phase = 'waiting' | 'loading' | 'ready' | 'ending' | 'ended';
 
@@ -81,6 +83,8 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     cell.observer = this;
     this.#phase = 'loading';
     if (this.fn.definition.server !== 'http') this.#assign(0);
+    // Alone at its address, any port is free.
+    else if (cell.network !== null) this.#assign(HTTP_PORT);
     else
       freePort().then(
         (port) => this.#assign(port),

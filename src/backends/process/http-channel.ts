@@ -8,6 +8,7 @@ import { type AgentChannel, type ChannelEvents, parseOldAnswer } from './channel
  * one per call.
  */
 export interface HttpChannelOptions {
+  readonly host: string;
   readonly port: number;
   readonly maxBodyBytes: number;
   /** Bytes of a payload token; the token is used up. */
@@ -41,7 +42,7 @@ export class HttpChannel implements AgentChannel {
         : Buffer.from(payload ?? '{}');
     const call = httpRequest(
       {
-        host: '127.0.0.1',
+        host: this.#options.host,
         port: this.#options.port,
         path: '/invoke',
         method: 'POST',
@@ -89,7 +90,7 @@ export class HttpChannel implements AgentChannel {
 
   #check(): void {
     const call = httpRequest(
-      { host: '127.0.0.1', port: this.#options.port, path: '/', agent: this.#agent },
+      { host: this.#options.host, port: this.#options.port, path: '/', agent: this.#agent },
       (response) => {
         response.resume();
         response.on('end', () => {

@@ -27,8 +27,11 @@ export async function prepareFunction(
   progress: (line: string) => void,
 ): Promise<ProcessFunction> {
   const { paths, layers } = context;
-  if (definition.server === 'http' && definition.network !== 'host') {
-    throw new IluvatarError('invalid', 'server "http" needs network "host": the worker reaches its port only there');
+  if (definition.server === 'http' && definition.network === 'none') {
+    throw new IluvatarError(
+      'invalid',
+      'server "http" needs network "bridge" or "host": the worker must reach its port',
+    );
   }
   if (definition.server !== 'framed' && definition.concurrency > 1 && definition.server !== 'http') {
     throw new IluvatarError('invalid', 'server "legacy-socket" answers one request at a time: concurrency must be 1');

@@ -4,6 +4,7 @@ import type { Cell } from './cell.js';
 import type { CgroupLayout } from './cgroups.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
+import type { Networks } from './networks.js';
 import type { UserIds } from './user-ids.js';
 
 /**
@@ -19,11 +20,22 @@ interface Ending {
 const GRACE_MS = 1_000;
 const LIMIT_MS = 10_000;
 
+export interface ReaperOptions {
+  readonly socket: AgentsSocket;
+  readonly layout: CgroupLayout;
+  readonly lifecycle: Lifecycle;
+  readonly userIds: UserIds | null;
+  readonly networks: Networks | null;
+  readonly log: BackendLog;
+  readonly oldAgents: string;
+}
+
 export class Reaper {
   readonly #socket: AgentsSocket;
   readonly #layout: CgroupLayout;
   readonly #lifecycle: Lifecycle;
   readonly #userIds: UserIds | null;
+  readonly #networks: Networks | null;
   readonly #log: BackendLog;
   readonly #oldAgents: string;
   /** Also of those that are gone: ending one twice would give its uid back twice. */
@@ -35,20 +47,14 @@ export class Reaper {
   stuck = 0;
   ended = 0;
 
-  constructor(
-    socket: AgentsSocket,
-    layout: CgroupLayout,
-    lifecycle: Lifecycle,
-    userIds: UserIds | null,
-    log: BackendLog,
-    oldAgents: string,
-  ) {
-    this.#socket = socket;
-    this.#layout = layout;
-    this.#lifecycle = lifecycle;
-    this.#userIds = userIds;
-    this.#log = log;
-    this.#oldAgents = oldAgents;
+  constructor(options: ReaperOptions) {
+    this.#socket = options.socket;
+    this.#layout = options.layout;
+    this.#lifecycle = options.lifecycle;
+    this.#userIds = options.userIds;
+    this.#networks = options.networks;
+    this.#log = options.log;
+    this.#oldAgents = options.oldAgents;
   }
 
   /** Resolves when nothing of it is left. Never rejects. Idempotent. */
@@ -84,6 +90,8 @@ export class Reaper {
     void this.#gone(batch).then((gone) => {
       for (const [index, { cell, done }] of batch.entries()) {
         this.ended++;
+        // Also of one that is stuck: without its link it reaches nobody.
+        if (cell.network !== null) this.#networks?.give(cell.network);
         if (gone[index] === true) {
           if (cell.userId !== null) this.#userIds?.give(cell.userId);
         } else {

@@ -51,16 +51,19 @@ export interface SpawnerSetting {
   readonly cgroups: readonly string[];
   readonly interpreters: readonly Interpreter[];
   readonly agents: string;
+  /** Folder of ready network namespaces; '' = none. */
+  readonly networks: string;
 }
 
 function spawnerConfig(name: string, setting: SpawnerSetting): Record<string, unknown> {
-  const { config, paths, cgroups, interpreters, agents } = setting;
+  const { config, paths, cgroups, interpreters, agents, networks } = setting;
   const bound = new Set([agents, ...config.readOnlyPaths, ...interpreters.flatMap((interpreter) => interpreter.paths)]);
   return {
     name,
     agents: paths.agentsSocket,
     store: paths.store,
     sockets: paths.oldAgents,
+    networks,
     cgroups: [...cgroups],
     paths: [...bound],
     userNamespace: 'auto',
