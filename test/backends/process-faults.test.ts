@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -98,14 +98,28 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'faults around t
     ).toBe(false);
   });
 
-  it('goes on after its interpreter dies: containers live, starts wait for the next one', async () => {
-    const made = await started();
+  it.each([
+    ['first', 0],
+    ['second', 1],
+  ])('goes on after its %s interpreter dies: containers live, starts wait for the next one', async (_which, index) => {
+    const made = await started({ sandbox: { baseZygotes: 2 } });
     const { config } = harness as Harness;
-    const zygote = processesWith(config.dataDir).find((pid) =>
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('zygote.py'),
-    );
-    process.kill(zygote as number, 'SIGKILL');
-    await until(() => counters()['spawnerRestarts'] === 1);
+    // Agents are forks too, with the same command line, but in pid namespaces of their own.
+    const isZygote = (pid: number): boolean => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return (
+          command.includes('zygote.py') && readlinkSync(`/proc/${pid}/ns/pid`) === readlinkSync('/proc/self/ns/pid')
+        );
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    };
+    const zygotes = (): number[] => processesWith(config.dataDir).filter(isZygote);
+    await until(() => zygotes().length >= 2);
+    process.kill(zygotes()[index] as number, 'SIGKILL');
+    // The second is a fork of the first, and ends with it.
+    await until(() => (counters()['spawnerRestarts'] as number) >= 1);
     expect((await made.invoke({})).errorClass).toBe(null);
     expect((await (await another()).invoke({})).errorClass).toBe(null);
     await until(() => (harness as Harness).backend.health().notes.length === 0);
