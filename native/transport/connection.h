@@ -9,12 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include "system/unique_fd.h"
 #include "transport/frame.h"
 #include "transport/legacy_queue.h"
 #include "transport/out_queue.h"
-#include "transport/unique_fd.h"
 
 namespace iluvatar::transport {
+
+using system::UniqueFd;
 
 struct TrafficCounters {
   uint64_t frames_in = 0;
@@ -89,7 +91,7 @@ class Connection {
   // Gives up the socket and what was not written.
   void Drop() {
     out_.Clear();
-    fd_.Reset();
+    fd_.reset();
   }
   bool has_output() const { return out_.pending() > 0; }
 

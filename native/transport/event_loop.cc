@@ -133,7 +133,7 @@ void EventLoop::CloseListenerHandle(Listener* listener) {
     loop->HandleGone();
   });
   RemoveBoundPath(listener->bound);
-  listener->fd.Reset();
+  listener->fd.reset();
 }
 
 void EventLoop::OnListenerReady(uv_poll_t* handle, int /*status*/, int /*events*/) {

@@ -262,7 +262,7 @@ void FuzzConnection(Random* random, Dialect dialect, const std::string& bytes) {
     }
     connection.Write();
   }
-  pair.right.Reset();
+  pair.right.reset();
   for (int turn = 0; turn < 1000 && result == ReadResult::kOpen; turn++) {
     result = connection.Read(scratch.data(), scratch.size(), collector);
   }

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <string>
 
-#include "transport/unique_fd.h"
+#include "system/unique_fd.h"
 
 namespace iluvatar::transport {
+
+using system::UniqueFd;
 
 // Failure of one system call; `error` 0 = success. `syscall` is a literal.
 struct Status {
