@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -380,28 +378,6 @@ describe('the rest', () => {
     const help = await cli(['invoke', '--help']);
     expect([help.code, help.stderr]).toEqual([0, '']);
     expect(help.stdout).toContain('Examples:');
-  });
-});
-
-describe('completion', () => {
-  it('completes commands, nested commands and options in bash', async () => {
-    const { stdout: script } = await cli(['completion', 'bash']);
-    const complete = async (...words: string[]): Promise<string[]> => {
-      const line = `${script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _iluvatar; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', line, 'bash', 'iluvatar', ...words]);
-      return stdout.split('\n').filter((word) => word !== '');
-    };
-    expect(await complete('pre')).toEqual(['prewarm']);
-    expect(await complete('config', 's')).toEqual(['show', 'schema']);
-    expect(await complete('config', 'show', '--js')).toEqual(['--json']);
-    expect(await complete('--socket', '/x', 'invoke', 'f', '--as')).toEqual(['--async']);
-  });
-
-  it('prints a script for zsh and refuses other shells', async () => {
-    const [zsh, fish] = await Promise.all([cli(['completion', 'zsh']), cli(['completion', 'fish'])]);
-    expect(zsh.stdout).toMatch(/^#compdef iluvatar\n/);
-    expect(zsh.stdout).toContain("'list:list the registered functions'");
-    expect(fish.code).toBe(2);
   });
 });
 
