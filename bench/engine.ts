@@ -5,7 +5,6 @@ import {
   Engine,
   type EvictionPolicy,
   type FunctionRecord,
-  type FunctionSpec,
   type Invocation,
   type InvocationSink,
   nullJournal,
@@ -16,6 +15,7 @@ import { LruEviction } from '../src/core/pool/eviction/lru.js';
 import { TtlEviction } from '../src/core/pool/eviction/ttl.js';
 import { FcfsQueue } from '../src/core/queue/fcfs.js';
 import { noGpus } from '../src/core/resources/gpu-options.js';
+import { functionSpec } from './lib/function-spec.js';
 import { atMost, type Bench, machine, median } from './lib/result.js';
 
 /**
@@ -32,20 +32,7 @@ interface Figures {
 
 const DONE: Outcome = { errorClass: null, message: null, details: null, payload: null, runUs: 10 };
 
-const SPEC: FunctionSpec = {
-  name: 'f',
-  version: '1',
-  memoryMb: 10,
-  cpus: 1,
-  concurrency: 1,
-  maxContainers: null,
-  queueLimit: null,
-  timeoutMs: 60_000,
-  keepAliveMs: null,
-  retries: 0,
-  devices: ['cpu'],
-  backends: ['none'],
-};
+const SPEC = functionSpec();
 
 class TrivialPort implements ContainerPort {
   container: Container | null = null;

@@ -4,6 +4,7 @@ import { createPolicy, type PolicyEntry } from '../src/core/policy.js';
 import type { QueuePolicy } from '../src/core/queue/queue-policy.js';
 import { seededRandom } from '../src/core/random.js';
 import { FunctionStats } from '../src/core/stats.js';
+import { functionSpec } from './lib/function-spec.js';
 import { atMost, type Bench, machine, median, type Target } from './lib/result.js';
 
 /**
@@ -48,20 +49,7 @@ function bareFunction(index: number, execUs: number): FunctionRecord {
   stats.interArrival.add(execUs * 3);
   return {
     key: `f${index}-1`,
-    spec: {
-      name: `f${index}`,
-      version: '1',
-      memoryMb: 10,
-      cpus: 1,
-      concurrency: 1,
-      maxContainers: null,
-      queueLimit: null,
-      timeoutMs: 60_000,
-      keepAliveMs: null,
-      retries: 0,
-      devices: ['cpu', 'gpu'],
-      backends: ['none'],
-    },
+    spec: functionSpec({ name: `f${index}`, devices: ['cpu', 'gpu'] }),
     index,
     stats,
     queued: 0,

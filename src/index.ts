@@ -19,6 +19,7 @@ export type {
 } from './config/api.js';
 export type { WorkerConfig, WorkerConfigInput } from './config/schema.js';
 export { type ErrorClass, type ErrorDetails, IluvatarError } from './core/errors.js';
+export type { DeviceTimings } from './core/timings.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
 export type { InvocationRow, RowSink, SecondRow } from './sim/output/sink.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';
@@ -26,5 +27,5 @@ export type { Distribution, SimulationSummary } from './sim/summary.js';
 export type { TimeModel } from './sim/time-model.js';
 export { ArrayTrace, type TraceFunctionInput } from './sim/trace/array-trace.js';
 export { openTrace, type TraceOptions } from './sim/trace/open-trace.js';
-export type { ArrivalBatch, DeviceTimings, TraceFunction, TraceSource } from './sim/trace/trace-source.js';
+export type { ArrivalBatch, TraceFunction, TraceSource } from './sim/trace/trace-source.js';
 export { Worker } from './worker/worker.js';

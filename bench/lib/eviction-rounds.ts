@@ -6,6 +6,7 @@ import type { EvictionPolicy } from '../../src/core/pool/eviction/eviction-polic
 import { evictionPolicies } from '../../src/core/pool/eviction/policies.js';
 import { type Random, seededRandom } from '../../src/core/random.js';
 import { FunctionStats } from '../../src/core/stats.js';
+import { functionSpec } from './function-spec.js';
 import { median } from './result.js';
 
 /**
@@ -171,20 +172,7 @@ function functionRecord(index: number, random: Random): FunctionRecord {
   stats.ended('cpu', 'warm', runUs, runUs, runUs);
   return {
     key: `f${index}@1`,
-    spec: {
-      name: `f${index}`,
-      version: '1',
-      memoryMb: 64 + Math.floor(random() * 1000),
-      cpus: 1,
-      concurrency: 1,
-      maxContainers: null,
-      queueLimit: null,
-      timeoutMs: 60_000,
-      keepAliveMs: null,
-      retries: 0,
-      devices: ['cpu'],
-      backends: ['none'],
-    },
+    spec: functionSpec({ name: `f${index}`, memoryMb: 64 + Math.floor(random() * 1000) }),
     index,
     stats,
     queued: 0,

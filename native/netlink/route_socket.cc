@@ -137,30 +137,24 @@ Status RouteSocket::Dump(const Message& request, const std::function<void(const 
 
 Status RouteSocket::DumpOnce(const Message& request, const std::function<void(const nlmsghdr&, std::string_view)>& each,
                              bool* interrupted) {
-  const uint32_t sequence = ++sequence_;
-  if (Status status = Send(request.Finish(sequence)); !status.ok()) return status;
-  Status outcome;
-  for (bool done = false; !done;) {
-    std::string_view datagram;
-    if (Status status = Receive(&datagram); !status.ok()) return status;
-    const bool whole = EachMessage(datagram, [&](const nlmsghdr& header, std::string_view body) {
-      if (header.nlmsg_seq != sequence) return;
-      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) *interrupted = true;
-      if (header.nlmsg_type == NLMSG_DONE) {
-        done = true;
-      } else if (header.nlmsg_type == NLMSG_ERROR) {
-        done = true;
-        outcome = ErrorOf(request, body, header.nlmsg_flags);
-      } else {
-        each(header, body);
-      }
-    });
-    if (!whole) return {EBADMSG, "recv", "netlink"};
-  }
-  return outcome;
+  return Exchange(request, [&](const nlmsghdr& header, std::string_view body) {
+    if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) *interrupted = true;
+    if (header.nlmsg_type == NLMSG_DONE) return true;
+    each(header, body);
+    return false;
+  });
 }
 
 Status RouteSocket::Ask(const Message& request, const std::function<void(const nlmsghdr&, std::string_view)>& answer) {
+  // With NLM_F_ACK the acknowledgement comes last, and a failure has nothing else.
+  return Exchange(request, [&](const nlmsghdr& header, std::string_view body) {
+    answer(header, body);
+    return false;
+  });
+}
+
+Status RouteSocket::Exchange(const Message& request,
+                             const std::function<bool(const nlmsghdr&, std::string_view)>& each) {
   const uint32_t sequence = ++sequence_;
   if (Status status = Send(request.Finish(sequence)); !status.ok()) return status;
   Status outcome;
@@ -169,12 +163,11 @@ Status RouteSocket::Ask(const Message& request, const std::function<void(const n
     if (Status status = Receive(&datagram); !status.ok()) return status;
     const bool whole = EachMessage(datagram, [&](const nlmsghdr& header, std::string_view body) {
       if (header.nlmsg_seq != sequence) return;
-      // With NLM_F_ACK the acknowledgement comes last, and a failure has nothing else.
       if (header.nlmsg_type == NLMSG_ERROR) {
         done = true;
         outcome = ErrorOf(request, body, header.nlmsg_flags);
-      } else {
-        answer(header, body);
+      } else if (each(header, body)) {
+        done = true;
       }
     });
     if (!whole) return {EBADMSG, "recv", "netlink"};

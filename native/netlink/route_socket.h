@@ -40,6 +40,8 @@ class RouteSocket {
   Status ExchangeSome(const Message* requests, size_t count, std::vector<Status>* outcomes);
   Status DumpOnce(const Message& request, const std::function<void(const nlmsghdr&, std::string_view)>& each,
                   bool* interrupted);
+  // One request and its answers. `each` gets what is no error and returns true for the last.
+  Status Exchange(const Message& request, const std::function<bool(const nlmsghdr&, std::string_view)>& each);
 
   system::UniqueFd fd_;
   uint32_t sequence_ = 0;

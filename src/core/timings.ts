@@ -1,13 +1,15 @@
 import type { Device } from './function.js';
 import type { DeviceStats, FunctionStats } from './stats.js';
 
-/** Times of a function on one kind of device, measured before it was registered; µs. Missing lists are empty. */
+/** Times of a function on one kind of device, measured before it was registered; µs. Lists may be empty and of different lengths. */
 export interface DeviceTimings {
-  /** Time inside the function on a container that was made for it, and on one that had run before. */
+  /** Inside the function, on a container that was made for it. */
   readonly coldRunUs: readonly number[];
+  /** Inside the function, on a container that had run before. */
   readonly warmRunUs: readonly number[];
-  /** From enqueueing to the answer, as the worker saw it; the container's creation included when cold. */
+  /** From enqueueing to the answer, as the worker saw it, the container's creation included; of the same invocations as `coldRunUs`, in the same order. */
   readonly coldTotalUs: readonly number[];
+  /** The same, warm. */
   readonly warmTotalUs: readonly number[];
 }
 

@@ -1,5 +1,5 @@
-import { type ContainerState, type Device, IluvatarError, seededRandom } from '../core/index.js';
-import type { DeviceTimings, TraceFunction } from './trace/trace-source.js';
+import { type ContainerState, type Device, type DeviceTimings, IluvatarError, seededRandom } from '../core/index.js';
+import type { TraceFunction } from './trace/trace-source.js';
 
 /**
  * How long things take. A duration is drawn from the number of the container or of the attempt, never from the order of the events: two policies

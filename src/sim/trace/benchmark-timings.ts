@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { type Device, IluvatarError } from '../../core/index.js';
-import type { DeviceTimings } from './trace-source.js';
+import { type Device, type DeviceTimings, type FunctionTimings, IluvatarError } from '../../core/index.js';
 
 /** What functions were measured to take: the result file of a benchmark run, `worker_function_benchmarks.json`. Names of functions → devices → durations. */
-export type BenchmarkTimings = ReadonlyMap<string, Readonly<Partial<Record<Device, DeviceTimings>>>>;
+export type BenchmarkTimings = ReadonlyMap<string, FunctionTimings>;
 
 const DEVICES: Readonly<Record<string, Device>> = { cpu: 'cpu', gpu: 'gpu' };
 

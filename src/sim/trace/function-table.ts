@@ -1,7 +1,7 @@
-import { type Device, IluvatarError, isFunctionName } from '../../core/index.js';
+import { type Device, type FunctionTimings, IluvatarError, isFunctionName } from '../../core/index.js';
 import { type BenchmarkTimings, mean } from './benchmark-timings.js';
 import { type CsvRecords, readCsv } from './csv-records.js';
-import type { DeviceTimings, TraceFunction } from './trace-source.js';
+import type { TraceFunction } from './trace-source.js';
 
 /** The functions of a trace: a CSV with `func_name` and `mem_mb`, and whatever else is known of them. */
 
@@ -114,7 +114,7 @@ function devicesOf(text: string, records: CsvRecords, at: number): Device[] {
 }
 
 interface Measured {
-  readonly timings: Readonly<Partial<Record<Device, DeviceTimings>>>;
+  readonly timings: FunctionTimings;
   /** No benchmark has its name: this one takes about as long. */
   readonly byDuration: boolean;
 }

@@ -1,18 +1,6 @@
-import type { Device } from '../../core/index.js';
+import type { Device, FunctionTimings } from '../../core/index.js';
 
 /** What a simulation reads: the functions, all at once, and the arrivals, as a stream, so that a trace larger than memory runs. */
-
-/** Durations measured before, of one function on one kind of device; µs. Lists may be empty and of different lengths. */
-export interface DeviceTimings {
-  /** Inside the function, on a container that had run before. */
-  readonly warmRunUs: readonly number[];
-  /** Inside the function, on a container made for it. */
-  readonly coldRunUs: readonly number[];
-  /** The whole invocation on the worker, warm. */
-  readonly warmTotalUs: readonly number[];
-  /** The whole invocation on the worker, the container's creation included; of the same invocations as `coldRunUs`, in the same order. */
-  readonly coldTotalUs: readonly number[];
-}
 
 export interface TraceFunction {
   readonly name: string;
@@ -31,7 +19,7 @@ export interface TraceFunction {
   readonly gpuWarmUs: number | null;
   readonly gpuColdUs: number | null;
   /** What it was registered with; null = nothing. */
-  readonly timings: Readonly<Partial<Record<Device, DeviceTimings>>> | null;
+  readonly timings: FunctionTimings | null;
 }
 
 /** Arrivals in the order of their times. The arrays may be longer than `count`, and belong to the source: they are overwritten by the next batch. */

@@ -1,7 +1,7 @@
 import type { WorkerConfigInput } from '../../config/schema.js';
+import type { DeviceTimings } from '../../core/index.js';
 import { type SimulationOptions, simulate } from '../simulate.js';
 import { MeasuredTimes } from '../time-model.js';
-import type { DeviceTimings } from '../trace/trace-source.js';
 import { type Workload, workloadTrace } from './workload.js';
 
 /** Puts what a live worker did beside what the simulation says it does. */
