@@ -1,7 +1,7 @@
 import { errorCode } from '../../core/errors.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
-import type { BackendLog } from './log.js';
+import type { BackendLog } from '../log.js';
 
 /**
  * The socket on which spawners, supervisors and agents call the worker. A connection becomes somebody by its HELLO: a spawner by a name that

@@ -4,14 +4,14 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { type CgroupLimits, native } from '../../native.js';
 import { FrameType } from '../../transport/frames.js';
 import type { Transport } from '../../transport/transport.js';
+import type { AgentChannel, ChannelEvents } from '../agent/channel.js';
+import { HttpChannel } from '../agent/http-channel.js';
+import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
+import { type CgroupLayout, writeCpuShares } from '../cgroups/layout.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
-import { type CgroupLayout, writeCpuShares } from './cgroups.js';
-import type { AgentChannel, ChannelEvents } from './channel.js';
 import type { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
-import { HttpChannel } from './http-channel.js';
-import { LegacySocketChannel } from './legacy-socket-channel.js';
 import type { Reaper } from './reaper.js';
 
 /** Turns a stem cell into a function's container: limits first, then ASSIGN, then the way to speak to it. */

@@ -1,11 +1,11 @@
 import type { ContainerFailure } from '../../core/ports.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Frame } from '../../transport/transport.js';
+import { describeExit, readExit } from '../agent/exit.js';
+import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
 import { Cell, type CellObserver } from './cell.js';
 import type { Cgroup, CgroupPool } from './cgroup-pool.js';
-import { describeExit, readExit } from './exit.js';
-import type { BackendLog } from './log.js';
 import type { NetworkLease, Networks } from './networks.js';
 import type { Reaper } from './reaper.js';
 import type { Spawner } from './spawner.js';

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { FunctionDefinition } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
+import type { Lifecycle } from '../lifecycle.js';
 import type { LayerInstaller } from './dependencies.js';
 import type { ProcessFunction } from './function.js';
 import { usedModules } from './imports.js';
 import type { FoundInterpreter } from './interpreter.js';
-import type { Lifecycle } from './lifecycle.js';
 import type { BackendPaths } from './paths.js';
 import { assignedArgv } from './runtimes.js';
 

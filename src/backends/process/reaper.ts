@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import type { CgroupLayout } from '../cgroups/layout.js';
+import type { Lifecycle } from '../lifecycle.js';
+import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
-import type { CgroupLayout } from './cgroups.js';
-import type { Lifecycle } from './lifecycle.js';
-import type { BackendLog } from './log.js';
 import type { Networks } from './networks.js';
 import type { UserIds } from './user-ids.js';
 

@@ -1,7 +1,7 @@
 import type { ContainerFailure } from '../../core/ports.js';
+import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
 import { CellPool, type CellPoolContext, type CellShape, type CellWaiter, transient } from './cell-pool.js';
-import type { BackendLog } from './log.js';
 import { Spawner } from './spawner.js';
 
 /**

@@ -3,8 +3,8 @@ import { errorClassOf } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
+import type { BackendLog } from '../log.js';
 import type { AgentsSocket, Hello } from './agents-socket.js';
-import type { BackendLog } from './log.js';
 
 /**
  * One spawner as the worker sees it: the launcher or a zygote, from its start to its end. It answers SPAWN and ZYGOTE requests in any order. When

@@ -1,6 +1,6 @@
+import type { Lifecycle } from '../lifecycle.js';
+import type { BackendLog } from '../log.js';
 import type { CellShape } from './cell-pool.js';
-import type { Lifecycle } from './lifecycle.js';
-import type { BackendLog } from './log.js';
 import type { Spawner } from './spawner.js';
 import { type CellSource, SpawnerSlot, type SpawnerSlotOptions } from './spawner-slot.js';
 import { SpreadSource } from './spread-source.js';

@@ -1,4 +1,4 @@
-import type { lifecycleTasks } from './tasks.js';
+import type { lifecycleTasks } from './process/tasks.js';
 
 /**
  * Work of the backend that blocks (cgroups, hashing and copying source) and so must not run on a shard. Implemented by the life-cycle
