@@ -1,7 +1,7 @@
 /**
  * Dependencies point down only:
- * cli -> worker | controller | load | sim -> server | client | backends | images | net | store | telemetry -> transport -> core.
- * config and native.ts are leaves. Each rule below says what breaks when it is broken.
+ * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> images | transport -> core.
+ * config, rpc and native.ts are leaves. Each rule below says what breaks when it is broken.
  */
 const top = '^src/(cli)/';
 const nodes = '^src/(worker|controller|load|sim)/';
@@ -29,6 +29,13 @@ module.exports = {
       comment: 'Everything reads the configuration; if it read anything but the error classes there would be no order to start in.',
       from: { path: '^src/config/' },
       to: { path: '^src/', pathNot: ['^src/config/', '^src/core/errors\\.ts$'] },
+    },
+    {
+      name: 'rpc-is-a-leaf',
+      severity: 'error',
+      comment: 'Messages and clients made from the protocol buffers; whoever speaks a protocol imports them.',
+      from: { path: '^src/rpc/' },
+      to: { path: '^src/', pathNot: '^src/rpc/' },
     },
     {
       name: 'native-is-a-leaf',
@@ -60,9 +67,9 @@ module.exports = {
     {
       name: 'parts-keep-apart',
       severity: 'error',
-      comment: 'An edge that knows a backend decides something that is the engine\'s to decide. Telemetry is for everybody.',
+      comment: 'An edge that knows a backend decides something that is the engine\'s to decide. Telemetry and images are for everybody.',
       from: { path: '^src/(server|client|backends|images|net|store)/' },
-      to: { path: '^src/(server|client|backends|images|net|store)/', pathNot: '^src/$1/' },
+      to: { path: '^src/(server|client|backends|images|net|store)/', pathNot: ['^src/$1/', '^src/images/'] },
     },
     {
       name: 'nodes-do-not-look-up',

@@ -22,7 +22,10 @@ export async function setup({ tests = false, only = null } = {}) {
   try {
     await nodeModules();
     if (only === null || only === 'addon') await addon();
-    if (only === null || only === 'typescript') await typescript();
+    if (only === null || only === 'typescript') {
+      await protocols();
+      await typescript();
+    }
     if (tests) await installPackages('tests', { required: false });
   } finally {
     release();
@@ -107,6 +110,20 @@ function nodeHeaders() {
     if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return { npm_config_nodedir: prefix };
   }
   return {};
+}
+
+/** TypeScript for the protocol buffers in src/rpc: types and codecs, not kept in the repository. */
+async function protocols() {
+  const folder = join(root, 'src', 'rpc');
+  const sources = filesBelow(folder, ['.proto', '.yaml']);
+  const key = hash(contents([...sources, join(root, 'package-lock.json')]));
+  if (existsSync(join(folder, 'gen')) && readStamp('protocols') === key) return;
+  rmSync(join(folder, 'gen'), { recursive: true, force: true });
+  const path = `${join(root, 'node_modules', '.bin')}:${process.env.PATH}`;
+  await step('protocol buffers', () =>
+    run(tool('buf'), ['generate', '--template', 'buf.gen.yaml'], { cwd: folder, env: { PATH: path } }),
+  );
+  writeStamp('protocols', key);
 }
 
 async function typescript() {
