@@ -24,7 +24,38 @@ export const functionDefinitionSchema = z
     source: z
       .string()
       .min(1)
-      .describe('Absolute path of a file or folder on the worker host (uploads are unpacked there first)'),
+      .nullable()
+      .default(null)
+      .describe(
+        'Absolute path of a file or folder on the worker host (uploads are unpacked there first); this or `image` is given',
+      ),
+    image: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe(
+        'A whole image instead of source: a reference, or the absolute path of an OCI or Docker archive, an OCI layout or a root file system',
+      ),
+    base: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe(
+        'What source is built upon for containerd and Docker: `host` (this machine’s system, read-only), or what `image` may be; null = images.base of the worker',
+      ),
+    command: z
+      .array(z.string())
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('What an image is started with; null = its own entry point and command'),
+    readOnlyRoot: z
+      .boolean()
+      .nullable()
+      .default(null)
+      .describe('Whether the root file system of an image is read-only; null = yes for source, no for `image`'),
     entry: z
       .string()
       .nullable()
@@ -91,7 +122,12 @@ export const functionDefinitionSchema = z
     pids: z.number().int().min(4).max(65_536).default(256).describe('Most processes and threads'),
     server: z.enum(SERVERS).default('framed').describe('How the container is spoken to'),
     zygote: z.boolean().default(true).describe('Start from a warm interpreter where the runtime has one'),
-    backends: z.array(z.string()).min(1).default(['process']).describe('Accepted backends in order of preference'),
+    backends: z
+      .array(z.string())
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('Accepted backends in order of preference; null = backends.default of the worker'),
     devices: z
       .array(z.enum(['cpu', 'gpu']))
       .min(1)

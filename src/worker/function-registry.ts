@@ -88,9 +88,10 @@ export class FunctionRegistry {
     replace: boolean,
     progress: (line: string) => void,
   ): Promise<RegisteredFunction> {
-    this.#check(definition);
+    const backends = definition.backends ?? this.#options.config.backends.default;
+    this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
-    const spec = toSpec(definition);
+    const spec = toSpec(definition, backends);
     const prepared = await this.#prepare(definition, spec, progress);
     const old = this.#functions.get(key);
     if (old !== undefined) {
@@ -108,15 +109,15 @@ export class FunctionRegistry {
     const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
     this.#functions.set(key, registration);
     // As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not.
-    const first = prepared.get(definition.backends[0] as string) as PreparedFunction;
+    const [first] = [...prepared.values()] as [PreparedFunction];
     this.#options.registered(first.definition);
     return describe(registration);
   }
 
-  #check(definition: FunctionDefinition): void {
+  #check(definition: FunctionDefinition, backends: readonly string[]): void {
     const { limits } = this.#options.config;
-    const { memoryMb, cpus, source } = definition;
-    if (!isAbsolute(source)) throw new IluvatarError('invalid', `source must be an absolute path, not "${source}"`);
+    const { memoryMb, cpus } = definition;
+    checkSource(definition);
     if (memoryMb < limits.memoryMinMb || memoryMb > limits.memoryMaxMb) {
       throw new IluvatarError(
         'invalid',
@@ -125,7 +126,7 @@ export class FunctionRegistry {
     }
     if (cpus > limits.cpusMax)
       throw new IluvatarError('invalid', `cpus ${cpus} is above ${limits.cpusMax} (limits.cpusMax)`);
-    for (const backend of definition.backends) {
+    for (const backend of backends) {
       if (!this.#options.backends.has(backend)) {
         const known = [...this.#options.backends.keys()].join(', ');
         throw new IluvatarError('invalid', `backend "${backend}" is not on this worker; it has: ${known}`);
@@ -139,7 +140,7 @@ export class FunctionRegistry {
     progress: (line: string) => void,
   ): Promise<Map<string, PreparedFunction>> {
     const prepared = new Map<string, PreparedFunction>();
-    for (const name of definition.backends) {
+    for (const name of spec.backends) {
       const backend = this.#options.backends.get(name) as Backend;
       prepared.set(name, await backend.prepare(definition, spec, progress));
     }
@@ -170,7 +171,20 @@ function notRegistered(name: string, version: string): IluvatarError {
   return new IluvatarError('not_found', `no function ${functionKey(name, version)} is registered on this worker`);
 }
 
-function toSpec(d: FunctionDefinition): FunctionSpec {
+/** A function is source, or an image, and what only one of them has goes with it alone. */
+function checkSource({ source, image, base, command }: FunctionDefinition): void {
+  const invalid = (message: string): never => {
+    throw new IluvatarError('invalid', message);
+  };
+  if (source === null && image === null) invalid('a function needs source or image');
+  if (source !== null && image !== null)
+    invalid('a function has source or image, not both: `base` is what source is built upon');
+  if (source !== null && !isAbsolute(source)) invalid(`source must be an absolute path, not "${source}"`);
+  if (image !== null && base !== null) invalid('`base` belongs to source: an image is complete');
+  if (source !== null && command !== null) invalid('`command` belongs to image: source is started by its runtime');
+}
+
+function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpec {
   const {
     name,
     version,
@@ -183,7 +197,6 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     keepAliveMs,
     retries,
     devices,
-    backends,
     gpuMemoryMb,
   } = d;
   return {
@@ -213,8 +226,8 @@ function sameDefinition(a: FunctionDefinition, b: FunctionDefinition): boolean {
 }
 
 function describe({ definition, record, prepared, handle }: Registration): RegisteredFunction {
-  const { name, version, memoryMb, cpus, timeoutMs, backends } = definition;
-  const first = prepared.get(backends[0] as string) as PreparedFunction;
+  const { name, version, memoryMb, cpus, timeoutMs } = definition;
+  const [first] = [...prepared.values()] as [PreparedFunction];
   const { runtime } = first;
   const { queued, running, containers } = record;
   return {
@@ -226,7 +239,7 @@ function describe({ definition, record, prepared, handle }: Registration): Regis
     memoryMb,
     cpus,
     timeoutMs,
-    backends: [...backends],
+    backends: [...prepared.keys()],
     queued,
     running,
     containers,

@@ -76,8 +76,9 @@ export class Worker implements AsyncDisposable {
 
   /** Registers a function straight from source. A relative `source` is taken from the current folder. Same content twice is fine. */
   async register(definition: FunctionDefinitionInput, options: RegisterOptions = {}): Promise<RegisteredFunction> {
+    const { source } = definition;
     const params = {
-      definition: { ...definition, source: resolve(definition.source) },
+      definition: typeof source === 'string' ? { ...definition, source: resolve(source) } : definition,
       replace: options.replace ?? false,
       ...(options.tid === undefined ? {} : { tid: options.tid }),
     };

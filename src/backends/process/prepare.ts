@@ -36,6 +36,9 @@ export async function prepareFunction(
   if (definition.server !== 'framed' && definition.concurrency > 1 && definition.server !== 'http') {
     throw new IluvatarError('invalid', 'server "legacy-socket" answers one request at a time: concurrency must be 1');
   }
+  if (definition.source === null) {
+    throw new IluvatarError('invalid', 'the backend "process" runs source: an image needs containerd or Docker');
+  }
   const source = await context.lifecycle.run('importSource', {
     source: definition.source,
     code: paths.code,

@@ -66,7 +66,7 @@ export async function startProcessBackend(
 
 export function specOf(definition: FunctionDefinitionInput): FunctionSpec {
   const full = functionDefinitionSchema.parse(definition);
-  return { ...full, cpus: full.cpus };
+  return { ...full, backends: full.backends ?? ['process'] };
 }
 
 /** Registers. */
