@@ -1,0 +1,79 @@
+import type { ImageConfig } from '../../images/documents.js';
+import type { BuiltImage } from '../../images/image.js';
+import type { NetworkLease } from '../process/networks.js';
+import type { OciFunction } from './function.js';
+
+/**
+ * A container engine as the worker uses it: containerd, Docker. It knows images and containers by name and does what it is told; when and how many is decided
+ * elsewhere. Not promised: that calls for one container may overlap (they do not), that an exit is told before a call that
+ * failed because of it, or that anything is quick.
+ */
+export interface OciEngine<Image = unknown> {
+  /** `containerd`, `docker`. */
+  readonly name: string;
+  /** Goes on trying in the background when the daemon is away. */
+  start(events: EngineEvents): Promise<void>;
+  /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
+  importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
+  /** An image that the engine has under this reference; null = it has none. */
+  findImage(reference: string): Promise<{ image: Image; config: ImageConfig; digest: string } | null>;
+  /** No function uses it any more. */
+  releaseImage(image: Image): Promise<void>;
+  /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
+  create(plan: ContainerPlan<Image>): Promise<void>;
+  /** Resolves with the pid of its first process, in the worker's pid namespace. */
+  run(plan: ContainerPlan<Image>): Promise<number>;
+  /** Ends what runs and removes all of it. Idempotent; also for what was never made. Rejects only when something is left. */
+  remove(name: string): Promise<void>;
+  /** Names of the containers that carry this worker's mark, whether it remembers them or not. */
+  list(): Promise<string[]>;
+  health(): EngineHealth;
+  /** The daemon is left as it was found. */
+  stop(): Promise<void>;
+}
+
+export interface EngineEvents {
+  /** Its first process has ended. */
+  exited(name: string, exit: EngineExit): void;
+  output(name: string, stream: 'stdout' | 'stderr', chunk: Buffer): void;
+}
+
+export interface EngineExit {
+  readonly code: number;
+  /** 0 = it exited by itself. */
+  readonly signal: number;
+  /** The engine saw the kernel's out-of-memory killer at work in it. */
+  readonly outOfMemory: boolean;
+}
+
+export interface EngineHealth {
+  readonly healthy: boolean;
+  /** Sentences for people. */
+  readonly notes: readonly string[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** An image with the name under which people will find it in the engine. */
+export interface NamedImage {
+  /** `docker.io/library/debian:12`, `iluvatar.local/hello:1` */
+  readonly reference: string;
+  readonly image: BuiltImage;
+  readonly config: ImageConfig;
+}
+
+/** Everything that decides how one container is made. */
+export interface ContainerPlan<Image = unknown> {
+  /** Unique on this machine: `<worker scope>-<container>`. */
+  readonly name: string;
+  readonly fn: OciFunction<Image>;
+  /** Whole; nothing of the worker's own. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Of its cgroup in every hierarchy, below the mount: `/iluvatar/worker.containerd/c7`. '' = no cgroups. */
+  readonly cgroupPath: string;
+  /** Absolute folders of it, made and limited already. */
+  readonly cgroupDirs: readonly string[];
+  /** Host folder that it sees, writable, at /iluvatar/sockets. */
+  readonly sockets: string;
+  /** null = none of its own: the host's (`network: host`), or loopback alone. */
+  readonly network: NetworkLease | null;
+}
