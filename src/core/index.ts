@@ -3,6 +3,7 @@ export type { Clock } from './clock.js';
 export { configureEngine, type EngineOwner, type EngineSettings, type PolicyChoice } from './configure.js';
 export type { DeviceLoads, DispatchChoice, DispatchPolicy } from './dispatch/dispatch-policy.js';
 export {
+  type BackendStatus,
   Engine,
   type EngineOptions,
   type EngineStatus,

@@ -1,3 +1,5 @@
+import { CreationAttempts, messageAfter } from '../creation/creation-attempts.js';
+import type { CreationPolicy, Verdict } from '../creation/creation-policy.js';
 import type { ErrorClass, ErrorDetails } from '../errors.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
@@ -19,6 +21,7 @@ export class Termination {
   readonly #settlement: Settlement;
   readonly #prewarmer: Prewarmer;
   readonly #pool: ContainerPool;
+  readonly #creation: CreationPolicy;
   readonly #counters: Counters;
 
   constructor(
@@ -26,12 +29,14 @@ export class Termination {
     settlement: Settlement,
     prewarmer: Prewarmer,
     pool: ContainerPool,
+    creation: CreationPolicy,
     counters: Counters,
   ) {
     this.#supply = supply;
     this.#settlement = settlement;
     this.#prewarmer = prewarmer;
     this.#pool = pool;
+    this.#creation = creation;
     this.#counters = counters;
   }
 
@@ -62,26 +67,49 @@ export class Termination {
     container.doomed ??= reason;
   }
 
-  /** A container that was being created is gone or going. The failure is that of the invocation it was created for, if any; others get another one. */
-  creationLost(container: ContainerEntry, failure: ContainerFailure, now: number): void {
-    const { pending, prewarm, lane } = container;
-    const { scheduler } = lane;
+  /**
+   * A container that was being created is gone or going. It is tried again for those it was for: at once on another backend, or after a back-off, in which they hold nothing and
+   * wait in the queue; or they are told. Others that counted on it get another one.
+   */
+  creationFailed(container: ContainerEntry, failure: ContainerFailure, now: number): void {
+    const { pending, prewarm, lane, backend } = container;
+    const { scheduler, fn } = lane;
+    const creation = this.#creation;
+    creation.failed(container, failure);
     container.prewarm = null;
     container.pending = null;
-    let failed: InvocationEntry | null = null;
+    if (pending !== null) pending.attemptsFailed ??= new CreationAttempts();
+    const attempts = pending?.attemptsFailed ?? null;
+    const verdict = attempts === null ? null : creation.judge(fn, attempts, backend, failure);
+    const prewarmVerdict = prewarm === null ? null : creation.judge(fn, prewarm.attempts, backend, failure);
+    const verdicts = [verdict, prewarmVerdict];
+    for (const one of verdicts) this.#count(one);
+    // Nobody's, or given up: whoever comes next would fail on the same backend.
+    const others = failure.transient && !verdicts.includes('elsewhere') && creation.choose(fn, null) === backend;
+    if (others || verdicts.includes('later')) creation.backOff.close(lane, now);
     if (pending !== null) {
       scheduler.rejoin(pending);
-      if (mayRetry(pending, failure)) {
-        pending.attempts++;
-        this.#counters.retries++;
-      } else {
-        failed = pending;
-        scheduler.leaveStarting(pending);
-      }
+      if (verdict !== 'elsewhere') scheduler.leaveStarting(pending);
+      if (verdict === 'later') scheduler.resubmit(pending);
+      else if (verdict === 'elsewhere') pending.attempts++;
     }
     scheduler.recover(lane);
-    if (failed !== null) this.#settlement.fail(failed, failure.errorClass, failure.message, failure.details, now);
-    if (prewarm !== null) this.#prewarmer.ended(prewarm, failure);
+    if (pending !== null && attempts !== null && verdict === 'never') {
+      this.#settlement.fail(pending, failure.errorClass, messageAfter(attempts.causes), failure.details, now);
+    }
+    if (prewarm === null) return;
+    if (prewarmVerdict !== 'never') this.#prewarmer.again(prewarm, failure);
+    else this.#prewarmer.ended(prewarm, { ...failure, message: messageAfter(prewarm.attempts.causes) });
+  }
+
+  /** As `creationFailed`, but its device is gone, which is no fault of its backend's: it counts as no attempt. */
+  creationLost(container: ContainerEntry, failure: ContainerFailure): void {
+    const { pending, prewarm, lane } = container;
+    container.prewarm = null;
+    container.pending = null;
+    if (pending !== null) lane.scheduler.rejoin(pending);
+    lane.scheduler.recover(lane);
+    if (prewarm !== null) this.#prewarmer.again(prewarm, failure);
   }
 
   /** A ready container is lost with everything it runs. */
@@ -89,8 +117,11 @@ export class Termination {
     const runs = this.#takeRuns(container);
     const failed: InvocationEntry[] = [];
     for (const invocation of runs) {
+      // Its container was made in the end; another one begins anew.
+      invocation.attemptsFailed = null;
       if (!invocation.overdue && mayRetry(invocation, failure)) {
         this.#counters.retries++;
+        invocation.retried++;
         invocation.lane.scheduler.resubmit(invocation);
       } else failed.push(invocation);
     }
@@ -120,6 +151,7 @@ export class Termination {
       if (container.fn === fn) this.#dismiss(container, 'unregistered', message);
     }
     this.#prewarmer.giveUp(fn, message);
+    for (const lane of fn.lanes) this.#creation.backOff.reset(lane);
     for (const invocation of waiting) this.#settlement.fail(invocation, 'unavailable', message, null, now);
   }
 
@@ -143,7 +175,13 @@ export class Termination {
       this.#dismiss(container, 'stopping', message);
     }
     this.#prewarmer.giveUp(null, message);
+    for (const fn of functions) for (const lane of fn.lanes) this.#creation.backOff.reset(lane);
     for (const invocation of open) this.#settlement.fail(invocation, 'unavailable', message, null, now);
+  }
+
+  #count(verdict: Verdict | null): void {
+    if (verdict === 'later') this.#counters.creationRetries++;
+    else if (verdict === 'elsewhere') this.#counters.fallBacks++;
   }
 
   /** Taken out first and answered later: an answered caller may come back before the next one is taken out. */
@@ -194,7 +232,7 @@ function firstWaiting(fn: FunctionEntry): InvocationEntry | null {
 }
 
 function mayRetry(invocation: InvocationEntry, failure: ContainerFailure): boolean {
-  return failure.transient && !invocation.fn.removed && invocation.attempts <= invocation.fn.spec.retries;
+  return failure.transient && !invocation.fn.removed && invocation.retried < invocation.fn.spec.retries;
 }
 
 function replacedAfter(errorClass: ErrorClass | null): DestroyReason | null {
