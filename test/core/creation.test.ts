@@ -163,6 +163,25 @@ describe('a back-off', () => {
     expect(h.port.started).toEqual(invocations);
   });
 
+  it('is not waited for again and again: what has seen as many failures in a row as it may have attempts is told', () => {
+    const h = new Harness({ cpuSlots: 1, create: { ...ONE_ATTEMPT, attempts: 3 } });
+    const fn = h.register();
+    const [tried, waited] = [h.invoke(fn), h.invoke(fn)];
+    h.failed(PASSING);
+    h.advance(10_000);
+    const late = h.invoke(fn);
+    for (const pause of [20_000, 40_000]) {
+      h.failed(PASSING);
+      h.advance(pause);
+    }
+    expect([tried, waited, late].map((one) => h.sink.classOf(one))).toEqual(['start_failed', 'start_failed', 'open']);
+    expect(causes(h, waited)).toHaveLength(3);
+    h.ready();
+    h.complete(late);
+    expect(h.sink.classOf(late)).toBe('ok');
+    expect(h.problems()).toEqual([]);
+  });
+
   it('is over for whoever finds a container that came free', () => {
     const h = harness();
     const fn = h.register();

@@ -1,3 +1,5 @@
+import type { CreationCause } from './creation-attempts.js';
+import type { ContainerFailure } from '../ports.js';
 import type { Random } from '../random.js';
 
 export interface BackOffOptions {
@@ -13,9 +15,15 @@ export interface BackOffOptions {
 export interface Door {
   /** µs; 0 = it is open. Only `BackOff` writes it. */
   closedUntil: number;
-  /** Times it was closed without a success between them. */
+  /** Times it was closed, in all and without a success between them. */
+  closings: number;
   closedInARow: number;
+  /** Why it was closed, the latest last; as far back as somebody may have to be told. */
+  causes: readonly CreationCause[];
 }
+
+/** Kept at a door. */
+const MOST_CAUSES = 100;
 
 /**
  * The pauses between attempts to make a container: exponential, with jitter, so that functions that failed together are not tried again together. A pause is a function's (on one kind of
@@ -39,21 +47,27 @@ export class BackOff {
     return this.#closed.has(door);
   }
 
-  /** Closes it after a failure. Closed already, it stays so until its time: what fails now was begun before. */
-  close(door: Door, now: number): void {
-    if (door.closedUntil > 0) return;
+  /** Closes it after a failure. Closed already, it stays so until its time, since what fails now was begun before: false. */
+  close(door: Door, backend: string, failure: ContainerFailure, now: number): boolean {
+    if (door.closedUntil > 0) return false;
     const { backOffUs, maxBackOffUs, jitter, random } = this.#options;
     const full = Math.min(maxBackOffUs, backOffUs * 2 ** Math.min(door.closedInARow, 30));
     // A whole microsecond at least: a door that is closed until now would be opened by no later tick.
     door.closedUntil = now + Math.max(1, Math.round(full * (1 - jitter * random())));
+    door.closings++;
     door.closedInARow++;
+    const { errorClass, message } = failure;
+    const cause = { attempt: door.closedInARow, backend, errorClass, message };
+    door.causes = [...door.causes.slice(1 - MOST_CAUSES), cause];
     this.#closed.add(door);
     if (door.closedUntil < this.#next) this.#next = door.closedUntil;
+    return true;
   }
 
   /** Opens it and forgets its failures: something has succeeded, or it is not needed any more. */
   reset(door: Door): void {
     door.closedInARow = 0;
+    door.causes = [];
     if (door.closedUntil === 0) return;
     door.closedUntil = 0;
     this.#closed.delete(door);

@@ -15,9 +15,14 @@ export interface CreationCause {
  * It also keeps which backends are of no use to it: *out* after as many failures as are allowed, or *passed over* until every other one has been asked.
  */
 export class CreationAttempts {
-  readonly causes: CreationCause[] = [];
+  readonly causes: CreationCause[];
   readonly #out: string[] = [];
   #passedOver: string[] = [];
+
+  /** `causes`: what others met that stands for attempts of one's own. */
+  constructor(causes: readonly CreationCause[] = []) {
+    this.causes = [...causes];
+  }
 
   /** Notes a failure. `limit`: transient failures after which this backend is out. */
   failed(backend: string, failure: ContainerFailure, limit: number): void {

@@ -1,4 +1,5 @@
 import type { Door } from '../creation/back-off.js';
+import type { CreationCause } from '../creation/creation-attempts.js';
 import type { Device } from '../function.js';
 import { ContainerList } from '../pool/container-entry.js';
 import type { FunctionEntry } from './function-entry.js';
@@ -28,7 +29,9 @@ export class FunctionLane implements Door {
   containers = 0;
   /** Its containers could not be made: until then (µs) no more are begun; 0 = they are. */
   closedUntil = 0;
+  closings = 0;
   closedInARow = 0;
+  causes: readonly CreationCause[] = [];
   /** Queued for this device; an invocation queued for two counts on both. */
   queued = 0;
   /** Accepted for this device and not answered yet. */

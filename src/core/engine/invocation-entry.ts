@@ -35,6 +35,8 @@ export class InvocationEntry implements Invocation {
   creation: ContainerEntry | null = null;
   /** Runs that a lost container ended and that were begun again. */
   retried = 0;
+  /** How often its lane had been closed after failed creations when it came. */
+  closingsBefore: number;
   /** The attempts to make a container for it that failed; null = none did. */
   attemptsFailed: CreationAttempts | null = null;
   /** What it was expected to take when it was queued; µs. Kept, so that exactly this is taken off the queue's sum again. */
@@ -74,6 +76,7 @@ export class InvocationEntry implements Invocation {
     this.fn = lane.fn;
     this.lane = lane;
     this.device = lane.device;
+    this.closingsBefore = lane.closings;
     this.tid = tid;
     this.payload = payload;
     this.sink = sink;
@@ -86,6 +89,7 @@ export class InvocationEntry implements Invocation {
   moveTo(lane: FunctionLane): void {
     this.lane = lane;
     this.device = lane.device;
+    this.closingsBefore = lane.closings;
   }
 
   /** What stands for it in the queue of another device. */

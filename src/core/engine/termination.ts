@@ -7,6 +7,7 @@ import type { ContainerFailure, DestroyReason } from '../ports.js';
 import type { ContainerSupply } from './container-supply.js';
 import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
+import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import type { Prewarmer } from './prewarmer.js';
 import { leaves } from './scheduler.js';
@@ -86,14 +87,19 @@ export class Termination {
     for (const one of verdicts) this.#count(one);
     // Nobody's, or given up: whoever comes next would fail on the same backend.
     const others = failure.transient && !verdicts.includes('elsewhere') && creation.choose(fn, null) === backend;
-    if (others || verdicts.includes('later')) creation.backOff.close(lane, now);
+    const closed = (others || verdicts.includes('later')) && creation.backOff.close(lane, backend, failure, now);
     if (pending !== null) {
       scheduler.rejoin(pending);
       if (verdict !== 'elsewhere') scheduler.leaveStarting(pending);
       if (verdict === 'later') scheduler.resubmit(pending);
       else if (verdict === 'elsewhere') pending.attempts++;
     }
+    const hopeless = closed ? this.#takeHopeless(lane) : [];
     scheduler.recover(lane);
+    for (const one of hopeless) {
+      one.attemptsFailed ??= new CreationAttempts(lane.causes);
+      this.#settlement.fail(one, failure.errorClass, messageAfter(one.attemptsFailed.causes), failure.details, now);
+    }
     if (pending !== null && attempts !== null && verdict === 'never') {
       this.#settlement.fail(pending, failure.errorClass, messageAfter(attempts.causes), failure.details, now);
     }
@@ -177,6 +183,24 @@ export class Termination {
     this.#prewarmer.giveUp(null, message);
     for (const fn of functions) for (const lane of fn.lanes) this.#creation.backOff.reset(lane);
     for (const invocation of open) this.#settlement.fail(invocation, 'unavailable', message, null, now);
+  }
+
+  /**
+   * Those that have waited while as many attempts as they may have failed one after the other, without a success between them: theirs would be no better, and in a long
+   * failure only as many are tried at a time as there are slots. What is queued for another device too may still run there.
+   */
+  #takeHopeless(lane: FunctionLane): InvocationEntry[] {
+    const { createAttempts, backends } = lane.fn;
+    const limit = createAttempts * backends.length;
+    if (lane.closedInARow < limit) return [];
+    const taken: InvocationEntry[] = [];
+    for (const list of [lane.waiting, lane.choosable]) {
+      for (let one = list.head; one !== null; one = one.next) {
+        if (one.twin === null && lane.closings - one.closingsBefore >= limit) taken.push(one);
+      }
+    }
+    for (const invocation of taken) this.withdraw(invocation);
+    return taken;
   }
 
   #count(verdict: Verdict | null): void {
