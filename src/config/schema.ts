@@ -209,6 +209,16 @@ export const workerConfigSchema = z
           .describe('Largest unpacked source'),
       })
       .prefault({}),
+    backends: z
+      .strictObject({
+        process: z.strictObject({ enabled: z.boolean().default(true).describe('Embedded containers') }).prefault({}),
+        simulated: z
+          .strictObject({
+            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
     sandbox: z
       .strictObject({
         python: z.string().default('').describe('Python interpreter; empty = found on PATH'),

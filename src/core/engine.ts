@@ -77,7 +77,19 @@ export class Engine {
     this.#supply = supply;
     const creation = new CreationPolicy(options.create, options.backends, now);
     this.#creation = creation;
-    const shared = { pool, slots, port, supply, creation, counters, totals, queueLimit, bypassUs, pump: this.#pump, now };
+    const shared = {
+      pool,
+      slots,
+      port,
+      supply,
+      creation,
+      counters,
+      totals,
+      queueLimit,
+      bypassUs,
+      pump: this.#pump,
+      now,
+    };
     // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
     const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
     const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });

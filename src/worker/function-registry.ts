@@ -6,8 +6,8 @@ import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
 import { type FunctionSpec, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
-import { learnTimings } from '../core/timings.js';
-import { characteristicsOf, timingsOf } from './characteristics.js';
+import { learnTimings, timingsOf } from '../core/timings.js';
+import { characteristicsOf } from './characteristics.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -185,6 +185,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     devices,
     backends,
     gpuMemoryMb,
+    create,
   } = d;
   return {
     name,
@@ -200,6 +201,8 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     devices,
     backends,
     gpuMemoryMb,
+    createAttempts: create.attempts,
+    fallBack: create.fallBack,
   };
 }
 

@@ -74,7 +74,9 @@ describe('attempts', () => {
     const invocation = h.invoke(h.register());
     h.failed(BAD_CODE);
     expect(h.sink.outcomes.get(invocation)).toMatchObject({ errorClass: 'start_failed', message: 'no' });
-    expect(causes(h, invocation)).toEqual([{ attempt: 1, backend: 'model', errorClass: 'start_failed', message: 'no' }]);
+    expect(causes(h, invocation)).toEqual([
+      { attempt: 1, backend: 'model', errorClass: 'start_failed', message: 'no' },
+    ]);
     expect(h.sink.outcomes.get(invocation)?.details?.attempts).toBeUndefined();
     expect(h.engine.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
   });

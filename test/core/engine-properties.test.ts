@@ -442,7 +442,9 @@ describe('any history of the engine', () => {
       fc.property(
         fc.array(functionArbitrary, { minLength: 1, maxLength: 3 }),
         fc.array(
-          eventArbitrary.filter(({ kind }) => !['lost race', 'not able', 'exit for a while', 'exit while creating'].includes(kind)),
+          eventArbitrary.filter(
+            ({ kind }) => !['lost race', 'not able', 'exit for a while', 'exit while creating'].includes(kind),
+          ),
           { maxLength: 120 },
         ),
         (specs, events) => {

@@ -1,6 +1,6 @@
-import type { CreationCause } from './creation-attempts.js';
 import type { ContainerFailure } from '../ports.js';
 import type { Random } from '../random.js';
+import type { CreationCause } from './creation-attempts.js';
 
 export interface BackOffOptions {
   /** After the first failure; doubled with each further one. */
@@ -77,7 +77,9 @@ export class BackOff {
   /** Opens those whose time has come. */
   due<D extends Door>(now: number): D[] {
     if (this.#next > now) return [];
-    const due = [...this.#closed].filter((door) => door.closedUntil <= now).sort((a, b) => a.closedUntil - b.closedUntil);
+    const due = [...this.#closed]
+      .filter((door) => door.closedUntil <= now)
+      .sort((a, b) => a.closedUntil - b.closedUntil);
     for (const door of due) {
       door.closedUntil = 0;
       this.#closed.delete(door);

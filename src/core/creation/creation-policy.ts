@@ -1,7 +1,7 @@
 import type { ContainerFailure } from '../ports.js';
 import { BackOff, type BackOffOptions, type Door } from './back-off.js';
 import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.js';
-import { CreationAttempts } from './creation-attempts.js';
+import type { CreationAttempts } from './creation-attempts.js';
 
 export interface CreationOptions extends BackOffOptions {
   /** Attempts on each backend; at least 1. */

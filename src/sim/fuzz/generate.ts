@@ -2,7 +2,16 @@ import type { Device } from '../../core/index.js';
 import { FAULTS, type Fault } from '../faults/faults.js';
 import { chooseSettings } from './choose-settings.js';
 import { Draw } from './draw.js';
-import { BACKENDS, type CreationChances, type CreationFault, type FailingCreations, type FuzzCase, type FuzzEvent, type FuzzFunction, type RunPlan } from './fuzz-case.js';
+import {
+  BACKENDS,
+  type CreationChances,
+  type CreationFault,
+  type FailingCreations,
+  type FuzzCase,
+  type FuzzEvent,
+  type FuzzFunction,
+  type RunPlan,
+} from './fuzz-case.js';
 
 const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4 };
 
