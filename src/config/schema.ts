@@ -136,6 +136,35 @@ export const workerConfigSchema = z
         parameters: parameters.describe(parametersOf),
       })
       .prefault({}),
+    create: z
+      .strictObject({
+        attempts: z
+          .number()
+          .int()
+          .min(1)
+          .max(20)
+          .default(3)
+          .describe('Attempts to make a container, on each backend; only passing failures are tried again'),
+        backOffMs: ms.default(50).describe('Pause after the first failure; doubled with each further one; ms'),
+        maxBackOffMs: ms.default(5000).describe('Longest such pause; ms'),
+        jitter: z.number().min(0).max(1).default(0.5).describe('Part of a pause that is left to chance'),
+        fallBack: z
+          .boolean()
+          .default(true)
+          .describe('Take the next of a function’s backends when one cannot make its containers'),
+        breaker: z
+          .strictObject({
+            failures: z
+              .number()
+              .int()
+              .min(1)
+              .default(3)
+              .describe('Failures in a row after which a backend is asked only where there is no other'),
+            openMs: ms.default(10_000).describe('For so long; then one creation tries it; ms'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
     gpu: z
       .strictObject({
         count: z.number().int().min(0).max(64).default(0).describe('GPUs that functions may use'),
@@ -179,6 +208,16 @@ export const workerConfigSchema = z
           .min(1024)
           .default(256 * 1024 * 1024)
           .describe('Largest unpacked source'),
+      })
+      .prefault({}),
+    backends: z
+      .strictObject({
+        process: z.strictObject({ enabled: z.boolean().default(true).describe('Embedded containers') }).prefault({}),
+        simulated: z
+          .strictObject({
+            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
+          })
+          .prefault({}),
       })
       .prefault({}),
     sandbox: z
