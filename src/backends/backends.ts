@@ -3,8 +3,8 @@ import { IluvatarError } from '../core/errors.js';
 import type { Transport } from '../transport/transport.js';
 import type { Backend } from './backend.js';
 import { ProcessBackend } from './process/backend.js';
-import type { Lifecycle } from './process/lifecycle.js';
-import type { BackendLog } from './process/log.js';
+import type { Lifecycle } from './lifecycle.js';
+import type { BackendLog } from './log.js';
 import type { Networks } from './process/networks.js';
 import { SimulatedBackend } from './simulated/backend.js';
 

@@ -144,7 +144,7 @@ export const functionDefinitionSchema = z
       .min(1)
       .nullable()
       .default(null)
-      .describe('Accepted backends in order of preference; null = backends.default of the worker'),
+      .describe('Accepted backends in order of preference; null = defaultBackends of the worker'),
     devices: z
       .array(z.enum(['cpu', 'gpu']))
       .min(1)

@@ -210,16 +210,6 @@ export const workerConfigSchema = z
           .describe('Largest unpacked source'),
       })
       .prefault({}),
-    backends: z
-      .strictObject({
-        process: z.strictObject({ enabled: z.boolean().default(true).describe('Embedded containers') }).prefault({}),
-        simulated: z
-          .strictObject({
-            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
-          })
-          .prefault({}),
-      })
-      .prefault({}),
     sandbox: z
       .strictObject({
         python: z.string().default('').describe('Python interpreter; empty = found on PATH'),
@@ -258,13 +248,13 @@ export const workerConfigSchema = z
         openFiles: z.number().int().min(16).default(1024).describe('Open files per process in a container'),
       })
       .prefault({}),
+    defaultBackends: z
+      .array(z.string())
+      .min(1)
+      .default(['process'])
+      .describe('Backends of functions that name none, in order of preference'),
     backends: z
       .strictObject({
-        default: z
-          .array(z.string())
-          .min(1)
-          .default(['process'])
-          .describe('Backends of functions that name none, in order of preference'),
         process: z
           .strictObject({
             enabled: z.boolean().default(true).describe('Containers of the worker’s own making; need no engine'),
@@ -292,6 +282,11 @@ export const workerConfigSchema = z
           .strictObject({
             enabled: z.boolean().default(false).describe('Containers of Docker'),
             socket: z.string().default('/var/run/docker.sock').describe('Its HTTP socket'),
+          })
+          .prefault({}),
+        simulated: z
+          .strictObject({
+            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
           })
           .prefault({}),
       })

@@ -88,7 +88,7 @@ export class FunctionRegistry {
     replace: boolean,
     progress: (line: string) => void,
   ): Promise<RegisteredFunction> {
-    const backends = definition.backends ?? this.#options.config.backends.default;
+    const backends = definition.backends ?? this.#options.config.defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
     const spec = toSpec(definition, backends);

@@ -16,7 +16,7 @@ export interface ConformanceOptions {
   /** Rows that cannot apply to a backend, by what it lacks; an empty list leaves none out. */
   readonly without: readonly Lack[];
   /** Nothing of the worker is left on the machine; sentences of what is. */
-  leftovers(harness: Harness): string[];
+  leftovers(harness: Harness): Promise<string[]>;
 }
 
 /** `memory limits`: nothing is killed for its memory. `connection`: what runs inside has none to the worker that it could write to. */
@@ -248,6 +248,13 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       expect(new Set(many.map((made) => made.handle.name)).size).toBe(40);
     });
 
+    it('lists what it owns while it is there', async () => {
+      const made = await container();
+      expect(await harness.backend.list()).toContain(made.handle.name);
+      await made.destroy();
+      expect(await harness.backend.list()).not.toContain(made.handle.name);
+    });
+
     it('cleans without touching what lives', async () => {
       const made = await container();
       await harness.backend.clean();
@@ -258,7 +265,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       const made = await container();
       made.invokeRaw('{"do":"sleep"}');
       await harness.close();
-      expect(options.leftovers(harness)).toEqual([]);
+      expect(await options.leftovers(harness)).toEqual([]);
     });
   });
 }

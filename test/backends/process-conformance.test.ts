@@ -10,7 +10,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'the process bac
   describeBackend('process', () => startProcessBackend(), {
     dialect: python,
     without: [],
-    leftovers: ({ config }) => [
+    leftovers: async ({ config }) => [
       ...cgroupsOf(config.name),
       ...processesWith(config.name).map((pid) => `process ${pid}`),
     ],

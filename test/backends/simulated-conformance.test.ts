@@ -1,5 +1,4 @@
 import { afterAll } from 'vitest';
-import type { SimulatedBackend } from '../../src/backends/simulated/backend.js';
 import { describeBackend } from './conformance.js';
 import { simulated } from './support/dialects.js';
 import { startSimulatedBackend } from './support/harness.js';
@@ -10,5 +9,5 @@ afterAll(removeTemporaryFolders);
 describeBackend('simulated', () => startSimulatedBackend(), {
   dialect: simulated,
   without: ['connection'],
-  leftovers: ({ backend }) => (backend as SimulatedBackend).owned(),
+  leftovers: async ({ backend }) => [...(await backend.list())],
 });

@@ -1,6 +1,5 @@
 import type { ImageConfig } from '../../images/documents.js';
 import type { BuiltImage } from '../../images/image.js';
-import type { NetworkLease } from '../process/networks.js';
 import type { OciFunction } from './function.js';
 
 /**
@@ -36,6 +35,8 @@ export interface EngineEvents {
   /** Its first process has ended. */
   exited(name: string, exit: EngineExit): void;
   output(name: string, stream: 'stdout' | 'stderr', chunk: Buffer): void;
+  /** The daemon answers again after an absence. Exits that it missed have been told. */
+  back(): void;
 }
 
 export interface EngineExit {
@@ -75,5 +76,13 @@ export interface ContainerPlan<Image = unknown> {
   /** Host folder that it sees, writable, at /iluvatar/sockets. */
   readonly sockets: string;
   /** null = none of its own: the host's (`network: host`), or loopback alone. */
-  readonly network: NetworkLease | null;
+  readonly network: PlannedNetwork | null;
+  /** Where an HTTP agent is to listen. */
+  readonly port: number;
+}
+
+export interface PlannedNetwork {
+  /** Of the namespace, which is mounted there. */
+  readonly path: string;
+  readonly address: string;
 }

@@ -45,8 +45,7 @@ export class SimulatedBackend implements Backend {
     };
   }
 
-  /** Names of the containers that are not gone. */
-  owned(): string[] {
+  async list(): Promise<readonly string[]> {
     return [...this.#containers.keys()];
   }
 

@@ -22,10 +22,10 @@ export async function prepareSimulated(
   store: string,
   progress: (line: string) => void,
 ): Promise<SimulatedFunction> {
-  const described = await readDescription(definition.source);
+  const described = definition.source === null ? null : await readDescription(definition.source);
   const { timings } = definition;
   if (described === null && timings === null) {
-    const text = `${definition.source} has no ${DESCRIPTION_FILE}, and ${key} is registered without timings: nothing says how long it takes`;
+    const text = `${definition.source ?? definition.image} has no ${DESCRIPTION_FILE}, and ${key} is registered without timings: nothing says how long it takes`;
     throw new IluvatarError('invalid', text);
   }
   progress(described === null ? 'simulated, as it was measured' : `simulated, as its ${DESCRIPTION_FILE} says`);
