@@ -24,7 +24,9 @@ export type Lack = 'memory limits' | 'connection';
 
 export function describeBackend(name: string, start: () => Promise<Harness>, options: ConformanceOptions): void {
   const { dialect, without } = options;
-  const unless = (lack: Lack) => it.skipIf(without.includes(lack));
+  /** Rows that cannot apply are not there at all: a skipped one would read as one that should have run. */
+  const unless = (lack: Lack): ((name: string, row: () => Promise<void>) => void) =>
+    without.includes(lack) ? () => {} : (name, row) => it(name, row);
 
   describe(`backend ${name}`, () => {
     let harness: Harness;
