@@ -52,6 +52,20 @@
       "ldflags!": ["-fsanitize=address,undefined", "-rdynamic", "-pthread"]
     },
     {
+      "target_name": "iluvatar-init",
+      "type": "executable",
+      "sources": ["native/init/init_main.cc", "native/supervise/bare_libc.cc"],
+      "defines": ["_GNU_SOURCE", "_GLIBCXX_EXTERN_TEMPLATE=0"],
+      "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
+      "cflags": [
+        "-fno-exceptions", "-fno-rtti", "-U_FORTIFY_SOURCE", "-fno-stack-protector", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
+        "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections"
+      ],
+      "cflags!": ["-fsanitize=address,undefined"],
+      "ldflags": ["-static", "-no-pie", "-nostdlib", "-Wl,--gc-sections", "-Wl,--build-id=none"],
+      "ldflags!": ["-fsanitize=address,undefined", "-rdynamic", "-pthread"]
+    },
+    {
       "target_name": "iluvatar_cell",
       "type": "shared_library",
       "product_prefix": "lib",

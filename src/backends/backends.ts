@@ -2,6 +2,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Transport } from '../transport/transport.js';
 import type { Backend } from './backend.js';
+import { containerdBackend } from './containerd/backend.js';
 import { ProcessBackend } from './process/backend.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
@@ -13,7 +14,9 @@ export interface BackendParts {
   readonly config: WorkerConfig;
   readonly transport: Transport;
   readonly lifecycle: Lifecycle;
-  readonly networks: Networks;
+  readonly networks: Networks | null;
+  /** Which shard this is: what it owns carries the number; 0 when absent. */
+  readonly shard?: number;
   readonly log: BackendLog;
 }
 
@@ -22,6 +25,8 @@ type BackendName = keyof WorkerConfig['backends'];
 /** Every backend there is. Its key is its name, and its section in the configuration (`backends.<name>`), whose `enabled` says whether a worker has it. */
 const BACKENDS: Readonly<Record<BackendName, (parts: BackendParts) => Backend>> = {
   process: (parts) => new ProcessBackend(parts),
+  containerd: containerdBackend,
+  docker: containerdBackend,
   simulated: (parts) => new SimulatedBackend(parts),
 };
 

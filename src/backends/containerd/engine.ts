@@ -1,10 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ImageConfig } from '../../images/documents.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { BackendLog } from '../log.js';
-import type { ContainerPlan, EngineEvents, EngineHealth, NamedImage, OciEngine } from '../oci/engine.js';
+import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
 import { ContainerdClient, ignore } from './client.js';
 import { TaskEvents } from './events.js';
 import { type ContainerdImage, ContainerdImages } from './images.js';
@@ -80,7 +79,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     return this.#images.import(image, progress);
   }
 
-  findImage(reference: string): Promise<{ image: ContainerdImage; config: ImageConfig; digest: string } | null> {
+  findImage(reference: string): Promise<FoundImage<ContainerdImage> | null> {
     return this.#images.find(reference);
   }
 

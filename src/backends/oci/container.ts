@@ -23,8 +23,9 @@ import { takeLease } from './lease.js';
  * a door of its own; its end is told by the engine.
  */
 
-/** The engine tells an exit later than the kernel closes the agent's connection: it may be busy with others. */
-const LAST_WORD_MS = 5_000;
+const LAST_WORD_MS = 500;
+/** A busy engine tells an exit long after the kernel has closed the agent's connection. */
+const EXIT_LIMIT_MS = 10_000;
 /** Of an HTTP agent with an address of its own. */
 const HTTP_PORT = 8080;
 
@@ -141,6 +142,16 @@ export class OciContainer extends AgentContainer {
     gone(this);
   }
 
+  /** Nothing of it runs any more: then the engine will tell. What still runs has closed its connection and will not tell anything. */
+  protected override awaitsExit(waitedMs: number): boolean {
+    if (waitedMs >= EXIT_LIMIT_MS || this.cgroupDirs.length === 0) return false;
+    try {
+      return native().cgroup.pids([...this.cgroupDirs]).length === 0;
+    } catch {
+      return false;
+    }
+  }
+
   protected override evidence(): CgroupEvidence | null {
     if (this.cgroupDirs.length === 0) return null;
     try {
@@ -198,6 +209,7 @@ export class OciContainer extends AgentContainer {
         container: cgroup.name,
         token: this.#token,
         address: this.#holds.network?.address ?? null,
+        host: this.#host,
         port,
       }),
       cgroupPath: cgroup.dirs.length === 0 ? '' : `${context.cgroupPath}/${cgroup.name}`,
@@ -241,13 +253,12 @@ export class OciContainer extends AgentContainer {
     if (server === 'legacy-socket') {
       this.channel = new LegacySocketChannel(transport, join(sockets, 'sock'), this);
     } else if (server === 'http') {
-      const host = this.#holds.network?.address ?? '127.0.0.1';
       const takeBody = (payload: number): Buffer => {
         const body = transport.body(payload);
         transport.drop(payload);
         return body;
       };
-      this.channel = new HttpChannel({ host, port, maxBodyBytes, takeBody }, this);
+      this.channel = new HttpChannel({ host: this.#host, port, maxBodyBytes, takeBody }, this);
     }
   }
 
@@ -260,6 +271,11 @@ export class OciContainer extends AgentContainer {
 
   async #unlessEnded(step: () => Promise<void>): Promise<void> {
     if (!this.#ended) await step();
+  }
+
+  /** Where it is reached. */
+  get #host(): string {
+    return this.#holds.network?.address ?? '127.0.0.1';
   }
 
   get #ended(): boolean {

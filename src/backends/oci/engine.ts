@@ -1,5 +1,6 @@
 import type { ImageConfig } from '../../images/documents.js';
 import type { BuiltImage } from '../../images/image.js';
+import type { LayerBytes } from '../../images/image-user.js';
 import type { OciFunction } from './function.js';
 
 /**
@@ -15,7 +16,7 @@ export interface OciEngine<Image = unknown> {
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
   importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
   /** An image that the engine has under this reference; null = it has none. */
-  findImage(reference: string): Promise<{ image: Image; config: ImageConfig; digest: string } | null>;
+  findImage(reference: string): Promise<FoundImage<Image> | null>;
   /** No function uses it any more. */
   releaseImage(image: Image): Promise<void>;
   /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
@@ -52,6 +53,14 @@ export interface EngineHealth {
   /** Sentences for people. */
   readonly notes: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** `layers`: lowest first, for the names of users in them; null = the engine does not give them out. */
+export interface FoundImage<Image> {
+  readonly image: Image;
+  readonly config: ImageConfig;
+  readonly digest: string;
+  readonly layers: readonly LayerBytes[] | null;
 }
 
 /** An image with the name under which people will find it in the engine. */

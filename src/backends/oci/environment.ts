@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { oldAgentEnvironment } from '../agent/old-agent.js';
 import type { OciFunction } from './function.js';
 
 /** What a container's first process finds in its environment: the image's, the worker's for its agent, the placement's, the function's. */
@@ -8,7 +9,8 @@ export interface EnvironmentFacts {
   readonly token: string;
   /** null = it has none of its own. */
   readonly address: string | null;
-  /** Of an HTTP agent. */
+  /** Where an HTTP agent listens. */
+  readonly host: string;
   readonly port: number;
 }
 
@@ -19,6 +21,7 @@ export function containerEnvironment(
 ): Record<string, string> {
   const { definition, process: plan } = fn;
   const env: Record<string, string> = { ...plan.env, ...placed, ...definition.env };
+  Object.assign(env, oldAgentEnvironment(definition, facts.host, facts.port));
   if (facts.address !== null) env['ILUVATAR_ADDRESS'] = facts.address;
   if (definition.server === 'framed') {
     env['ILUVATAR_CONTAINER'] = facts.container;

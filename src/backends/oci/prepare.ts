@@ -4,6 +4,8 @@ import { resolveDataDir } from '../../config/paths.js';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
+import { INIT_FILE } from '../../images/function-layers.js';
+import { nativeFile } from '../../native.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { LayerInstaller } from '../process/dependencies.js';
@@ -122,6 +124,20 @@ export class FunctionPreparer {
     const used = this.#images.get(image) ?? { users: 0 };
     used.users++;
     this.#images.set(image, used);
-    return { ...plan, image };
+    return { ...withInit(plan), image };
   }
+}
+
+/**
+ * Its program as the child of a first process of ours, which reaps and hands on signals. Not where it cannot be put: the read-only root of an image that
+ * was not made for it.
+ */
+function withInit(plan: FunctionPlan): FunctionPlan {
+  if (plan.definition.source === null && plan.readOnlyRoot) return plan;
+  const target = `/${INIT_FILE}`;
+  return {
+    ...plan,
+    process: { ...plan.process, argv: [target, ...plan.process.argv] },
+    binds: [...plan.binds, { source: nativeFile('iluvatar-init'), target }],
+  };
 }

@@ -40,7 +40,7 @@ export function startSimulatedBackend(input: WorkerConfigInput = {}): Promise<Ha
   return startBackend(input, false, (parts) => new SimulatedBackend(parts));
 }
 
-async function startBackend<B extends Backend>(
+export async function startBackend<B extends Backend>(
   input: WorkerConfigInput,
   threads: boolean,
   make: (parts: ProcessBackendOptions) => B,
