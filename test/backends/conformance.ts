@@ -24,7 +24,10 @@ export type Lack = 'memory limits' | 'connection';
 
 export function describeBackend(name: string, start: () => Promise<Harness>, options: ConformanceOptions): void {
   const { dialect, without } = options;
-  const unless = (lack: Lack) => it.skipIf(without.includes(lack));
+  // Not skipped but left out: a skip says that a machine lacks something, and fails where it must not.
+  const unless = (lack: Lack, row: string, body: () => Promise<void>): void => {
+    if (!without.includes(lack)) it(row, body);
+  };
 
   describe(`backend ${name}`, () => {
     let harness: Harness;
@@ -134,7 +137,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       });
     });
 
-    unless('memory limits')('names an overrun of memory, with limit and peak', async () => {
+    unless('memory limits', 'names an overrun of memory, with limit and peak', async () => {
       const made = await container({ memoryMb: 40 });
       const answer = await made.invoke({ do: 'eat' });
       expect(answer.errorClass).toBe('out_of_memory');
@@ -169,7 +172,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       expect((await left.answer).errorClass).toBe('cancelled');
     });
 
-    unless('connection')('names a function that writes to or closes the worker’s connection', async () => {
+    unless('connection', 'names a function that writes to or closes the worker’s connection', async () => {
       const garbage = await container();
       expect(await garbage.invoke({ do: 'garbage' })).toMatchObject({
         errorClass: 'crashed',
