@@ -13,6 +13,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'a worker with r
     fixture = await WorkerFixture.start({
       backends: { simulated: { enabled: true } },
       memory: { budgetMb: 4096 },
+      cpu: { slots: 4 },
       create: { backOffMs: 1, breaker: { failures: 3, openMs: 60_000 } },
     });
   });
