@@ -303,8 +303,9 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     if (this.#options.config.log.invocations) {
-      const { tid, errorClass, state, queueUs, startUs, runUs, attempts } = result;
-      this.#log.info({ tid, function: fn?.key, errorClass, state, queueUs, startUs, runUs, attempts }, 'invocation');
+      const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
+      const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
+      this.#log.info(fields, 'invocation');
     }
   }
 }

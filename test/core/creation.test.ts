@@ -431,3 +431,19 @@ describe('prewarm', () => {
     expect(told).toMatchObject([[0, { errorClass: 'start_failed' }, 1]]);
   });
 });
+
+describe('what a breaker learns', () => {
+  it('nothing from a function’s own fault, neither that its backend works nor that it does not', () => {
+    const h = harness();
+    const two = { backends: ['model', 'second'] };
+    for (const [i, failure] of [UNABLE, UNABLE, BAD_CODE, BAD_CODE, BAD_CODE].entries()) {
+      h.invoke(h.register({ name: `f${i}`, ...two }));
+      h.failed(failure, [...h.port.creating].at(-1));
+      expect(h.engine.status().backends[0]?.avoided).toBe(false);
+    }
+    h.invoke(h.register({ name: 'third', ...two }));
+    h.failed(UNABLE, [...h.port.creating].at(-1));
+    expect(h.engine.status().backends[0]?.avoided).toBe(true);
+    expect(h.problems()).toEqual([]);
+  });
+});

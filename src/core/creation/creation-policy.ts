@@ -76,12 +76,11 @@ export class CreationPolicy {
     this.backOff.reset(door);
   }
 
-  /** It could not be made. That the code of a function cannot be loaded says that its backend works. */
+  /** It could not be made. What is the function's own fault says nothing of its backend. */
   failed(container: CreatedContainer, failure: ContainerFailure): void {
     const record = this.#record(container);
     record.failed++;
     if (failure.transient || failure.errorClass === 'unavailable') record.breaker.failed(this.#now());
-    else record.breaker.succeeded();
     this.ended(container);
   }
 

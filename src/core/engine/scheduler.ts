@@ -320,6 +320,8 @@ export class Scheduler {
       invocation.dispatchedAt = now;
       this.#queue.started(invocation, now);
     } else if (container.state !== 'cold') invocation.dispatchedAt = now;
+    // There is a container in the end: should it be lost, making another begins anew.
+    invocation.attemptsFailed = null;
     invocation.runningAt = now;
     invocation.phase = 'running';
     invocation.place = 'running';

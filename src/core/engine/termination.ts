@@ -123,8 +123,6 @@ export class Termination {
     const runs = this.#takeRuns(container);
     const failed: InvocationEntry[] = [];
     for (const invocation of runs) {
-      // Its container was made in the end; another one begins anew.
-      invocation.attemptsFailed = null;
       if (!invocation.overdue && mayRetry(invocation, failure)) {
         this.#counters.retries++;
         invocation.retried++;
