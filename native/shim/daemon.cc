@@ -61,24 +61,22 @@ bool CanEnd(const std::string& socket, TtrpcServer* server) {
 
 }  // namespace
 
-Status RunDaemon(const std::string& socket, const std::string& events) {
+Status RunDaemon(const std::string& socket, const std::string& events, const std::string& name_space) {
   UniqueFd listening(kListeningFd);
   if (fcntl(kListeningFd, F_SETFD, FD_CLOEXEC) != 0) return Status::Errno("fcntl");
   UniqueFd children;
   if (Status status = TakeSignals(&children); !status.ok()) return status;
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  // Refused to ordinary users: then it is as likely a victim as any other process.
-  if (geteuid() == 0 && !cgroup::WriteFile("/proc/self/oom_score_adj", "-999").ok()) {
-    return Status::Errno("write", "/proc/self/oom_score_adj");
-  }
+  // The last to go when memory runs out. Refused to whoever may not: then it is as likely a victim as any other.
+  (void)cgroup::WriteFile("/proc/self/oom_score_adj", "-999").ok();
   umask(022);
 
   Loop loop;
   if (Status status = loop.Open(); !status.ok()) return status;
-  EventPublisher publisher(&loop, events);
+  EventPublisher publisher(&loop, events, name_space);
   TaskService* handler = nullptr;
   TtrpcServer server(&loop, [&handler](Reply reply, const TtrpcRequest& request) { handler->Handle(reply, request); });
-  TaskService service(&loop, &server, &publisher, RaiseFiles());
+  TaskService service(&loop, &server, &publisher, name_space, RaiseFiles());
   handler = &service;
   service.hierarchies()->LeaveAll();
   if (Status status = server.Listen(std::move(listening)); !status.ok()) return status;

@@ -13,8 +13,8 @@ namespace iluvatar::shim {
 inline constexpr int kListeningFd = 3;
 
 // Serves until there is nothing more to do. `socket`: path of the listening socket, taken away at the end; `events`:
-// path of containerd's ttrpc socket.
-system::Status RunDaemon(const std::string& socket, const std::string& events);
+// path of containerd's ttrpc socket; `name_space`: of containerd's.
+system::Status RunDaemon(const std::string& socket, const std::string& events, const std::string& name_space);
 
 }  // namespace iluvatar::shim
 

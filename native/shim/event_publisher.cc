@@ -78,8 +78,8 @@ void EventPublisher::Flush() {
     ++in_flight;
     pending.stream = next_stream_;
     next_stream_ += 2;
-    const std::string request = EncodeRequest({"containerd.services.events.ttrpc.v1.Events", "Forward",
-                                               EncodeForward(pending.event), pending.event.name_space});
+    const std::string request = EncodeRequest(
+        {"containerd.services.events.ttrpc.v1.Events", "Forward", EncodeForward(pending.event, name_space_)});
     outgoing_ += EncodeFrame({pending.stream, FrameType::kRequest, 0, request});
   }
   if (!Write()) Disconnect();

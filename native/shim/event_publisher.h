@@ -17,8 +17,9 @@ namespace iluvatar::shim {
 
 class EventPublisher {
  public:
-  // `address`: path of containerd's ttrpc socket; empty = nobody is told.
-  EventPublisher(Loop* loop, std::string address) : loop_(loop), address_(std::move(address)) {}
+  // `address`: path of containerd's ttrpc socket, empty = nobody is told; `name_space`: of containerd's.
+  EventPublisher(Loop* loop, std::string address, std::string name_space)
+      : loop_(loop), address_(std::move(address)), name_space_(std::move(name_space)) {}
 
   void Publish(TaskEvent event);
   // Tries to connect again, when it is time to.
@@ -41,6 +42,7 @@ class EventPublisher {
 
   Loop* loop_;
   std::string address_;
+  std::string name_space_;
   UniqueFd fd_;
   FrameBuffer incoming_;
   std::string outgoing_;

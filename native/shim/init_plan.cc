@@ -46,7 +46,9 @@ Step OpenInitPlan(const CreateRequest& request, Hierarchies* hierarchies, InitPl
   for (const RootMount& mount : plan->rootfs) {
     if (!mount.target.empty()) return Step::Failed("a root mount with a target, " + mount.target, ENOTSUP);
   }
-  if (Step step = hierarchies->Open(spec.cgroup, &plan->cgroup); !step.ok()) return step;
+  if (!spec.cgroup.empty()) {
+    if (Step step = hierarchies->Open(spec.cgroup, &plan->cgroup); !step.ok()) return step;
+  }
   if (Step step = OpenNamespace(spec.network, &plan->network); !step.ok()) return step;
   if (Step step = OpenNamespace(spec.ipc, &plan->ipc); !step.ok()) return step;
   if (Step step = OpenNamespace(spec.uts, &plan->uts); !step.ok()) return step;

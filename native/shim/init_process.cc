@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "cgroup/files.h"
 #include "sandbox/syscalls.h"
 
 namespace iluvatar::shim {
@@ -45,10 +46,9 @@ Step ForgetDaemon(const ContainerSpec& spec) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   setsid();
-  UniqueFd file(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
-  const std::string score = std::to_string(spec.oom_score_adjust);
-  const bool written = file.valid() && write(file.get(), score.data(), score.size()) > 0;
-  return written ? Step::Done() : Step::Failed("process.oomScoreAdj");
+  const int score = spec.oom_score_adjust.value_or(0);
+  const bool written = cgroup::WriteFile("/proc/self/oom_score_adj", std::to_string(score)).ok();
+  return written || !spec.oom_score_adjust.has_value() ? Step::Done() : Step::Failed("process.oomScoreAdj");
 }
 
 Step BringUpLoopback() {

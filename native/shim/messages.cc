@@ -28,7 +28,7 @@ std::string EncodeMount(const RootMount& mount) {
 bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 TaskEvent Event(const TaskFacts& task, const char* topic, const char* type, std::string value) {
-  TaskEvent event = {task.id, topic, type, std::move(value), {}, {0, 0}};
+  TaskEvent event = {task.id, topic, type, std::move(value), {0, 0}};
   clock_gettime(CLOCK_REALTIME, &event.time);
   return event;
 }
@@ -135,10 +135,10 @@ TaskEvent DeleteEvent(const TaskFacts& task) {
                writer.Message(4, EncodeTimestamp(task.exited_at)).Take());
 }
 
-std::string EncodeForward(const TaskEvent& event) {
+std::string EncodeForward(const TaskEvent& event, std::string_view name_space) {
   const std::string any = ProtoWriter().Bytes(1, event.type).Bytes(2, event.value).Take();
   ProtoWriter envelope;
-  envelope.Message(1, EncodeTimestamp(event.time)).Bytes(2, event.name_space).Bytes(3, event.topic).Message(4, any);
+  envelope.Message(1, EncodeTimestamp(event.time)).Bytes(2, name_space).Bytes(3, event.topic).Message(4, any);
   return ProtoWriter().Message(1, envelope.Take()).Take();
 }
 

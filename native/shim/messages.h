@@ -74,7 +74,6 @@ struct TaskEvent {
   std::string topic;
   std::string type;
   std::string value;
-  std::string name_space;
   struct timespec time = {0, 0};
 };
 
@@ -83,8 +82,8 @@ TaskEvent StartEvent(const TaskFacts& task);
 TaskEvent ExitEvent(const TaskFacts& task);
 TaskEvent DeleteEvent(const TaskFacts& task);
 
-// The ForwardRequest of containerd's events service.
-std::string EncodeForward(const TaskEvent& event);
+// The ForwardRequest of containerd's events service, in a namespace of containerd's.
+std::string EncodeForward(const TaskEvent& event, std::string_view name_space);
 
 }  // namespace iluvatar::shim
 

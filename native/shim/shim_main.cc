@@ -45,7 +45,8 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
 
 std::string Serve(const Arguments& arguments) {
   const char* events = std::getenv("TTRPC_ADDRESS");
-  const auto status = iluvatar::shim::RunDaemon(arguments.socket, events == nullptr ? "" : events);
+  const auto status =
+      iluvatar::shim::RunDaemon(arguments.socket, events == nullptr ? "" : events, arguments.name_space);
   return status.ok() ? std::string() : std::string(status.syscall) + ": " + std::strerror(status.error);
 }
 

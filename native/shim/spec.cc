@@ -59,7 +59,9 @@ std::string ParseProcess(std::string_view json, ContainerSpec* spec) {
   spec->env = process.Strings("env");
   spec->cwd = process.RequiredString("cwd");
   spec->no_new_privileges = process.Boolean("noNewPrivileges", false);
-  spec->oom_score_adjust = static_cast<int>(process.Integer("oomScoreAdj", 0, -1000, 1000));
+  if (process.Has("oomScoreAdj")) {
+    spec->oom_score_adjust = static_cast<int>(process.Integer("oomScoreAdj", 0, -1000, 1000));
+  }
   if (!process.ok()) return ErrorOf(process, "process: ");
   if (spec->args.empty() || spec->args[0].empty()) return "process.args is empty";
   if (spec->cwd[0] != '/') return "process.cwd must be absolute";
@@ -125,7 +127,9 @@ std::string ParseLinux(std::string_view json, ContainerSpec* spec) {
     return Unsupported("linux.rootfsPropagation " + JsonQuote(propagation));
   }
   if (!linux_part.ok()) return ErrorOf(linux_part, "linux: ");
-  if (!IsCleanAbsolute(spec->cgroup)) return "linux.cgroupsPath must name a group that exists, as \"/a/b\"";
+  if (!spec->cgroup.empty() && !IsCleanAbsolute(spec->cgroup)) {
+    return "linux.cgroupsPath must name a group that exists, as \"/a/b\"";
+  }
   if (std::string error = ParsePaths(&linux_part, "maskedPaths", &spec->masked); !error.empty()) return error;
   if (std::string error = ParsePaths(&linux_part, "readonlyPaths", &spec->read_only); !error.empty()) return error;
   return ParseNamespaces(&linux_part, spec);

@@ -5,6 +5,7 @@
 #define ILUVATAR_SHIM_SPEC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,13 +65,15 @@ struct ContainerSpec {
   std::vector<uint32_t> groups;
   uint32_t umask = 022;
   bool no_new_privileges = false;
-  int oom_score_adjust = 0;
+  // Absent: 0, or what the daemon has where it may not go so low.
+  std::optional<int> oom_score_adjust;
   Capabilities capabilities;
   std::vector<ResourceLimit> limits;
   std::string root;
   bool read_only_root = false;
   std::string hostname;
   std::vector<MountPlan> mounts;
+  // Empty: the daemon's own, which are the top of each hierarchy.
   std::string cgroup;
   NamespaceChoice network;
   NamespaceChoice ipc;

@@ -23,10 +23,9 @@ struct Task {
 
   Phase phase = Phase::kSettingUp;
   TaskFacts facts;
-  std::string name_space;
   std::vector<RootMount> rootfs;
   InitProcess process;
-  // One of the container's groups, to list its processes; without a slash at the end.
+  // One of the container's groups, to list its processes; empty = it has none.
   std::string cgroup;
   std::optional<Reply> create;
   std::optional<Reply> start;

@@ -7,15 +7,6 @@
 #include "shim/task_service.h"
 
 namespace iluvatar::shim {
-namespace {
-
-void Tell(EventPublisher* publisher, const Task& task, TaskEvent event) {
-  event.name_space = task.name_space;
-  publisher->Publish(std::move(event));
-}
-
-}  // namespace
-
 void TaskService::Hear(Task* task) {
   switch (ReadReport(task->process, &task->failure)) {
     case InitReport::kNothingYet:
@@ -25,7 +16,7 @@ void TaskService::Hear(Task* task) {
       task->facts.state = TaskState::kCreated;
       server_->Answer(*task->create, EncodePid(task->facts.pid));
       task->create.reset();
-      return Tell(publisher_, *task, CreateEvent(task->facts, task->rootfs));
+      return publisher_->Publish(CreateEvent(task->facts, task->rootfs));
     case InitReport::kFailed:
       // Its end follows, and answers.
       return CloseChannel(task);
@@ -41,7 +32,7 @@ void TaskService::Started(Task* task) {
   task->facts.state = TaskState::kRunning;
   server_->Answer(*task->start, EncodePid(task->facts.pid));
   task->start.reset();
-  Tell(publisher_, *task, StartEvent(task->facts));
+  publisher_->Publish(StartEvent(task->facts));
 }
 
 void TaskService::Reap() {
@@ -76,7 +67,7 @@ void TaskService::Ended(Task* task, int wait_status) {
   }
   task->phase = Task::Phase::kStopped;
   task->facts.state = TaskState::kStopped;
-  Tell(publisher_, *task, ExitEvent(task->facts));
+  publisher_->Publish(ExitEvent(task->facts));
   for (const Reply& wait : task->waits) server_->Answer(wait, EncodeWait(task->facts));
   task->waits.clear();
   if (!task->deletes.empty()) Remove(task);
@@ -91,7 +82,7 @@ void TaskService::CloseChannel(Task* task) {
 void TaskService::Remove(Task* task) {
   RemovePid(task->facts.bundle);
   const bool was_created = !task->create.has_value();
-  if (was_created) Tell(publisher_, *task, DeleteEvent(task->facts));
+  if (was_created) publisher_->Publish(DeleteEvent(task->facts));
   for (const Reply& reply : task->deletes) {
     server_->Answer(reply, EncodeDelete(task->facts.pid, task->facts.exit_status, task->facts.exited_at));
   }

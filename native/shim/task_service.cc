@@ -29,12 +29,21 @@ bool Holds(const char* const (&names)[N], const std::string& text) {
   return false;
 }
 
-std::string Refusal(const CreateRequest& request) {
+bool ReadPids(const Task& task, std::vector<int>* pids) {
+  return !task.cgroup.empty() && cgroup::Pids({task.cgroup}, pids).ok();
+}
+
+std::string Refusal(const CreateRequest& request, const std::string& name_space) {
   if (request.terminal) return "terminals are not supported by this shim";
   if (!request.input.empty()) return "standard input is not supported by this shim: leave stdin empty";
   if (!request.checkpoint.empty()) return "checkpoints are not supported by this shim";
   if (request.has_options) return "this shim takes no runtime options";
   if (!IsCleanAbsolute(request.bundle)) return "the bundle must be an absolute path";
+  // containerd says the namespace only when it executes `start`, and names the folder of its bundles after it.
+  const std::string folder = request.bundle.substr(0, request.bundle.rfind('/'));
+  if (folder.substr(folder.rfind('/') + 1) != name_space) {
+    return "this daemon serves the namespace " + name_space + ": give each namespace a socket of its own";
+  }
   return {};
 }
 
@@ -79,7 +88,7 @@ void TaskService::Create(Reply reply, const TtrpcRequest& message) {
   if (tasks_.count(request.id) != 0) {
     return server_->Refuse(reply, Code::kAlreadyExists, "container " + request.id);
   }
-  if (std::string refusal = Refusal(request); !refusal.empty()) {
+  if (std::string refusal = Refusal(request, name_space_); !refusal.empty()) {
     return server_->Refuse(reply, Code::kInvalidArgument, std::move(refusal));
   }
   std::string json;
@@ -100,9 +109,8 @@ void TaskService::Create(Reply reply, const TtrpcRequest& message) {
   task->facts.bundle = request.bundle;
   task->facts.output = request.output;
   task->facts.errors = request.errors;
-  task->name_space = message.name_space;
   task->rootfs = request.rootfs;
-  task->cgroup = plan.cgroup.folders[0];
+  if (!plan.cgroup.folders.empty()) task->cgroup = plan.cgroup.folders[0];
   task->create = reply;
   if (Step step = SpawnInit(&plan, &task->process); !step.ok()) {
     return server_->Refuse(reply, Code::kUnknown, step.Message());
@@ -154,7 +162,7 @@ void TaskService::Delete(Reply reply, const TaskRequest&, Task* task) {
 void TaskService::Pids(Reply reply, const TaskRequest&, Task* task) {
   std::vector<int> pids;
   if (task->phase != Task::Phase::kStopped) {
-    if (!cgroup::Pids({task->cgroup}, &pids).ok() || pids.empty()) pids = {task->process.pid};
+    if (!ReadPids(*task, &pids) || pids.empty()) pids = {task->process.pid};
   }
   server_->Answer(reply, EncodePids(pids));
 }
@@ -168,7 +176,7 @@ void TaskService::Kill(Reply reply, const TaskRequest& request, Task* task) {
   // The end of the first process is the end of them all.
   if (request.all && number != SIGKILL) {
     std::vector<int> pids;
-    if (cgroup::Pids({task->cgroup}, &pids).ok()) {
+    if (ReadPids(*task, &pids)) {
       for (const int pid : pids) {
         if (pid != task->process.pid) kill(pid, number);
       }

@@ -17,9 +17,10 @@ namespace iluvatar::shim {
 
 class TaskService {
  public:
-  // `files`: the limit of open files that containers get unless their specification says otherwise.
-  TaskService(Loop* loop, TtrpcServer* server, EventPublisher* publisher, struct rlimit files)
-      : loop_(loop), server_(server), publisher_(publisher), files_(files) {}
+  // `name_space`: the one of containerd's that it serves; `files`: the limit of open files that containers get unless
+  // their specification says otherwise.
+  TaskService(Loop* loop, TtrpcServer* server, EventPublisher* publisher, std::string name_space, struct rlimit files)
+      : loop_(loop), server_(server), publisher_(publisher), name_space_(std::move(name_space)), files_(files) {}
 
   Hierarchies* hierarchies() { return &hierarchies_; }
 
@@ -57,6 +58,7 @@ class TaskService {
   Loop* loop_;
   TtrpcServer* server_;
   EventPublisher* publisher_;
+  std::string name_space_;
   struct rlimit files_;
   Hierarchies hierarchies_;
   std::map<std::string, std::unique_ptr<Task>> tasks_;

@@ -6,8 +6,6 @@
 namespace iluvatar::shim {
 namespace {
 
-constexpr char kNamespaceKey[] = "containerd-namespace-ttrpc";
-
 void AppendBigEndian(uint32_t value, std::string* out) {
   for (int shift = 24; shift >= 0; shift -= 8) *out += static_cast<char>(value >> shift);
 }
@@ -16,18 +14,6 @@ uint32_t BigEndian(std::string_view bytes) {
   uint32_t value = 0;
   for (size_t i = 0; i < 4; ++i) value = (value << 8) | static_cast<unsigned char>(bytes[i]);
   return value;
-}
-
-bool DecodeMetadata(std::string_view data, TtrpcRequest* request) {
-  std::string_view key;
-  std::string_view value;
-  ProtoReader reader(data);
-  while (reader.Next()) {
-    if (reader.IsBytes(1)) key = reader.bytes();
-    if (reader.IsBytes(2)) value = reader.bytes();
-  }
-  if (key == kNamespaceKey) request->name_space = value;
-  return reader.ok();
 }
 
 }  // namespace
@@ -68,18 +54,12 @@ bool DecodeRequest(std::string_view data, TtrpcRequest* request) {
     if (reader.IsBytes(1)) request->service = reader.bytes();
     if (reader.IsBytes(2)) request->method = reader.bytes();
     if (reader.IsBytes(3)) request->payload = reader.bytes();
-    if (reader.IsBytes(5) && !DecodeMetadata(reader.bytes(), request)) return false;
   }
   return reader.ok() && !request->service.empty() && !request->method.empty();
 }
 
 std::string EncodeRequest(const TtrpcRequest& request) {
-  ProtoWriter writer;
-  writer.Bytes(1, request.service).Bytes(2, request.method).Bytes(3, request.payload);
-  if (!request.name_space.empty()) {
-    writer.Message(5, ProtoWriter().Bytes(1, kNamespaceKey).Bytes(2, request.name_space).Take());
-  }
-  return writer.Take();
+  return ProtoWriter().Bytes(1, request.service).Bytes(2, request.method).Bytes(3, request.payload).Take();
 }
 
 bool DecodeResponse(std::string_view data, TtrpcResponse* response) {

@@ -54,8 +54,6 @@ struct TtrpcRequest {
   std::string service;
   std::string method;
   std::string payload;
-  // Metadata "containerd-namespace-ttrpc"; empty when not said.
-  std::string name_space;
 };
 
 bool DecodeRequest(std::string_view data, TtrpcRequest* request);
