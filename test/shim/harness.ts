@@ -1,6 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +50,9 @@ export class ShimWorld {
     mkdirSync(join(this.containerd.folder, 'shim'));
     mkdirSync(this.bound);
     writeFileSync(join(this.bound, 'file'), 'of the host\n');
+    // Writable for everybody, so that it is the mount that refuses.
+    chmodSync(this.root, 0o777);
+    chmodSync(join(this.bound, 'file'), 0o666);
     await run('gcc', ['-static', '-O1', '-o', join(this.root, 'bin', 'inside'), inside]);
     for (const hierarchy of this.#hierarchies) mkdirSync(join(hierarchy, this.#group));
     await this.containerd.start();
@@ -190,6 +202,11 @@ export class ShimWorld {
 
 export function descriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Everything mounted in the namespace of the tests and of containerd. */
+export function mounts(): string {
+  return readFileSync('/proc/self/mounts', 'utf8');
 }
 
 /** Children of a process that have ended and were not waited for. */

@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
   if (strcmp(what, "exit") == 0) return atoi(argv[2]);
   if (strcmp(what, "say") == 0) {
     printf("%s\n", argv[2]);
+    fflush(stdout);
     fprintf(stderr, "%s, too\n", argv[2]);
     return 0;
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,11 +15,10 @@ import { decode, encode, type Field, type Message, nested, number, text } from '
 
 /** A call that failed; `code` is gRPC's. */
 export class CallError extends Error {
-  constructor(
-    readonly code: number,
-    message: string,
-  ) {
+  readonly code: number;
+  constructor(code: number, message: string) {
     super(message);
+    this.code = code;
   }
 }
 
@@ -60,7 +59,6 @@ export class PrivateContainerd {
         `[ttrpc]\n  address = "${this.folder}/t.sock"`,
       ].join('\n'),
     );
-    mkdirSync(join(this.folder, 'log'), { recursive: true });
     this.#process = spawn('containerd', ['-c', config], { stdio: 'ignore', detached: true });
     const started = Date.now();
     for (;;) {
