@@ -15,7 +15,11 @@ struct Arguments {
   std::string socket;
   std::string action;
   bool version = false;
+  bool info = false;
 };
+
+// What -v and -info name: the runtime.
+inline constexpr char kRuntimeName[] = "dev.iluvatar.v1";
 
 // Both return a sentence when they fail.
 

@@ -2,13 +2,14 @@
 // docs/containerd-shim.md.
 //   -namespace NS -id ID [-address A] [-publish-binary B] [-bundle DIR] [-debug] start | delete     by containerd
 //   -namespace NS -socket PATH serve                                                                by `start`
-//   -v
+//   -v | -info
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "shim/actions.h"
 #include "shim/daemon.h"
+#include "shim/protobuf.h"
 
 namespace {
 
@@ -30,7 +31,8 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
     }
     text.erase(0, text.compare(0, 2, "--") == 0 ? 2 : 1);
     if (text == "v") arguments->version = true;
-    if (text == "v" || text == "debug") continue;
+    if (text == "info") arguments->info = true;
+    if (text == "v" || text == "info" || text == "debug") continue;
     const size_t equals = text.find('=');
     const std::string name = text.substr(0, equals);
     std::string* value = nullptr;
@@ -40,7 +42,7 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
     if (value == nullptr || (equals == std::string::npos && i + 1 == argc)) return false;
     *value = equals != std::string::npos ? text.substr(equals + 1) : argv[++i];
   }
-  return arguments->version || !arguments->action.empty();
+  return arguments->version || arguments->info || !arguments->action.empty();
 }
 
 std::string Serve(const Arguments& arguments) {
@@ -55,12 +57,17 @@ std::string Serve(const Arguments& arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) {
-    std::fprintf(stderr, "usage: containerd-shim-iluvatar-v1 -namespace NS -id ID start | delete, or -v\n");
+    std::fprintf(stderr, "usage: containerd-shim-iluvatar-v1 -namespace NS -id ID start | delete, or -v, or -info\n");
     return 2;
   }
   if (arguments.version) {
-    std::printf("%s:\n  Runtime: dev.iluvatar.v1\n", argv[0]);
+    std::printf("%s:\n  Runtime: %s\n", argv[0], iluvatar::shim::kRuntimeName);
     return 0;
+  }
+  if (arguments.info) {
+    // containerd.types.RuntimeInfo, which containerd 2.x asks for once.
+    const std::string answer = iluvatar::shim::ProtoWriter().Bytes(1, iluvatar::shim::kRuntimeName).Take();
+    return std::fwrite(answer.data(), 1, answer.size(), stdout) == answer.size() ? 0 : 1;
   }
   std::string error = "unknown action " + arguments.action;
   if (arguments.action == "start") error = StartAction(arguments);
