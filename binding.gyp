@@ -33,6 +33,16 @@
       "conditions": [["asan==0", {"ldflags": ["-static"]}]]
     },
     {
+      "target_name": "containerd-shim-iluvatar-v1",
+      "type": "executable",
+      "sources": [
+        "<!@(ls native/shim/*.cc | grep -v _test.cc)",
+        "native/sandbox/json.cc", "native/sandbox/seccomp.cc", "native/cgroup/files.cc", "native/cgroup/mounts.cc", "native/cgroup/processes.cc"
+      ],
+      "defines": ["_GNU_SOURCE"],
+      "conditions": [["asan==0", {"ldflags": ["-static"]}]]
+    },
+    {
       "target_name": "iluvatar-supervisor",
       "type": "executable",
       "sources": [
