@@ -9,6 +9,7 @@ import type { FunctionEntry } from './engine/function-entry.js';
 import { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
+import { MemoryReadings } from './engine/memory-readings.js';
 import type { EngineOptions } from './engine/options.js';
 import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
 import { Pump } from './engine/pump.js';
@@ -54,6 +55,7 @@ export class Engine {
   readonly #loads: EngineLoads;
   readonly #due: DueWork;
   readonly #deviceEvents: DeviceEvents;
+  readonly #memory: MemoryReadings;
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
@@ -97,6 +99,7 @@ export class Engine {
       this.#termination,
       counters,
     );
+    this.#memory = new MemoryReadings(pool, supply, counters);
     this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
     this.#parts = { options, schedulers: this.#schedulers, pool, slots, counters, totals };
   }
@@ -216,6 +219,7 @@ export class Engine {
     const { lane } = home;
     lane.scheduler.endRun(entry, home);
     this.#termination.judge(home, outcome.errorClass);
+    if (outcome.overMb !== undefined && outcome.overMb > 0) this.#memory.container(home, outcome.overMb);
     this.#pool.giveBack(home, now);
     if (entry.containerState === 'warm') this.counters.warm++;
     else if (entry.containerState === 'prewarm') this.counters.prewarm++;
@@ -241,11 +245,23 @@ export class Engine {
     this.#checkEmpty();
   }
 
-  /** Measured memory of a container, MiB. It informs and never changes a reservation. */
-  measured(container: Container, mb: number): void {
-    const entry = container as ContainerEntry;
-    entry.measuredMb = mb;
-    entry.fn.stats.memory.add(mb);
+  /**
+   * Measured memory of a container and the page cache it caused beside that, MiB. It never changes a reservation; under the memory policy `grow`, a container that
+   * uses more than its own is replaced, as soon as it runs nothing.
+   */
+  measured(container: Container, mb: number, pageCacheMb = 0): void {
+    container.fn.stats.pageCache.add(pageCacheMb);
+    this.#memory.container(container as ContainerEntry, mb);
+    this.#pump.run();
+  }
+
+  /** The host is short of memory. Evicts up to so many idle containers; returns how many. */
+  memoryPressure(most: number): number {
+    return this.#memory.relieve(most);
+  }
+
+  get idleContainers(): number {
+    return this.#pool.cachedCount;
   }
 
   /** A GPU has failed or been taken away, with every container on it. */

@@ -26,7 +26,12 @@ export function characteristicsOf({ spec, stats }: FunctionRecord): Characterist
       estimateErrorMs: ms(estimateError.average),
     };
   });
-  return { interArrivalMs: ms(stats.interArrival.average), memoryMb: stats.memory.average, devices };
+  return {
+    interArrivalMs: ms(stats.interArrival.average),
+    memoryMb: stats.memory.average,
+    pageCacheMb: stats.pageCache.average,
+    devices,
+  };
 }
 
 function deviceTimings(given: NonNullable<TimingsInput['CPU']>): DeviceTimings {

@@ -1,5 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { Backend, PreparedFunction } from '../backends/backend.js';
+import { limitsFault } from '../backends/cgroups/check-limits.js';
+import { onlineCores } from '../backends/cgroups/cores.js';
+import { memoryPolicyOf } from '../backends/cgroups/limits.js';
 import type { FunctionDefinition, RegisteredFunction } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import type { Engine } from '../core/engine.js';
@@ -90,7 +93,7 @@ export class FunctionRegistry {
   ): Promise<RegisteredFunction> {
     this.#check(definition);
     const key = functionKey(definition.name, definition.version);
-    const spec = toSpec(definition);
+    const spec = toSpec(definition, this.#options.config);
     const prepared = await this.#prepare(definition, spec, progress);
     const old = this.#functions.get(key);
     if (old !== undefined) {
@@ -114,17 +117,10 @@ export class FunctionRegistry {
   }
 
   #check(definition: FunctionDefinition): void {
-    const { limits } = this.#options.config;
-    const { memoryMb, cpus, source } = definition;
+    const { source } = definition;
     if (!isAbsolute(source)) throw new IluvatarError('invalid', `source must be an absolute path, not "${source}"`);
-    if (memoryMb < limits.memoryMinMb || memoryMb > limits.memoryMaxMb) {
-      throw new IluvatarError(
-        'invalid',
-        `memoryMb ${memoryMb} is outside ${limits.memoryMinMb}–${limits.memoryMaxMb} (limits.memoryMinMb, limits.memoryMaxMb)`,
-      );
-    }
-    if (cpus > limits.cpusMax)
-      throw new IluvatarError('invalid', `cpus ${cpus} is above ${limits.cpusMax} (limits.cpusMax)`);
+    const fault = limitsFault(definition, this.#options.config, onlineCores());
+    if (fault !== null) throw new IluvatarError('invalid', fault);
     for (const backend of definition.backends) {
       if (!this.#options.backends.has(backend)) {
         const known = [...this.#options.backends.keys()].join(', ');
@@ -170,7 +166,7 @@ function notRegistered(name: string, version: string): IluvatarError {
   return new IluvatarError('not_found', `no function ${functionKey(name, version)} is registered on this worker`);
 }
 
-function toSpec(d: FunctionDefinition): FunctionSpec {
+function toSpec(d: FunctionDefinition, config: WorkerConfig): FunctionSpec {
   const {
     name,
     version,
@@ -190,6 +186,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     name,
     version,
     memoryMb,
+    memoryPolicy: memoryPolicyOf(d, config),
     cpus,
     concurrency,
     maxContainers,

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../native.js';
+import { containerLimits } from '../cgroups/limits.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { AssignContext } from './assign.js';
 import type { ProcessBackendOptions } from './backend.js';
 import type { CellPoolContext } from './cell-pool.js';
 import { CgroupPool } from './cgroup-pool.js';
-import { type CgroupLayout, prepareCgroups, removeCgroupParents } from './cgroups.js';
+import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from './cgroups.js';
 import type { ProcessContainer } from './container.js';
 import { LayerInstaller } from './dependencies.js';
 import { type FoundInterpreter, findNode, findPython } from './interpreter.js';
@@ -63,8 +65,7 @@ export async function assemble(
     if (layout.parents.length > 0 && config.cgroup.favorDynmods === 'auto') favorDynmods(paths, notes);
     const [python, node] = await Promise.all([findPython(sandbox.python), findNode()]);
     await lifecycle.run('sweep', {
-      parents: [...layout.parents],
-      versions: [...layout.versions],
+      ...allParents(layout),
       keep: [],
       folders: [paths.staging, paths.oldAgents],
     });
@@ -106,7 +107,8 @@ export async function assemble(
       reaper,
       socket,
       layout,
-      cpuEnforce: config.cpu.enforce,
+      limits: (definition) => containerLimits(definition, config),
+      cores: availableParallelism(),
       maxBodyBytes: config.transport.maxBodyBytes,
       outputBytes: sandbox.outputBytes,
       killGraceMs: sandbox.killGraceMs,

@@ -3,10 +3,18 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
+import { allParents } from './cgroups.js';
 import { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -137,18 +145,19 @@ export class ProcessBackend implements Backend {
     return container;
   }
 
-  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     const { layout } = this.#started();
     const { lifecycle } = this.#options;
     this.#memoryReads += containers.length;
     const cells = containers.map((container) => (container as ProcessContainer).cell);
     if (layout.memory) {
       const versions = [...layout.versions];
-      return lifecycle.run('memoryBytes', {
+      return lifecycle.run('cgroupMemory', {
         groups: cells.map((cell) => ({ dirs: cell?.cgroup.dirs ?? [], versions })),
       });
     }
-    return lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    const bytes = await lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    return bytes.map((usedBytes) => ({ usedBytes, cacheBytes: 0 }));
   }
 
   health(): BackendHealth {
@@ -173,8 +182,7 @@ export class ProcessBackend implements Backend {
     for (const slot of slotsOf(parts)) for (const name of slot.names()) keep.add(name);
     for (const name of parts.cgroups.names()) keep.add(name);
     return this.#options.lifecycle.run('sweep', {
-      parents: [...parts.layout.parents],
-      versions: [...parts.layout.versions],
+      ...allParents(parts.layout),
       keep: [...keep],
       folders: [parts.paths.oldAgents],
     });

@@ -5,6 +5,7 @@ import { type CgroupEvidence, native } from '../../native.js';
 import { FrameType, RESULT_OUTPUT_CUT } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
 import type { BackendContainer, ContainerEvents, RunRequest } from '../backend.js';
+import { NOTHING_READ, type RunMeter, runMeterFor } from '../cgroups/run-meter.js';
 import { type AssignContext, assignCell } from './assign.js';
 import type { Cell, CellObserver } from './cell.js';
 import { type CellWaiter, transient } from './cell-pool.js';
@@ -43,6 +44,7 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
   #wasReady = false;
   #agent: Connection | null = null;
   #channel: AgentChannel | null = null;
+  #meter: RunMeter | null = null;
   #exit: Exit | null = null;
   #garbage: string | null = null;
   #agentGone = false;
@@ -186,7 +188,17 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
   ): void {
     if (!this.#running.delete(requestId)) return;
     this.#cancelled.delete(requestId);
-    this.#events.completed({ requestId, errorClass, message, details: null, payload: body, runUs });
+    const { throttledUs, overMb } = this.#meter?.ended(runUs) ?? NOTHING_READ;
+    this.#events.completed({
+      requestId,
+      errorClass,
+      message,
+      details: null,
+      payload: body,
+      runUs,
+      throttledUs,
+      overMb,
+    });
   }
 
   broken(reason: string): void {
@@ -198,6 +210,8 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     try {
       const seed = randomBytes(16).toString('hex');
       this.#channel = assignCell(this.cell, this.fn, this.#env, this.#context, seed, port, this);
+      const { layout, limits, cores } = this.#context;
+      this.#meter = runMeterFor(layout, this.cell.cgroup.dirs, limits(this.fn.definition), cores);
     } catch (error) {
       this.#fail(transient(`the container could not be assigned: ${(error as Error).message}`));
     }
@@ -217,6 +231,8 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     }
     this.#agent = cell.agent;
     if (this.#agent !== null) this.#agent.handler = this;
+    // What loading was held back for is no invocation's.
+    this.#meter?.ended(frame.x0);
     this.#becomeReady();
   }
 
@@ -236,6 +252,7 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     }
     if (this.#cancelled.size > 0) this.#cancelled.delete(requestId);
     const said = frame.metaBytes === 0 ? null : readMeta(frame);
+    const { throttledUs, overMb } = this.#meter === null ? NOTHING_READ : this.#meter.ended(frame.x2);
     this.#events.completed({
       requestId,
       errorClass: errorClassOf(frame.status),
@@ -243,6 +260,8 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
       details: said === null ? null : detailsOf(said, frame.flags),
       payload: frame.bodyBytes === 0 ? null : frame.keep(),
       runUs: frame.x2,
+      throttledUs,
+      overMb,
     });
   }
 
@@ -320,6 +339,8 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     this.#stopTimer();
     this.#cells.leave(this);
     this.#channel?.close();
+    this.#meter?.close();
+    this.#meter = null;
     this.#agent = null;
     if (this.cell !== null) await this.#context.reaper.end(this.cell);
     this.#context.gone(this);

@@ -23,6 +23,8 @@ export class ContainerEntry implements Container {
   invocations = 0;
   active = 0;
   measuredMb = 0;
+  /** Measured above its reservation; whole MiB, so that sums of it come out even. */
+  overshootMb = 0;
   pending: InvocationEntry | null = null;
   poolNode: unknown = null;
   evictionNode: unknown = null;

@@ -9,7 +9,15 @@ const status: WorkerStatus = {
   version: '0.1.0',
   uptimeS: 5,
   state: 'running',
-  memory: { runningMb: 128, cachedMb: 256, totalMb: 384, budgetMb: 1024, runningContainers: 1, cachedContainers: 2 },
+  memory: {
+    runningMb: 128,
+    cachedMb: 256,
+    totalMb: 384,
+    budgetMb: 1024,
+    overshootMb: 32,
+    runningContainers: 1,
+    cachedContainers: 2,
+  },
   cpu: { slots: 2, used: 0.5 },
   queue: { length: 3, limit: 100 },
   queues: {
@@ -21,7 +29,17 @@ const status: WorkerStatus = {
   counters: { evictions: 4 },
   shards: [{ id: 0, state: 'running', restarts: 1 }],
 };
-const gauges: FunctionGauges[] = [{ name: 'f', version: '1', queued: 3, running: 1, containers: 3, memoryMb: 128 }];
+const gauges: FunctionGauges[] = [
+  {
+    name: 'f',
+    version: '1',
+    queued: 3,
+    running: 1,
+    containers: 3,
+    memoryMb: 128,
+    characteristics: { memoryMb: 40, pageCacheMb: 8 },
+  },
+];
 const fn = (name: string, index: number) => ({ key: `${name}@1`, index, spec: { name, version: '1' } });
 const end = (overrides: Partial<ObservedInvocation> = {}): ObservedInvocation => ({
   errorClass: null,
@@ -29,6 +47,7 @@ const end = (overrides: Partial<ObservedInvocation> = {}): ObservedInvocation =>
   queueUs: 10,
   startUs: 0,
   runUs: 1000,
+  throttledUs: 0,
   attempts: 1,
   ...overrides,
 });
