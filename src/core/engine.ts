@@ -219,7 +219,7 @@ export class Engine {
     const { lane } = home;
     lane.scheduler.endRun(entry, home);
     this.#termination.judge(home, outcome.errorClass);
-    if (outcome.overMb !== undefined && outcome.overMb > 0) this.#memory.container(home, outcome.overMb);
+    const outgrown = outcome.overMb !== undefined && outcome.overMb > 0 && this.#memory.note(home, outcome.overMb);
     this.#pool.giveBack(home, now);
     if (entry.containerState === 'warm') this.counters.warm++;
     else if (entry.containerState === 'prewarm') this.counters.prewarm++;
@@ -231,7 +231,7 @@ export class Engine {
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
     } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
-    if (this.#o.bufferMb > 0) this.#supply.keepBuffer();
+    if (this.#o.bufferMb > 0 || outgrown) this.#supply.keepBuffer();
     if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 
@@ -250,8 +250,10 @@ export class Engine {
    * uses more than its own is replaced, as soon as it runs nothing.
    */
   measured(container: Container, mb: number, pageCacheMb = 0): void {
-    container.fn.stats.pageCache.add(pageCacheMb);
-    this.#memory.container(container as ContainerEntry, mb);
+    const entry = container as ContainerEntry;
+    entry.fn.stats.pageCache.add(pageCacheMb);
+    if (!this.#memory.note(entry, mb)) return;
+    this.#memory.follow(entry);
     this.#pump.run();
   }
 

@@ -86,6 +86,11 @@ export class FunctionRegistry {
     return this.#functions.size;
   }
 
+  /** Whether the containers of one may use as much memory as they like. */
+  get someUnlimited(): boolean {
+    return [...this.#functions.values()].some(({ record }) => record.spec.memoryPolicy === 'none');
+  }
+
   async #register(
     definition: FunctionDefinition,
     replace: boolean,

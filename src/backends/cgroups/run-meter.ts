@@ -18,20 +18,24 @@ export interface RunReading {
 export const NOTHING_READ: RunReading = { throttledUs: 0, overMb: 0 };
 
 const BYTES_PER_MB = 1024 * 1024;
+const clock = (): number => performance.now();
 
 export class RunMeter {
   readonly #throttle: ThrottleMeter | null;
   readonly #memory: MemoryWatch | null;
+  readonly #now: () => number;
 
-  constructor(throttle: ThrottleMeter | null, memory: MemoryWatch | null) {
+  /** `now`: ms from any origin. */
+  constructor(throttle: ThrottleMeter | null, memory: MemoryWatch | null, now: () => number) {
     this.#throttle = throttle;
     this.#memory = memory;
+    this.#now = now;
   }
 
   /** To be called after each run, and once the code is loaded, with how long that took. */
   ended(runUs: number): RunReading {
     const throttledUs = this.#throttle === null ? 0 : this.#throttle.ended(runUs);
-    const held = this.#memory === null ? 0 : this.#memory.ended(performance.now());
+    const held = this.#memory === null ? 0 : this.#memory.ended(this.#now());
     return throttledUs === 0 && held === 0 ? NOTHING_READ : { throttledUs, overMb: held / BYTES_PER_MB };
   }
 
@@ -47,6 +51,7 @@ export function runMeterFor(
   dirs: readonly string[],
   limits: ContainerLimits,
   cores: number,
+  now = clock,
 ): RunMeter | null {
   const { cpus, cpuset, memorySoftBytes } = limits;
   const usable = cpuset === null ? cores : coresOf(cpuset).length;
@@ -59,5 +64,5 @@ export function runMeterFor(
     memoryDir === undefined || memorySoftBytes === null
       ? null
       : new MemoryWatch(memoryDir, layout.versions[layout.memoryIndex] as number, memorySoftBytes, usable);
-  return throttle === null && memory === null ? null : new RunMeter(throttle, memory);
+  return throttle === null && memory === null ? null : new RunMeter(throttle, memory, now);
 }

@@ -11,6 +11,7 @@ import type {
   MemoryReading,
   PreparedFunction,
 } from '../backend.js';
+import { limitNotes, machineHasSwap } from '../cgroups/limit-notes.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
@@ -79,6 +80,10 @@ export class ProcessBackend implements Backend {
     progress: (line: string) => void,
   ): Promise<PreparedFunction> {
     const parts = this.#started();
+    if (definition.cpuset !== null && parts.layout.cpuset === null) {
+      throw new IluvatarError('unavailable', 'this worker cannot set cores: there is no "cpuset" controller here');
+    }
+    for (const note of limitNotes(definition, this.#options.config, parts.layout, machineHasSwap())) progress(note);
     if (definition.network === 'bridge') {
       const { networks = null } = this.#options;
       if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');

@@ -18,20 +18,27 @@ export class MemoryReadings {
     this.#counters = counters;
   }
 
-  /** A reading of what a container holds; MiB. Readings are taken elsewhere and may come when it is on its way out. */
-  container(container: ContainerEntry, mb: number): void {
+  /**
+   * A reading of what a container holds; MiB. It may come when the container is on its way out. Only the books are put right: true = what follows from
+   * it is for the caller to do, with `follow`, once nothing else is half done.
+   */
+  note(container: ContainerEntry, mb: number): boolean {
     container.measuredMb = mb;
     container.fn.stats.memory.add(mb);
-    if (container.fn.spec.memoryPolicy !== 'grow' || container.phase === 'destroying') return;
+    const { fn, phase } = container;
+    if (fn.spec.memoryPolicy !== 'grow' || phase === 'creating' || phase === 'destroying') return false;
     const overMb = Math.max(0, Math.ceil(mb - container.memoryMb));
-    if (overMb === 0 && container.overshootMb === 0) return;
+    if (overMb === container.overshootMb) return false;
     this.#pool.overshoots(container, overMb);
-    // What it uses above its reservation is somebody's: idle containers make room for it, as far as there are any.
-    this.#supply.keepBuffer();
-    if (overMb === 0 || container.doomed !== null) return;
     this.#pool.withdraw(container);
-    container.doomed = 'outgrown';
-    if (container.active === 0) this.#supply.destroy(container, 'outgrown');
+    container.doomed ??= 'outgrown';
+    return true;
+  }
+
+  /** It goes if it runs nothing, and idle containers make room for what is used above reservations, as far as there are any. */
+  follow(container: ContainerEntry): void {
+    if (container.active === 0 && container.doomed !== null) this.#supply.destroy(container, container.doomed);
+    this.#supply.keepBuffer();
   }
 
   /** The host is short of memory: up to so many idle containers go, in the order of the eviction policy. Returns how many did. */
