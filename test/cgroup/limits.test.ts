@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limitsFault } from '../../src/backends/cgroups/check-limits.js';
 import { coresOf } from '../../src/backends/cgroups/cores.js';
 import { quotaUs, toCgroupLimits, toDockerLimits, toOciResources } from '../../src/backends/cgroups/limit-formats.js';
-import { limitNotes } from '../../src/backends/cgroups/limit-notes.js';
+import { memoryPolicyNotes } from '../../src/backends/cgroups/limit-notes.js';
 import { type ContainerLimits, containerLimits } from '../../src/backends/cgroups/limits.js';
 import { runMeterFor } from '../../src/backends/cgroups/run-meter.js';
 import type { CgroupLayout } from '../../src/backends/process/cgroups.js';
@@ -182,11 +182,9 @@ describe('limits', () => {
   });
 
   it('say what the machine cannot give', () => {
-    const layout = { memory: true, swapLimits: true } as CgroupLayout;
-    const notes = (policy: 'kill' | 'swap' | 'none', over: Partial<CgroupLayout>, hasSwap: boolean): string => {
-      const definition = functionDefinitionSchema.parse({ name: 'f', source: '/f', memoryPolicy: policy });
-      return limitNotes(definition, workerConfigSchema.parse({}), { ...layout, ...over }, hasSwap).join('\n');
-    };
+    const layout = { memory: true, swapLimits: true };
+    const notes = (policy: 'kill' | 'swap' | 'none', over: Partial<typeof layout>, hasSwap: boolean): string =>
+      memoryPolicyNotes(policy, { ...layout, ...over }, hasSwap).join('\n');
     expect(notes('swap', {}, true)).toBe('');
     expect(notes('swap', {}, false)).toContain('no swap');
     expect(notes('swap', { swapLimits: false }, true)).toContain('does not count swap');

@@ -1,16 +1,13 @@
 import { readFileSync } from 'node:fs';
-import type { FunctionDefinition } from '../../config/api.js';
+import type { MemoryPolicyName } from '../../config/limits.js';
 import type { CgroupLayout } from '../process/cgroups.js';
-import { type LimitSettings, memoryPolicyOf } from './limits.js';
 
-/** What a function's limits ask for and this machine cannot give, as sentences for whoever registers it. */
-export function limitNotes(
-  definition: FunctionDefinition,
-  settings: LimitSettings,
-  layout: CgroupLayout,
+/** What a memory policy asks for and this machine cannot give, as sentences for whoever registers a function or starts a worker with it. */
+export function memoryPolicyNotes(
+  policy: MemoryPolicyName,
+  layout: Pick<CgroupLayout, 'memory' | 'swapLimits'>,
   hasSwap: boolean,
 ): string[] {
-  const policy = memoryPolicyOf(definition, settings);
   if (policy === 'none') return [];
   if (!layout.memory) {
     return [`memory policy ${policy}: no cgroup limits memory here, so only the data of each process is limited`];

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../native.js';
+import { machineHasSwap, memoryPolicyNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { AssignContext } from './assign.js';
@@ -62,6 +63,9 @@ export async function assemble(
     socket.open(paths.agentsSocket);
     const layout = prepareCgroups(config.cgroup, scope);
     const notes = [...layout.notes];
+    const { policy } = config.memory;
+    // What is missing for the other policies is among the layout's notes.
+    if (policy === 'swap' && layout.memory) notes.push(...memoryPolicyNotes(policy, layout, machineHasSwap()));
     if (layout.parents.length > 0 && config.cgroup.favorDynmods === 'auto') favorDynmods(paths, notes);
     const [python, node] = await Promise.all([findPython(sandbox.python), findNode()]);
     await lifecycle.run('sweep', {

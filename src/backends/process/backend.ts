@@ -11,7 +11,8 @@ import type {
   MemoryReading,
   PreparedFunction,
 } from '../backend.js';
-import { limitNotes, machineHasSwap } from '../cgroups/limit-notes.js';
+import { machineHasSwap, memoryPolicyNotes } from '../cgroups/limit-notes.js';
+import { memoryPolicyOf } from '../cgroups/limits.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
@@ -83,7 +84,8 @@ export class ProcessBackend implements Backend {
     if (definition.cpuset !== null && parts.layout.cpuset === null) {
       throw new IluvatarError('unavailable', 'this worker cannot set cores: there is no "cpuset" controller here');
     }
-    for (const note of limitNotes(definition, this.#options.config, parts.layout, machineHasSwap())) progress(note);
+    const policy = memoryPolicyOf(definition, this.#options.config);
+    for (const note of memoryPolicyNotes(policy, parts.layout, machineHasSwap())) progress(note);
     if (definition.network === 'bridge') {
       const { networks = null } = this.#options;
       if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
