@@ -97,12 +97,24 @@ export interface CgroupMount {
   readonly path: string;
 }
 
+/** null = no limit. */
 export interface CgroupLimits {
-  /** Hard limit; bytes, null = none. */
+  /** Hard limit of what is in RAM; bytes. */
   memoryBytes: number | null;
-  /** CPUs, 100 ms period; null = none. */
+  /** Beside it; bytes. Only where `memoryBytes` is set. */
+  swapBytes: number | null;
+  /** CPUs, 100 ms period. */
   cpus: number | null;
+  /** Weight in units of version 1; null = left as it is, which is 1024 in a new group. */
+  shares: number | null;
   pids: number | null;
+}
+
+export interface CgroupMemory {
+  /** Anonymous, kernel and shared memory and tmpfs: what only an end of the processes (or swap) gives back. */
+  usedBytes: number;
+  /** File pages that the kernel drops when somebody needs the room. */
+  cacheBytes: number;
 }
 
 export interface CgroupEvidence {
@@ -121,7 +133,13 @@ export interface NativeCgroup {
   create(dirs: string[]): void;
   setLimits(dirs: string[], versions: number[], limits: CgroupLimits): void;
   evidence(dirs: string[], versions: number[]): CgroupEvidence;
-  memoryBytes(dirs: string[], versions: number[]): number;
+  memory(dirs: string[], versions: number[]): CgroupMemory;
+  /** Of an open `cpu.stat`: time held back by the quota, summed over the cores; µs, -1 = the group is gone. */
+  throttledUs(file: number): number;
+  /** Of an open file with one number in it; -1 = the group is gone. */
+  counter(file: number): number;
+  /** Makes the folder of this version's cpuset controller, and allows it these cores ("0-1,4"). */
+  setCpuset(dir: string, version: number, cpus: string): void;
   pids(dirs: string[]): number[];
   killAll(dirs: string[], versions: number[]): number;
   /** Removes them; false while something still lives in them. */

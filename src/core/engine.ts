@@ -10,6 +10,7 @@ import type { FunctionEntry } from './engine/function-entry.js';
 import { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
+import { MemoryReadings } from './engine/memory-readings.js';
 import type { EngineOptions } from './engine/options.js';
 import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
 import { Pump } from './engine/pump.js';
@@ -56,6 +57,7 @@ export class Engine {
   readonly #loads: EngineLoads;
   readonly #due: DueWork;
   readonly #deviceEvents: DeviceEvents;
+  readonly #memory: MemoryReadings;
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
@@ -114,6 +116,7 @@ export class Engine {
       this.#termination,
       counters,
     );
+    this.#memory = new MemoryReadings(pool, supply, counters);
     this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
     this.#parts = { options, schedulers: this.#schedulers, pool, slots, creation, counters, totals };
   }
@@ -234,6 +237,7 @@ export class Engine {
     const { lane } = home;
     lane.scheduler.endRun(entry, home);
     this.#termination.judge(home, outcome.errorClass);
+    const outgrown = outcome.overMb !== undefined && outcome.overMb > 0 && this.#memory.note(home, outcome.overMb);
     this.#pool.giveBack(home, now);
     if (entry.containerState === 'warm') this.counters.warm++;
     else if (entry.containerState === 'prewarm') this.counters.prewarm++;
@@ -245,7 +249,7 @@ export class Engine {
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
     } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
-    if (this.#o.bufferMb > 0) this.#supply.keepBuffer();
+    if (this.#o.bufferMb > 0 || outgrown) this.#supply.keepBuffer();
     if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 
@@ -259,11 +263,25 @@ export class Engine {
     this.#checkEmpty();
   }
 
-  /** Measured memory of a container, MiB. It informs and never changes a reservation. */
-  measured(container: Container, mb: number): void {
+  /**
+   * Measured memory of a container and the page cache it caused beside that, MiB. It never changes a reservation; under the memory policy `grow`, a container that
+   * uses more than its own is replaced, as soon as it runs nothing.
+   */
+  measured(container: Container, mb: number, pageCacheMb = 0): void {
     const entry = container as ContainerEntry;
-    entry.measuredMb = mb;
-    entry.fn.stats.memory.add(mb);
+    entry.fn.stats.pageCache.add(pageCacheMb);
+    if (!this.#memory.note(entry, mb)) return;
+    this.#memory.follow(entry);
+    this.#pump.run();
+  }
+
+  /** The host is short of memory. Evicts up to so many idle containers; returns how many. */
+  memoryPressure(most: number): number {
+    return this.#memory.relieve(most);
+  }
+
+  get idleContainers(): number {
+    return this.#pool.cachedCount;
   }
 
   /** A GPU has failed or been taken away, with every container on it. */

@@ -4,6 +4,12 @@
  */
 export type Device = 'cpu' | 'gpu';
 
+/**
+ * What happens when a container needs more than its memory. `kill`, `swap` and `none` are between its backend and the kernel; under `grow` what it runs goes on to its
+ * end, and then it is replaced.
+ */
+export type MemoryPolicy = 'kill' | 'grow' | 'swap' | 'none';
+
 export interface FunctionSpec {
   /** `[A-Za-z0-9][A-Za-z0-9._-]*`, at most 128 characters. */
   readonly name: string;
@@ -11,6 +17,8 @@ export interface FunctionSpec {
   readonly version: string;
   /** Reserved before a container is created; MiB. */
   readonly memoryMb: number;
+  /** null or absent = `kill`. */
+  readonly memoryPolicy?: MemoryPolicy | null;
   /** CPU slots held while running; may be fractional. */
   readonly cpus: number;
   /** Invocations that one container runs at once. */

@@ -32,9 +32,11 @@ import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
+import { HostPressure } from './host-pressure.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
+import { PressureMonitor } from './pressure-monitor.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -65,6 +67,7 @@ export class Shard {
   readonly #timer: EngineTimer;
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
+  readonly #pressure: PressureMonitor;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -106,6 +109,13 @@ export class Shard {
       cores: availableParallelism(),
     });
     this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
+    this.#pressure = new PressureMonitor({
+      engine: this.#engine,
+      source: new HostPressure(),
+      settings: config.memory.pressure,
+      now,
+      log: moduleLog(log, 'memory'),
+    });
     this.#results = new AsyncResults({
       ...config.asyncResults,
       now: Date.now,
@@ -133,9 +143,13 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: options.registered,
+      registered: (definition) => {
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
+        options.registered(definition);
+      },
       unregistered: (record) => {
         this.#metrics.forget(record);
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
         options.unregistered(record.spec.name, record.spec.version);
       },
     });
@@ -180,9 +194,11 @@ export class Shard {
 
   prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<PrewarmResult> {
     this.assertAccepting();
+    const pressure = this.#pressure;
     return new Promise((resolve, reject) => {
       const sink: PrewarmSink = {
         settled(ready, failure, attempts) {
+          pressure.arm();
           if (failure === null) resolve({ containers: ready, attempts });
           else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
         },
@@ -253,6 +269,7 @@ export class Shard {
     this.#timer.stop();
     this.#load.stop();
     this.#sampler.stop();
+    this.#pressure.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -302,6 +319,7 @@ export class Shard {
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
+    this.#pressure.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

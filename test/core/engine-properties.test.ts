@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DispatchChoice, DispatchPolicy } from '../../src/core/dispatch/dispatch-policy.js';
-import type { Device } from '../../src/core/function.js';
+import type { Device, MemoryPolicy } from '../../src/core/function.js';
 import type { FunctionRecord } from '../../src/core/function-record.js';
 import type { Invocation } from '../../src/core/invocation.js';
 import type { Container } from '../../src/core/pool/container.js';
@@ -24,6 +24,7 @@ const RUNS = Number(process.env['ILUVATAR_TEST_RUNS'] ?? 400);
 
 const functionArbitrary = fc.record({
   memoryMb: fc.constantFrom(50, 100, 200, 500),
+  memoryPolicy: fc.constantFrom<MemoryPolicy[]>('kill', 'grow', 'grow', 'none'),
   cpus: fc.constantFrom(0.1, 0.5, 1, 3),
   concurrency: fc.constantFrom(1, 1, 2, 3),
   maxContainers: fc.constantFrom(null, null, 1, 2),
@@ -88,6 +89,8 @@ const eventArbitrary = fc.record({
     'clean',
     'unregister',
     'measured',
+    'complete over memory',
+    'pressure',
   ),
   pick: fc.nat(1000),
 });
@@ -215,6 +218,14 @@ class History {
       case 'complete':
         if (run !== undefined) harness.complete(run);
         break;
+      case 'complete over memory':
+        if (run !== undefined) harness.complete(run, { ...OK, overMb: run.fn.spec.memoryMb + 1 + (pick % 300) });
+        break;
+      case 'pressure': {
+        const idle = engine.idleContainers;
+        expect(engine.memoryPressure(pick % 3)).toBe(Math.min(idle, pick % 3));
+        break;
+      }
       case 'user error':
         if (run !== undefined) harness.complete(run, USER_ERROR);
         break;
@@ -344,6 +355,7 @@ class History {
     expect(stopped).toBe(true);
     this.check();
     const { memory, cpu, queue, starting, running } = engine.status();
+    expect(memory.overshootMb).toBe(0);
     expect({ memory: memory.totalMb, cpu: cpu.used, queue: queue.length, starting, running }).toEqual({
       memory: 0,
       cpu: 0,

@@ -9,7 +9,9 @@ import { AgentContainer } from '../agent/agent-container.js';
 import { freePort, HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
 import type { ContainerEvents } from '../backend.js';
+import { applyLimits } from '../cgroups/apply-limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
+import { runMeterFor } from '../cgroups/run-meter.js';
 import type { NetworkLease } from '../process/networks.js';
 import { AgentDoor } from './agent-door.js';
 import type { OciContext } from './context.js';
@@ -187,7 +189,9 @@ export class OciContainer extends AgentContainer {
     const context = this.#context;
     const cgroup = await context.takeCgroup();
     this.#holds.cgroup = cgroup;
-    context.limit(cgroup, fn.definition);
+    const limits = context.limits(fn.definition);
+    applyLimits(context.layout, cgroup, limits, OWN_PROCESSES);
+    this.meter = runMeterFor(context.layout, cgroup.dirs, limits, context.cores);
     this.engineName = `${context.scope}-${cgroup.name}`;
     context.named(this);
     if (fn.definition.network === 'bridge' && context.networks !== null && !this.#ended) {
@@ -300,6 +304,8 @@ export class OciContainer extends AgentContainer {
   }
 }
 
+/** Its first process, which is not the function's. */
+const OWN_PROCESSES = 1;
 const SIGKILL = 9;
 const SIGUSR2 = 12;
 

@@ -4,7 +4,16 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
+import { allParents } from '../cgroups/layout.js';
+import { limitNotes } from '../cgroups/limit-notes.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { AgentsSocket } from './agents-socket.js';
@@ -72,6 +81,7 @@ export class ProcessBackend implements Backend {
     progress: (line: string) => void,
   ): Promise<PreparedFunction> {
     const parts = this.#started();
+    for (const note of limitNotes(definition, this.#options.config, parts.layout)) progress(note);
     if (definition.network === 'bridge') {
       const { networks = null } = this.#options;
       if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
@@ -138,18 +148,19 @@ export class ProcessBackend implements Backend {
     return container;
   }
 
-  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     const { layout } = this.#started();
     const { lifecycle } = this.#options;
     this.#memoryReads += containers.length;
     const cells = containers.map((container) => (container as ProcessContainer).cell);
     if (layout.memory) {
       const versions = [...layout.versions];
-      return lifecycle.run('memoryBytes', {
+      return lifecycle.run('cgroupMemory', {
         groups: cells.map((cell) => ({ dirs: cell?.cgroup.dirs ?? [], versions })),
       });
     }
-    return lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    const bytes = await lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    return bytes.map((usedBytes) => ({ usedBytes, cacheBytes: 0 }));
   }
 
   health(): BackendHealth {
@@ -185,8 +196,7 @@ export class ProcessBackend implements Backend {
     for (const slot of slotsOf(parts)) for (const name of slot.names()) keep.add(name);
     for (const name of parts.cgroups.names()) keep.add(name);
     return this.#options.lifecycle.run('sweep', {
-      parents: [...parts.layout.parents],
-      versions: [...parts.layout.versions],
+      ...allParents(parts.layout),
       keep: [...keep],
       folders: [parts.paths.oldAgents],
     });

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
+import type { UserIds } from '../user-ids.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
 import type { Networks } from './networks.js';
-import type { UserIds } from '../user-ids.js';
 
 /**
  * Ends cells and gives back what they held: processes, cgroups, uids, folders. Batched, because a hundred containers of an

@@ -69,7 +69,7 @@ export class ContainerSupply {
     return budget.freeMb >= needMb && (device < 0 || gpus.hasRoom(device, deviceMb)) ? 'now' : 'soon';
   }
 
-  /** Evicts until the buffer is free. */
+  /** Evicts until the buffer is free, or, without one, until nothing is reserved that others use. */
   keepBuffer(): void {
     const bufferMb = this.#bufferMb;
     const { budget } = this.#pool;
@@ -86,6 +86,7 @@ export class ContainerSupply {
     if (reason === 'evicted') counters.containersEvicted++;
     else if (reason === 'expired') counters.containersExpired++;
     else if (reason === 'crashed') counters.containersCrashed++;
+    else if (reason === 'outgrown') counters.containersOutgrown++;
     this.#log.debug({ function: container.fn.key, container: container.id, reason }, 'container is destroyed');
     this.#port.destroy(container, reason);
   }

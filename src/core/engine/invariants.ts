@@ -128,9 +128,9 @@ class Audit {
   }
 
   #pool(pool: ContainerPool): void {
-    let [running, cached, leaving, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0];
+    let [running, cached, leaving, overshoot, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0, 0];
     for (const container of pool.all) {
-      const { phase, memoryMb } = container;
+      const { phase, memoryMb, overshootMb } = container;
       if (phase === 'idle') {
         cached += memoryMb;
         cachedCount++;
@@ -138,7 +138,10 @@ class Audit {
         running += memoryMb;
         runningCount++;
       }
-      if (phase === 'destroying') leaving += memoryMb;
+      overshoot += overshootMb;
+      if (phase === 'destroying') leaving += memoryMb + overshootMb;
+      else if (overshootMb > 0 && container.doomed === null)
+        this.#found.push(`container ${container.id} has outgrown its memory and stays`);
       active += container.active;
       if (container.probe) this.#probe(container);
       runs += container.runs.length;
@@ -153,6 +156,7 @@ class Audit {
     this.#equal('running memory', '', pool.runningMb, running);
     this.#equal('cached memory', '', pool.cachedMb, cached);
     this.#equal('leaving memory', '', pool.leavingMb, leaving);
+    this.#equal('overshoot', '', pool.budget.overshootMb, overshoot);
     this.#equal('running containers', '', pool.runningCount, runningCount);
     this.#equal('cached containers', '', pool.cachedCount, cachedCount);
     this.#equal('runs', '', active, runs);

@@ -20,7 +20,7 @@ export class ContainerPool {
   cachedMb = 0;
   runningCount = 0;
   cachedCount = 0;
-  /** Part of `runningMb`: will be free soon. */
+  /** Will be free soon: of those being destroyed, what they have reserved and what they use above that. */
   leavingMb = 0;
   #lastId = 0;
 
@@ -105,6 +105,12 @@ export class ContainerPool {
     }
   }
 
+  /** It is measured to use so much above its reservation. To be followed by its destruction, now or when what it runs has ended. */
+  overshoots(container: ContainerEntry, mb: number): void {
+    this.budget.overshoot(mb - container.overshootMb);
+    container.overshootMb = mb;
+  }
+
   /** Nothing more is given to it, whatever it is doing. */
   withdraw(container: ContainerEntry): void {
     if (container.list !== null) container.list.remove(container);
@@ -123,7 +129,7 @@ export class ContainerPool {
     } else if (container.phase === 'creating') container.lane.creating--;
     else container.eviction.leave(container, false);
     container.phase = 'destroying';
-    this.leavingMb += container.memoryMb;
+    this.leavingMb += container.memoryMb + container.overshootMb;
     if (container.gpu >= 0) this.gpus.leaving(container.gpu, container.lane.deviceMb, 1);
   }
 
@@ -134,7 +140,7 @@ export class ContainerPool {
     const { lane, gpu } = container;
     if (container.phase === 'creating') lane.creating--;
     else {
-      this.leavingMb -= container.memoryMb;
+      this.leavingMb -= container.memoryMb + container.overshootMb;
       if (gpu >= 0) this.gpus.leaving(gpu, lane.deviceMb, -1);
     }
     if (gpu >= 0) this.gpus.detach(gpu, lane.deviceMb);
@@ -144,6 +150,7 @@ export class ContainerPool {
     lane.containers--;
     container.fn.containers--;
     this.budget.release(container.memoryMb);
+    if (container.overshootMb > 0) this.overshoots(container, 0);
   }
 
   #toIdle(container: ContainerEntry, now: number): void {
