@@ -163,6 +163,7 @@ async function ours(): Promise<{ make(): Promise<number>; close(): Promise<void>
           mac: `02:00:00:00:0d:${number.toString(16).padStart(2, '0')}`,
           address: `10.188.0.${number}/21`,
           gateway: '10.188.0.1',
+          gatewayMac: '02:00:00:00:0c:01',
           isolated: true,
         },
       ]);

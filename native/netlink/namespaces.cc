@@ -7,11 +7,14 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "netlink/links.h"
+
 namespace iluvatar::netlink {
 namespace {
 
 using system::UniqueFd;
 
+constexpr int kLoopback = 1;
 constexpr char kOwn[] = "/proc/thread-self/ns/net";
 
 void* Call(void* work) {
@@ -34,6 +37,7 @@ Status MakeOne(const std::string& path, Namespace* made) {
   made->fd.reset(open(kOwn, O_RDONLY | O_CLOEXEC));
   if (!made->fd.valid()) return Status::Errno("open network namespace", path);
   if (Status status = made->socket.Open(); !status.ok()) return status;
+  if (Status status = made->socket.Run({SetUp(kLoopback, true, "lo")}); !status.ok()) return status;
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file.valid()) return Status::Errno("create", path);
   if (mount(kOwn, path.c_str(), nullptr, MS_BIND, nullptr) == 0) return Status::Ok();
@@ -62,6 +66,20 @@ Status RemoveNamespace(const std::string& path) {
   }
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Status::Errno("unlink", path);
   return Status::Ok();
+}
+
+Status HoldNamespaces(const std::string& folder) {
+  // Each namespace is an empty file there and a mount on it.
+  if (mount("iluvatar", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=64k") == 0) {
+    return Status::Ok();
+  }
+  return Status::Errno("mount", folder);
+}
+
+Status ReleaseNamespaces(const std::string& folder) {
+  // With it goes what is mounted in it. More than one: each worker that was killed left its own.
+  while (umount2(folder.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+  return errno == EINVAL || errno == ENOENT ? Status::Ok() : Status::Errno("unmount", folder);
 }
 
 Status InNamespace(const std::string& path, const std::function<Status()>& work) {

@@ -12,7 +12,7 @@
 
 namespace iluvatar::netlink {
 
-// A namespace being set up: the descriptor names it in requests, the socket was opened inside it.
+// A namespace being set up, its loopback up: the descriptor names it in requests, the socket was opened inside it.
 struct Namespace {
   system::UniqueFd fd;
   RouteSocket socket;
@@ -26,6 +26,13 @@ std::vector<Namespace> MakeNamespaces(const std::vector<std::string>& paths);
 // Takes the mount and the file away; the kernel takes the namespace apart, in the background, once no process is in it.
 // One that is gone already is fine.
 Status RemoveNamespace(const std::string& path);
+
+// Mounts a folder in memory at `folder`, to mount namespaces in: files made and removed there cost nothing on a disk, and
+// the whole goes at once.
+Status HoldNamespaces(const std::string& folder);
+
+// Undoes it, with all that is mounted inside, however often it was done. A folder that holds nothing is fine.
+Status ReleaseNamespaces(const std::string& folder);
 
 // Runs `work` inside the namespace mounted at `path`, on a thread of its own.
 Status InNamespace(const std::string& path, const std::function<Status()>& work);

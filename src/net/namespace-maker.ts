@@ -44,6 +44,11 @@ export class NamespaceMaker {
   }
 
   async remove(allocations: readonly Allocation[]): Promise<void> {
+    for (const bridge of new Set(allocations.map((allocation) => allocation.bridge))) {
+      const members = allocations.filter((allocation) => allocation.bridge === bridge);
+      const addresses = members.map(({ address }) => address);
+      await this.#netlink.forgetNeighbours(this.#options.names.bridge(bridge), addresses);
+    }
     const names = allocations.map((allocation) => this.nameOf(allocation));
     await this.#netlink.removeNamespaces(
       names.map((name) => join(this.#options.folder, name)),
@@ -84,6 +89,7 @@ export class NamespaceMaker {
       mac: macOf(address),
       address: `${address}/${bridge.subnet.prefixLength}`,
       gateway: bridge.gateway,
+      gatewayMac: macOf(bridge.gateway),
       isolated: !this.#options.connected,
     };
   }

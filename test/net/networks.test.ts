@@ -126,7 +126,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'network "bridge
     const error = await rejection(worker.prewarm('server', { count: 6 }));
     expect([error.errorClass, error.message]).toEqual([
       'overloaded',
-      expect.stringContaining('addresses of the bridges are in use'),
+      expect.stringContaining('no network address is free'),
     ]);
     // Room again once containers have ended.
     await worker.clean();
@@ -176,6 +176,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'network "bridge
         mac: '02:00:00:00:00:03',
         address: '10.215.16.2/24',
         gateway: '10.215.16.1',
+        gatewayMac: '02:00:00:00:00:01',
         isolated: true,
       };
       expect(await netlink.createNamespaces(`${prefix}b0`, [request])).toEqual([null]);
