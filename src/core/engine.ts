@@ -24,6 +24,7 @@ import type { Container } from './pool/container.js';
 import type { ContainerEntry } from './pool/container-entry.js';
 import { ContainerPool } from './pool/container-pool.js';
 import type { ContainerFailure } from './ports.js';
+import { Addresses } from './resources/addresses.js';
 import { CpuSlots } from './resources/cpu-slots.js';
 import { CpuDevice } from './resources/device-set.js';
 import { GpuDevices } from './resources/gpu-devices.js';
@@ -65,7 +66,12 @@ export class Engine {
     const { port, journal, log, queueLimit, bufferMb, bypassUs, oversubscription, queues } = options;
     const slots = new CpuSlots(options.cpuSlots);
     const gpus = new GpuDevices(options.gpu);
-    const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, options.eviction);
+    const pool = new ContainerPool(
+      new MemoryBudget(options.memoryMb),
+      gpus,
+      new Addresses(options.addresses),
+      options.eviction,
+    );
     const totals = this.#totals;
     const now = (): number => options.clock.now();
     this.#pool = pool;
@@ -73,18 +79,23 @@ export class Engine {
     this.#settlement = new Settlement(this.#wheel, counters, options.dispatch);
     const supply = new ContainerSupply(pool, port, journal, log, counters, bufferMb);
     this.#supply = supply;
-    const shared = { pool, slots, port, supply, counters, totals, queueLimit, bypassUs, pump: this.#pump, now };
+    const refuse = (invocation: InvocationEntry): void => {
+      this.#termination.withdraw(invocation);
+      this.#settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
+    };
+    const shared = { pool, slots, port, supply, counters, totals, queueLimit, bypassUs, pump: this.#pump, now, refuse };
     // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
     const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
     const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });
     this.#schedulers = { cpu, gpu };
     this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
     this.#loads = new EngineLoads(this.#schedulers, slots, now);
-    const arrived = pool.evictions.flatMap((eviction) =>
-      eviction.arrived === undefined ? [] : [eviction.arrived.bind(eviction)],
+    const arrived = pool.evictions.flatMap(({ policy }) =>
+      policy.arrived === undefined ? [] : [policy.arrived.bind(policy)],
     );
     this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
+    this.#pump.before = () => supply.tellWaiting();
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
     this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, counters);
     this.#due = new DueWork(
@@ -122,7 +133,7 @@ export class Engine {
     if (fn === null) return false;
     this.#o.journal.functionUnregistered(key);
     this.#o.dispatch.forget(fn);
-    for (const eviction of this.#pool.evictions) eviction.forget?.(fn);
+    for (const { policy } of this.#pool.evictions) policy.forget?.(fn);
     this.#termination.functionRemoved(fn, this.#o.clock.now());
     this.#forgetIfGone(fn);
     this.#pump.run();
@@ -270,6 +281,12 @@ export class Engine {
   /** A reading of the machine's load average per core; more or fewer CPU slots follow, if so configured. */
   cpuLoad(perCore: number): void {
     this.#oversubscription?.reading(perCore);
+    this.#pump.run();
+  }
+
+  /** There are so many network addresses for containers from now on. Those held beyond are not taken back: they are missed when they come free. */
+  addressesAvailable(count: number): void {
+    this.#pool.addresses.resize(count);
     this.#pump.run();
   }
 

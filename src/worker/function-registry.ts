@@ -185,6 +185,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     devices,
     backends,
     gpuMemoryMb,
+    network,
   } = d;
   return {
     name,
@@ -200,6 +201,7 @@ function toSpec(d: FunctionDefinition): FunctionSpec {
     devices,
     backends,
     gpuMemoryMb,
+    needsAddress: network === 'bridge',
   };
 }
 

@@ -53,6 +53,9 @@ export class FunctionLane {
     return this.fn.stats.of(this.device).expectedUs(this.available.head?.state ?? 'cold');
   }
 
+  /** It waits for an address, and is told when there may be one: until then it gets no further container. */
+  lacksAddress = false;
+
   /** Places in containers being created that no invocation waits for yet. */
   get sparePlaces(): number {
     return this.creating * this.concurrency - this.starting.length - this.joined.length;
@@ -60,7 +63,8 @@ export class FunctionLane {
 
   /** Whether it could take one more invocation, were there CPU slots, tokens and memory without end. */
   get hasPlace(): boolean {
-    return this.available.head !== null || this.containers < this.fn.maxContainers || this.sparePlaces > 0;
+    if (this.available.head !== null || this.sparePlaces > 0) return true;
+    return this.containers < this.fn.maxContainers && !this.lacksAddress;
   }
 
   /** The oldest invocation whose container is not ready yet. */

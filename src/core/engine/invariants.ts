@@ -48,6 +48,7 @@ class Audit {
     for (const fn of functions) this.#function(fn);
     this.#pool(pool);
     this.#atMost('memory', '', pool.budget.reservedMb, options.memoryMb);
+    this.#atMost('addresses', '', pool.addresses.held, pool.addresses.most);
     this.#atMost('CPU slots', '', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
     this.#scheduler('cpu');
     this.#scheduler('gpu');
@@ -90,6 +91,8 @@ class Audit {
     if (lane.sparePlaces < 0) this.#fault(lane, `${-lane.sparePlaces} invocations start without a container`);
     if (lane.waiting.head !== null && lane.woken === null && lane.hasPlace)
       this.#fault(lane, 'a place, and nobody woken');
+    if (lane.lacksAddress && lane.waiting.head !== null && this.#p.pool.addresses.couldBeFree)
+      this.#fault(lane, 'an address could be had, and it waits for one');
     if (device === 'gpu') {
       if (lane.joined.head !== null) this.#fault(lane, 'one starts without a container of its own');
       return;
@@ -112,6 +115,7 @@ class Audit {
 
   #pool(pool: ContainerPool): void {
     let [running, cached, leaving, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0];
+    let [held, idleHeld, leavingHeld] = [0, 0, 0];
     for (const container of pool.all) {
       const { phase, memoryMb } = container;
       if (phase === 'idle') {
@@ -122,6 +126,11 @@ class Audit {
         runningCount++;
       }
       if (phase === 'destroying') leaving += memoryMb;
+      if (container.fn.needsAddress) {
+        held++;
+        if (phase === 'idle') idleHeld++;
+        else if (phase === 'destroying') leavingHeld++;
+      }
       active += container.active;
       runs += container.runs.length;
       if (container.active > 0 !== (phase === 'running'))
@@ -138,6 +147,9 @@ class Audit {
     this.#equal('running containers', '', pool.runningCount, runningCount);
     this.#equal('cached containers', '', pool.cachedCount, cachedCount);
     this.#equal('runs', '', active, runs);
+    this.#equal('addresses', '', pool.addresses.held, held);
+    this.#equal('idle addresses', '', pool.addresses.idle, idleHeld);
+    this.#equal('leaving addresses', '', pool.addresses.leaving, leavingHeld);
     this.#equal('running + cached = total', '', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
   }
 

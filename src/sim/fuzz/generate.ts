@@ -4,14 +4,15 @@ import { chooseSettings } from './choose-settings.js';
 import { Draw } from './draw.js';
 import type { CreationChances, FuzzCase, FuzzEvent, FuzzFunction, RunPlan } from './fuzz-case.js';
 
-const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4 };
+const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4, addresses: 5 };
 
 /** The history that a seed stands for. The same seed and number of invocations give the same history as long as there are the same policies and faults. */
 export function generateCase(seed: number, invocations: number): FuzzCase {
   const settings = chooseSettings(new Draw(seed, STREAMS.settings), seed);
   const draw = new Draw(seed, STREAMS.functions);
+  const addresses = new Draw(seed, STREAMS.addresses);
   const functions = Array.from({ length: draw.whole(1, 5) }, (_, index) =>
-    chooseFunction(draw, index, settings.memory.budgetMb),
+    chooseFunction(draw, index, settings.memory.budgetMb, addresses.chance(0.4)),
   );
   const faults = new Draw(seed, STREAMS.faults);
   const active = FAULTS.filter((fault) => faults.chance(fault.name === 'stop' || fault.name === 'drain' ? 0.15 : 0.4));
@@ -30,7 +31,7 @@ export function generateCase(seed: number, invocations: number): FuzzCase {
   return { seed, settings, functions, creation: chooseCreation(faults), immediate: faults.chance(0.3), events };
 }
 
-function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFunction {
+function chooseFunction(draw: Draw, index: number, budgetMb: number, needsAddress: boolean): FuzzFunction {
   const memoryMb = Math.min(budgetMb, draw.of([10, 50, 100, 100, 200, 300]));
   const devices: Device[] = draw.of<Device[]>([['cpu'], ['cpu'], ['cpu', 'gpu'], ['cpu', 'gpu'], ['gpu']]);
   return {
@@ -46,6 +47,7 @@ function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFuncti
       keepAliveMs: draw.of([null, null, 0, 10, 500]),
       retries: draw.of([0, 0, 1, 3]),
       devices,
+      needsAddress,
     },
     creationUs: draw.chance(0.1) ? 0 : Math.round(draw.magnitude(100, 500_000)),
     destructionUs: draw.of([0, 0, 1000, 100_000]),
