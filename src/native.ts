@@ -171,10 +171,6 @@ export interface NativeNetlink {
   createNamespaces(bridge: string, requests: NamespaceRequest[]): Promise<(NodeJS.ErrnoException | null)[]>;
   /** The same with nothing but loopback, up. */
   createBareNamespaces(paths: string[]): Promise<(NodeJS.ErrnoException | null)[]>;
-  /** Mounts a folder in memory there, to mount namespaces in. */
-  holdNamespaces(folder: string): Promise<void>;
-  /** Takes it away with all namespaces in it, however often it was mounted. A folder that holds nothing is fine. */
-  releaseNamespaces(folder: string): Promise<void>;
   /** Who was at these addresses of the bridge. What is gone already is fine. */
   forgetNeighbours(bridge: string, addresses: string[]): Promise<void>;
   /** Links first, all at once, then the mounts. What is gone already is fine. */

@@ -156,16 +156,6 @@ Napi::Value CreateBareNamespaces(const Napi::CallbackInfo& info) {
       &ToArray);
 }
 
-Napi::Value HoldNamespaces(const Napi::CallbackInfo& info) {
-  const std::string folder = ToText(info[0]);
-  return Work<Nothing>::Start(info.Env(), [=](Nothing*) { return netlink::HoldNamespaces(folder); }, &Undefined);
-}
-
-Napi::Value ReleaseNamespaces(const Napi::CallbackInfo& info) {
-  const std::string folder = ToText(info[0]);
-  return Work<Nothing>::Start(info.Env(), [=](Nothing*) { return netlink::ReleaseNamespaces(folder); }, &Undefined);
-}
-
 Napi::Value ForgetNeighbours(const Napi::CallbackInfo& info) {
   const std::string bridge = ToText(info[0]);
   std::vector<uint32_t> addresses;
@@ -224,8 +214,6 @@ Napi::Object InitNetlink(Napi::Env env) {
   exports.Set("createBridge", Napi::Function::New<CreateBridge>(env, "createBridge"));
   exports.Set("createNamespaces", Napi::Function::New<CreateNamespaces>(env, "createNamespaces"));
   exports.Set("createBareNamespaces", Napi::Function::New<CreateBareNamespaces>(env, "createBareNamespaces"));
-  exports.Set("holdNamespaces", Napi::Function::New<HoldNamespaces>(env, "holdNamespaces"));
-  exports.Set("releaseNamespaces", Napi::Function::New<ReleaseNamespaces>(env, "releaseNamespaces"));
   exports.Set("forgetNeighbours", Napi::Function::New<ForgetNeighbours>(env, "forgetNeighbours"));
   exports.Set("removeNamespaces", Napi::Function::New<RemoveNamespaces>(env, "removeNamespaces"));
   exports.Set("links", Napi::Function::New<Links>(env, "links"));

@@ -68,20 +68,6 @@ Status RemoveNamespace(const std::string& path) {
   return Status::Ok();
 }
 
-Status HoldNamespaces(const std::string& folder) {
-  // Each namespace is an empty file there and a mount on it.
-  if (mount("iluvatar", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=64k") == 0) {
-    return Status::Ok();
-  }
-  return Status::Errno("mount", folder);
-}
-
-Status ReleaseNamespaces(const std::string& folder) {
-  // With it goes what is mounted in it. More than one: each worker that was killed left its own.
-  while (umount2(folder.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
-  return errno == EINVAL || errno == ENOENT ? Status::Ok() : Status::Errno("unmount", folder);
-}
-
 Status InNamespace(const std::string& path, const std::function<Status()>& work) {
   Status outcome;
   const Status started = OnOwnThread([&] {

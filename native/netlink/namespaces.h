@@ -27,13 +27,6 @@ std::vector<Namespace> MakeNamespaces(const std::vector<std::string>& paths);
 // One that is gone already is fine.
 Status RemoveNamespace(const std::string& path);
 
-// Mounts a folder in memory at `folder`, to mount namespaces in: files made and removed there cost nothing on a disk, and
-// the whole goes at once.
-Status HoldNamespaces(const std::string& folder);
-
-// Undoes it, with all that is mounted inside, however often it was done. A folder that holds nothing is fine.
-Status ReleaseNamespaces(const std::string& folder);
-
 // Runs `work` inside the namespace mounted at `path`, on a thread of its own.
 Status InNamespace(const std::string& path, const std::function<Status()>& work);
 

@@ -136,7 +136,7 @@ void TestQuote() {
 void TestConfiguration() {
   SpawnerConfig config;
   CHECK(ParseSpawnerConfig(
-            R"({"name":"n","agents":"/a/b","store":"/s","paths":["/opt/x"],"userNamespace":"off","seccomp":false})",
+            R"({"name":"n","agents":"/a/b","store":"/s","paths":["/opt/x"],"nameServers":["10.0.0.1"],"userNamespace":"off","seccomp":false})",
             &config)
             .empty());
   CHECK(config.user_namespace == UserNamespace::kOff && !config.seccomp && config.paths.size() == 1);

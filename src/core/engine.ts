@@ -23,6 +23,7 @@ import type { Invocation, InvocationSink, Outcome, Payload } from './invocation.
 import type { Container } from './pool/container.js';
 import type { ContainerEntry } from './pool/container-entry.js';
 import { ContainerPool } from './pool/container-pool.js';
+import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerFailure } from './ports.js';
 import { Addresses } from './resources/addresses.js';
 import { CpuSlots } from './resources/cpu-slots.js';
@@ -58,6 +59,8 @@ export class Engine {
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
+  /** Told of each arrival. */
+  readonly #arrived: ((fn: FunctionRecord, now: number) => void)[] = [];
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions) {
@@ -90,10 +93,16 @@ export class Engine {
     this.#schedulers = { cpu, gpu };
     this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
     this.#loads = new EngineLoads(this.#schedulers, slots, now);
-    const arrived = pool.evictions.flatMap(({ policy }) =>
-      policy.arrived === undefined ? [] : [policy.arrived.bind(policy)],
+    this.#admission = new Admission(
+      options,
+      this.#wheel,
+      this.#settlement,
+      counters,
+      this.#loads,
+      totals,
+      this.#arrived,
     );
-    this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
+    this.#learnArrivals(pool.evictions.map(({ policy }) => policy));
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
     this.#pump.before = () => supply.tellWaiting();
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
@@ -121,6 +130,7 @@ export class Engine {
   register(spec: FunctionSpec): FunctionRecord {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     const fn = this.#functions.add(spec);
+    if (fn.needsAddress) this.#learnArrivals(this.#pool.separateAddressed());
     this.#o.journal.functionRegistered(fn.key);
     return fn;
   }
@@ -346,6 +356,10 @@ export class Engine {
   /** What is wrong with the books, as sentences; empty when all is well. Walks over everything: for tests and the simulator. */
   checkInvariants(): string[] {
     return violations(this.#functions.all(), this.#parts, this.#settlement);
+  }
+
+  #learnArrivals(policies: readonly EvictionPolicy[]): void {
+    for (const policy of policies) if (policy.arrived !== undefined) this.#arrived.push(policy.arrived.bind(policy));
   }
 
   #gone(container: ContainerEntry): void {

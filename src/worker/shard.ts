@@ -84,7 +84,11 @@ export class Shard {
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    const networks = new ContainerNetworks(config, moduleLog(log, 'network'));
+    const networks = new ContainerNetworks({
+      config,
+      log: moduleLog(log, 'network'),
+      addresses: (count) => this.#engine.addressesAvailable(count),
+    });
     const backend = new ProcessBackend({ config, transport, lifecycle, networks, log: moduleLog(log, 'process') });
     this.#backends.set(backend.name, backend);
     this.#driver = new ContainerDriver({

@@ -182,7 +182,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'network "bridge
       expect(await netlink.createNamespaces(`${prefix}b0`, [request])).toEqual([null]);
       expect([linksOf(fixture).length, mountsOf(fixture).length]).toEqual([3, 1]);
       const { ContainerNetworks } = await import('../../src/net/container-networks.js');
-      const networks = new ContainerNetworks(fixture.worker.config, { warn() {} });
+      const networks = new ContainerNetworks({ config: fixture.worker.config, log: { warn() {} } });
       await networks.start();
       expect([linksOf(fixture), mountsOf(fixture)]).toEqual([[other], []]);
     } finally {

@@ -31,7 +31,7 @@ class Books {
 }
 
 interface Rig {
-  pool: NamespacePool;
+  pool: NamespacePool<Allocation>;
   books: Books;
   allocator: AddressAllocator;
   warnings: string[];
@@ -50,7 +50,7 @@ function rig(marks: { low: number; high: number; idleMs?: number }, bridges = 2,
   return { pool, books, allocator, warnings };
 }
 
-function take(pool: NamespacePool): Promise<Allocation> {
+function take(pool: NamespacePool<Allocation>): Promise<Allocation> {
   return new Promise((resolve, reject) =>
     pool.take((allocation, failure) => {
       if (allocation === null) reject(Object.assign(new Error(), failure as ContainerFailure));

@@ -86,6 +86,7 @@ export async function assemble(
       interpreters,
       agents,
       networks: networks?.folder ?? '',
+      nameServers: config.network.dns,
     };
     const launcher = new SpawnerSlot({
       ...slot,

@@ -4,6 +4,7 @@ import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
 import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import type { Networks } from '../networks.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
@@ -11,7 +12,6 @@ import { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
-import type { Networks } from './networks.js';
 import { prepareFunction } from './prepare.js';
 import { cellShape } from './runtimes.js';
 import type { CellSource } from './spawner-slot.js';
@@ -58,6 +58,7 @@ export class ProcessBackend implements Backend {
       this.#containers.delete(container),
     );
     this.#parts = parts;
+    this.#options.networks?.recallFrom(() => slotsOf(parts).some((slot) => slot.yieldAddress()));
     parts.cgroups.fill();
     // In the background: a worker answers before its interpreters are warm, and starts wait for them.
     parts.launcher.start();

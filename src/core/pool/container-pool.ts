@@ -7,10 +7,10 @@ import type { Container } from './container.js';
 import { ContainerEntry } from './container-entry.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 
-/** One policy twice, so that there is a first to go among the containers that hold an address. The same one where no address is ever short. */
-export interface EvictionPair {
+/** One policy twice, so that there is a first to go among the containers that hold an address. The same one until a function needs one. */
+interface EvictionPair {
   readonly plain: EvictionPolicy;
-  readonly addressed: EvictionPolicy;
+  addressed: EvictionPolicy;
 }
 
 /**
@@ -25,7 +25,7 @@ export class ContainerPool {
   /** Of the CPU, then of each GPU: for containers without an address, and for those with one, which have an order of their own. */
   readonly #pairs: readonly EvictionPair[];
   /** Each of them once. */
-  readonly evictions: readonly { readonly policy: EvictionPolicy; readonly device: Device }[];
+  readonly evictions: { readonly policy: EvictionPolicy; readonly device: Device }[];
   readonly all = new Set<ContainerEntry>();
   runningMb = 0;
   cachedMb = 0;
@@ -33,6 +33,8 @@ export class ContainerPool {
   cachedCount = 0;
   /** Part of `runningMb`: will be free soon. */
   leavingMb = 0;
+  readonly #eviction: (device: number) => EvictionPolicy;
+  #separate = false;
   #lastId = 0;
 
   /** `eviction` makes a policy for the CPU (-1) and for each GPU (its index). */
@@ -45,15 +47,26 @@ export class ContainerPool {
     this.budget = budget;
     this.gpus = gpus;
     this.addresses = addresses;
-    // Where addresses have no end nothing is ever evicted for one, and all are in one order.
-    const pair = (device: number): EvictionPair => {
-      const plain = eviction(device);
-      return { plain, addressed: addresses.total === Number.POSITIVE_INFINITY ? plain : eviction(device) };
-    };
-    this.#pairs = [pair(-1), ...gpus.all.map(({ index }) => pair(index))];
-    this.evictions = this.#pairs.flatMap(({ plain, addressed }, index) => {
-      const device = index === 0 ? 'cpu' : 'gpu';
-      return [...new Set([plain, addressed])].map((policy) => ({ policy, device }) as const);
+    this.#eviction = eviction;
+    const devices = [-1, ...gpus.all.map(({ index }) => index)];
+    this.#pairs = devices.map((device) => {
+      const policy = eviction(device);
+      return { plain: policy, addressed: policy };
+    });
+    this.evictions = this.#pairs.map(({ plain }, index) => ({ policy: plain, device: deviceOf(index) }));
+  }
+
+  /**
+   * A function needs addresses, and there may be too few: from now on the containers that hold one have an order of their own. To be called before the first of
+   * them is reserved. Returns the policies that this adds.
+   */
+  separateAddressed(): EvictionPolicy[] {
+    if (this.#separate || this.addresses.total === Number.POSITIVE_INFINITY) return [];
+    this.#separate = true;
+    return this.#pairs.map((pair, index) => {
+      pair.addressed = this.#eviction(index - 1);
+      this.evictions.push({ policy: pair.addressed, device: deviceOf(index) });
+      return pair.addressed;
     });
   }
 
@@ -207,6 +220,10 @@ export class ContainerPool {
     if (container.fn.needsAddress) this.addresses.idle += by;
     if (container.gpu >= 0) this.gpus.idle(container.gpu, container.lane.deviceMb, by);
   }
+}
+
+function deviceOf(index: number): Device {
+  return index === 0 ? 'cpu' : 'gpu';
 }
 
 /** A policy that names what is not idle is wrong; whoever evicted that again and again until there is room would never end. */
