@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AddressLease } from '../src/backends/networks.js';
 import { workerConfigSchema } from '../src/config/schema.js';
 import { native } from '../src/native.js';
 import { ContainerNetworks } from '../src/net/container-networks.js';
+import type { AddressLease } from '../src/net/leases.js';
 import { cniTool, ipCommands, type Maker } from './lib/netns-others.js';
 import {
   atLeast,

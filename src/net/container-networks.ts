@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AddressLease, NamespaceSource, NetworkLease, Networks, NetworkTaken } from '../backends/networks.js';
 import { resolveDataDir } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
@@ -8,19 +7,12 @@ import { native } from '../native.js';
 import { AddressAllocator, type Allocation } from './address-allocator.js';
 import { hostRanges } from './host-ranges.js';
 import { IsolatedNamespaces } from './isolated-namespaces.js';
+import type { AddressLease, LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
 import { LinkNames } from './names.js';
 import { NamespaceMaker } from './namespace-maker.js';
 import { NamespacePool, type PoolLog } from './namespace-pool.js';
 import { enableForwarding, forwards, NatTable } from './nat.js';
 import { parseRange } from './range.js';
-
-/**
- * The networks of a worker's containers: bridges, addresses, the way out, and the pools of ready namespaces. Nothing is made before the first function that
- * wants it; everything carries the worker's prefix and is removed at the end, or by the next worker of the same name.
- */
-interface Lease extends AddressLease {
-  readonly allocation: Allocation;
-}
 
 export interface NetworksOptions {
   readonly config: WorkerConfig;
@@ -30,12 +22,16 @@ export interface NetworksOptions {
   readonly shard?: number;
 }
 
-export class ContainerNetworks implements Networks {
+/**
+ * The networks of a worker's containers: bridges, addresses, the way out, and the pools of ready namespaces. Nothing is made before the first function that
+ * wants it; everything carries the worker's prefix and is removed at the end, or by the next worker of the same name.
+ */
+export class ContainerNetworks {
   /** Where the namespaces are mounted by name; there from `start` on. */
   readonly folder: string;
   readonly names: LinkNames;
-  readonly bridged: NamespaceSource<AddressLease>;
-  readonly isolated: NamespaceSource<NetworkLease>;
+  readonly bridged: LeaseSource<AddressLease>;
+  readonly isolated: LeaseSource<NamespaceLease>;
   readonly #config: WorkerConfig['network'];
   readonly #maker: NamespaceMaker;
   readonly #log: PoolLog;
@@ -68,7 +64,7 @@ export class ContainerNetworks implements Networks {
     this.bridged = {
       take: (taken, urgent) => this.#take(taken, urgent),
       // Closed: it was removed with the rest.
-      give: (lease) => this.#pool?.give((lease as Lease).allocation),
+      give: (lease) => this.#pool?.give(lease.allocation),
     };
   }
 
@@ -133,7 +129,7 @@ export class ContainerNetworks implements Networks {
     };
   }
 
-  #take(taken: NetworkTaken<AddressLease>, urgent: boolean): void {
+  #take(taken: LeaseTaken<AddressLease>, urgent: boolean): void {
     if (this.#pool === null) {
       const message = this.#failure ?? 'the networks are closed';
       taken(null, { errorClass: 'unavailable', message, details: null, transient: false });
@@ -145,7 +141,7 @@ export class ContainerNetworks implements Networks {
     }, urgent);
   }
 
-  #lease(allocation: Allocation): Lease {
+  #lease(allocation: Allocation): AddressLease {
     return { name: this.#maker.nameOf(allocation), address: allocation.address, allocation };
   }
 

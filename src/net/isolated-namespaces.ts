@@ -1,27 +1,27 @@
 import { join } from 'node:path';
-import type { NamespaceSource, NetworkLease, NetworkTaken } from '../backends/networks.js';
 import { native } from '../native.js';
+import type { LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
 import { type Maker, NamespacePool, type PoolLog, type PoolMarks, type Supply } from './namespace-pool.js';
 
 /**
  * Namespaces with nothing but loopback, made ahead: for container engines that would make one while a start waits. Each has a name of its own, used once. The
  * pool fills itself from the first that is taken on.
  */
-export class IsolatedNamespaces implements NamespaceSource {
+export class IsolatedNamespaces implements LeaseSource<NamespaceLease> {
   readonly #options: IsolatedOptions;
-  #pool: NamespacePool<NetworkLease> | null = null;
+  #pool: NamespacePool<NamespaceLease> | null = null;
 
   constructor(options: IsolatedOptions) {
     this.#options = options;
   }
 
-  take(taken: NetworkTaken<NetworkLease>, urgent: boolean): void {
+  take(taken: LeaseTaken<NamespaceLease>, urgent: boolean): void {
     const { folder, marks, log } = this.#options;
     this.#pool ??= new NamespacePool(new Names(), new BareMaker(folder), marks, log);
     this.#pool.take(taken, urgent);
   }
 
-  give(lease: NetworkLease): void {
+  give(lease: NamespaceLease): void {
     // Closed: it was removed with the rest.
     this.#pool?.give(lease);
   }
@@ -46,11 +46,11 @@ export interface IsolatedOptions {
 }
 
 /** There is no end of them. */
-class Names implements Supply<NetworkLease> {
+class Names implements Supply<NamespaceLease> {
   taken = 0;
   #last = 0;
 
-  take(): NetworkLease {
+  take(): NamespaceLease {
     this.taken++;
     return { name: `isolated-${++this.#last}`, address: null };
   }
@@ -60,14 +60,14 @@ class Names implements Supply<NetworkLease> {
   }
 }
 
-class BareMaker implements Maker<NetworkLease> {
+class BareMaker implements Maker<NamespaceLease> {
   readonly #folder: string;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  async make(leases: readonly NetworkLease[]): Promise<(Error | null)[]> {
+  async make(leases: readonly NamespaceLease[]): Promise<(Error | null)[]> {
     try {
       return await native().netlink.createBareNamespaces(this.#paths(leases));
     } catch (error) {
@@ -75,11 +75,11 @@ class BareMaker implements Maker<NetworkLease> {
     }
   }
 
-  async remove(leases: readonly NetworkLease[]): Promise<void> {
+  async remove(leases: readonly NamespaceLease[]): Promise<void> {
     await native().netlink.removeNamespaces(this.#paths(leases), []);
   }
 
-  #paths(leases: readonly NetworkLease[]): string[] {
+  #paths(leases: readonly NamespaceLease[]): string[] {
     return leases.map(({ name }) => join(this.#folder, name));
   }
 }
