@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { formatRange, type Range } from './range.js';
 
 /**
@@ -63,6 +64,10 @@ function nft(script: string): Promise<void> {
     child.stdin?.on('error', () => {});
     child.stdin?.end(script);
   });
+}
+
+export function hasNft(): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'nft')));
 }
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
