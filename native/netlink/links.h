@@ -51,10 +51,10 @@ Message NewVeth(const std::string& name, int master, const std::string& peer, co
 Message SetUp(int index, bool up, const std::string& subject);
 // 0 = no longer a port of any bridge.
 Message SetMaster(const std::string& name, int master);
-// A port as containers have it: without addresses of IPv6 (which take a handshake on every link, heard by all), and fixed
-// in what it receives: the bridge learns nothing from it, so that nobody draws another's packets to it, and floods
-// nothing unknown to it. Who is behind it is said with AddForwarding. An isolated port reaches the bridge itself and
-// ports that are not isolated, but no other isolated one.
+// A port as containers have it: without addresses of IPv6 (which take a handshake on every link, heard by all), and
+// fixed in what it receives: the bridge learns nothing from it, so that nobody draws another's packets to it, and
+// floods nothing unknown to it. Who is behind it is said with AddForwarding. An isolated port reaches the bridge itself
+// and ports that are not isolated, but no other isolated one.
 Message SetPort(const std::string& name, bool isolated);
 // No IPv6 address is made up for it when it comes up.
 Message WithoutIpv6(int index, const std::string& subject);

@@ -26,7 +26,8 @@ Status UnusedGroup(RouteSocket* socket, uint32_t* group) {
   return {EBUSY, "delete links", "no unused group"};
 }
 
-// Inside: the link up, the address, the default route and who is at its other end. `port` is the link's end on the host.
+// Inside: the link up, the address, the default route and who is at its other end. `port` is the link's end on the
+// host.
 Status Configure(const NamespaceRequest& request, RouteSocket* inside, int* port) {
   Link link;
   if (Status status = FindLink(inside, request.link, &link); !status.ok()) return status;
@@ -87,6 +88,9 @@ std::vector<Status> CreateNamespaces(const std::string& bridge, const std::vecto
   std::vector<std::string> paths;
   for (const NamespaceRequest& request : requests) paths.push_back(request.path);
   std::vector<Namespace> spaces = MakeNamespaces(paths);
+  // What could not be made is somebody else's, or not there.
+  std::vector<bool> mounted;
+  for (const Namespace& space : spaces) mounted.push_back(space.status.ok());
 
   const Status exchanged = ForEachWell(&host, &spaces, [&](size_t i) -> std::vector<Message> {
     const NamespaceRequest& request = requests[i];
@@ -94,7 +98,9 @@ std::vector<Status> CreateNamespaces(const std::string& bridge, const std::vecto
   });
   // Where the socket broke down nobody knows whether the link was made. One that was refused is somebody else's.
   std::vector<bool> linked;
-  for (const Namespace& space : spaces) linked.push_back(space.status.ok() || !exchanged.ok());
+  for (size_t i = 0; i < spaces.size(); ++i) {
+    linked.push_back(mounted[i] && (spaces[i].status.ok() || !exchanged.ok()));
+  }
   std::vector<int> ports(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     if (spaces[i].status.ok()) spaces[i].status = Configure(requests[i], &spaces[i].socket, &ports[i]);
@@ -113,7 +119,7 @@ std::vector<Status> CreateNamespaces(const std::string& bridge, const std::vecto
       undone.push_back(requests[i].host_link);
       unknown.push_back(requests[i].address.ip);
     }
-    if (spaces[i].fd.valid()) (void)RemoveNamespace(requests[i].path);
+    if (mounted[i]) (void)RemoveNamespace(requests[i].path);
   }
   size_t deleted = 0;
   if (!undone.empty()) {

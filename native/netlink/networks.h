@@ -31,8 +31,8 @@ struct NamespaceRequest {
 
 Status CreateBridge(const std::string& name, const Mac& mac, const Address& address);
 
-// One status per request, in order. Host and container know each other's MAC from the beginning, for good, and the bridge
-// who is behind which port: nobody has to ask, and nobody else can answer.
+// One status per request, in order. Host and container know each other's MAC from the beginning, for good, and the
+// bridge who is behind which port: nobody has to ask, and nobody else can answer.
 std::vector<Status> CreateNamespaces(const std::string& bridge, const std::vector<NamespaceRequest>& requests);
 
 // Namespaces with nothing but loopback, up, mounted at these paths. One status per path, in order.
