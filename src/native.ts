@@ -160,8 +160,10 @@ export interface NamespaceRequest {
   mac: string;
   /** "10.0.0.2/21" */
   address: string;
-  /** Of the default route. */
+  /** Of the default route: the bridge's address. */
   gateway: string;
+  /** The bridge's. */
+  gatewayMac: string;
   /** Isolated ports do not reach each other. */
   isolated: boolean;
 }
@@ -180,8 +182,15 @@ export interface NetworkLink {
 export interface NativeNetlink {
   /** Up, with this address ("10.0.0.1/21"). */
   createBridge(name: string, mac: string, address: string): Promise<void>;
-  /** One outcome each, in order; null = made. Of one that failed nothing is left. */
+  /**
+   * One outcome each, in order; null = made. Of one that failed nothing is left. The host and each of them know each other's MAC for good: such entries
+   * are not among the 1,024 neighbours that the kernel learns for all namespaces together.
+   */
   createNamespaces(bridge: string, requests: NamespaceRequest[]): Promise<(NodeJS.ErrnoException | null)[]>;
+  /** The same with nothing but loopback, up. */
+  createBareNamespaces(paths: string[]): Promise<(NodeJS.ErrnoException | null)[]>;
+  /** Who was at these addresses of the bridge. What is gone already is fine. */
+  forgetNeighbours(bridge: string, addresses: string[]): Promise<void>;
   /** Links first, all at once, then the mounts. What is gone already is fine. */
   removeNamespaces(paths: string[], hostLinks: string[]): Promise<void>;
   /** Those of this process's namespace whose name begins with `prefix`. */

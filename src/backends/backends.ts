@@ -5,8 +5,8 @@ import type { Backend } from './backend.js';
 import { containerdBackend } from './containerd/backend.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
+import type { Networks } from './networks.js';
 import { ProcessBackend } from './process/backend.js';
-import type { Networks } from './process/networks.js';
 import { SimulatedBackend } from './simulated/backend.js';
 
 /** What a worker has to give its backends. Each takes what it needs. */

@@ -404,6 +404,28 @@ export const workerConfigSchema = z
           .boolean()
           .default(false)
           .describe('Containers on the same bridge reach each other; else each reaches only the host'),
+        nat: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Containers reach what lies beyond the host, under its address: a table of nftables of the worker’s own, where the host forwards',
+          ),
+        forwarding: z
+          .enum(['leave', 'enable'])
+          .default('leave')
+          .describe('enable = with `nat`, net.ipv4.ip_forward of the host is set, and stays so'),
+        dns: z
+          .array(z.ipv4())
+          .default([])
+          .describe('Name servers in the containers’ /etc/resolv.conf; empty = a copy of the host’s'),
+        isolatedPool: z
+          .strictObject({
+            low: z.number().int().min(0).max(16_384).default(4).describe('Fewer ready ones: more are made'),
+            high: z.number().int().min(1).max(16_384).default(16).describe('So many are then ready'),
+            idleMs: ms.min(10).default(60_000).describe('Nothing taken for so long: `low` of them are kept'),
+          })
+          .prefault({})
+          .describe('Namespaces with loopback alone, for backends that would else make one during a start'),
         pool: z
           .strictObject({
             low: z

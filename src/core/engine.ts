@@ -25,7 +25,9 @@ import type { Invocation, InvocationSink, Outcome, Payload } from './invocation.
 import type { Container } from './pool/container.js';
 import type { ContainerEntry } from './pool/container-entry.js';
 import { ContainerPool } from './pool/container-pool.js';
+import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerFailure } from './ports.js';
+import { Addresses } from './resources/addresses.js';
 import { CpuSlots } from './resources/cpu-slots.js';
 import { CpuDevice } from './resources/device-set.js';
 import { GpuDevices } from './resources/gpu-devices.js';
@@ -61,6 +63,8 @@ export class Engine {
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
+  /** Told of each arrival. */
+  readonly #arrived: ((fn: FunctionRecord, now: number) => void)[] = [];
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions) {
@@ -69,7 +73,12 @@ export class Engine {
     const { port, journal, log, queueLimit, bufferMb, bypassUs, oversubscription, queues } = options;
     const slots = new CpuSlots(options.cpuSlots);
     const gpus = new GpuDevices(options.gpu);
-    const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, options.eviction);
+    const pool = new ContainerPool(
+      new MemoryBudget(options.memoryMb),
+      gpus,
+      new Addresses(options.addresses),
+      options.eviction,
+    );
     const totals = this.#totals;
     const now = (): number => options.clock.now();
     this.#pool = pool;
@@ -79,6 +88,10 @@ export class Engine {
     this.#supply = supply;
     const creation = new CreationPolicy(options.create, options.backends, now);
     this.#creation = creation;
+    const refuse = (invocation: InvocationEntry): void => {
+      this.#termination.withdraw(invocation);
+      this.#settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
+    };
     const shared = {
       pool,
       slots,
@@ -91,6 +104,7 @@ export class Engine {
       bypassUs,
       pump: this.#pump,
       now,
+      refuse,
     };
     // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
     const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
@@ -98,11 +112,18 @@ export class Engine {
     this.#schedulers = { cpu, gpu };
     this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
     this.#loads = new EngineLoads(this.#schedulers, slots, now);
-    const arrived = pool.evictions.flatMap((eviction) =>
-      eviction.arrived === undefined ? [] : [eviction.arrived.bind(eviction)],
+    this.#admission = new Admission(
+      options,
+      this.#wheel,
+      this.#settlement,
+      counters,
+      this.#loads,
+      totals,
+      this.#arrived,
     );
-    this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
+    this.#learnArrivals(pool.evictions.map(({ policy }) => policy));
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
+    this.#pump.before = () => supply.tellWaiting();
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
     this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, creation, counters);
     this.#due = new DueWork(
@@ -130,6 +151,7 @@ export class Engine {
   register(spec: FunctionSpec): FunctionRecord {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     const fn = this.#functions.add(spec);
+    if (fn.needsAddress) this.#learnArrivals(this.#pool.separateAddressed());
     this.#o.journal.functionRegistered(fn.key);
     return fn;
   }
@@ -142,7 +164,7 @@ export class Engine {
     if (fn === null) return false;
     this.#o.journal.functionUnregistered(key);
     this.#o.dispatch.forget(fn);
-    for (const eviction of this.#pool.evictions) eviction.forget?.(fn);
+    for (const { policy } of this.#pool.evictions) policy.forget?.(fn);
     this.#termination.functionRemoved(fn, this.#o.clock.now());
     this.#forgetIfGone(fn);
     this.#pump.run();
@@ -309,6 +331,12 @@ export class Engine {
     this.#pump.run();
   }
 
+  /** There are so many network addresses for containers from now on. Those held beyond are not taken back: they are missed when they come free. */
+  addressesAvailable(count: number): void {
+    this.#pool.addresses.resize(count);
+    this.#pump.run();
+  }
+
   /** Does what is due: time-outs, back-offs that are over, and expired containers. To be called when `nextDeadline` has come; harmless at any other time. */
   tick(): void {
     this.#due.tick(this.#o.clock.now(), this.#state === 'running');
@@ -365,6 +393,10 @@ export class Engine {
   /** What is wrong with the books, as sentences; empty when all is well. Walks over everything: for tests and the simulator. */
   checkInvariants(): string[] {
     return violations(this.#functions.all(), this.#parts, this.#settlement);
+  }
+
+  #learnArrivals(policies: readonly EvictionPolicy[]): void {
+    for (const policy of policies) if (policy.arrived !== undefined) this.#arrived.push(policy.arrived.bind(policy));
   }
 
   #gone(container: ContainerEntry): void {

@@ -40,6 +40,8 @@ export interface FunctionSpec {
   readonly devices: readonly Device[];
   /** Reserved on the GPU by each of its containers there; MiB, null or absent = the worker's share for one. */
   readonly gpuMemoryMb?: number | null;
+  /** Each of its containers needs a network address of its own; absent = no. */
+  readonly needsAddress?: boolean;
   /** Accepted backends in order of preference. */
   readonly backends: readonly string[];
 }

@@ -199,6 +199,7 @@ function toSpec(d: FunctionDefinition, backends: readonly string[], config: Work
     devices,
     gpuMemoryMb,
     create,
+    network,
   } = d;
   return {
     name,
@@ -217,6 +218,7 @@ function toSpec(d: FunctionDefinition, backends: readonly string[], config: Work
     gpuMemoryMb,
     createAttempts: create.attempts,
     fallBack: create.fallBack,
+    needsAddress: network === 'bridge',
   };
 }
 

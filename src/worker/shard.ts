@@ -88,7 +88,11 @@ export class Shard {
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    const networks = new ContainerNetworks(config, moduleLog(log, 'network'));
+    const networks = new ContainerNetworks({
+      config,
+      log: moduleLog(log, 'network'),
+      addresses: (count) => this.#engine.addressesAvailable(count),
+    });
     this.#backends = createBackends({ config, transport, lifecycle, networks }, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
       backends: this.#backends,

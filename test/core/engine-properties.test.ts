@@ -60,6 +60,12 @@ const GPUS: GpuOptions = {
   utilizationLimit: 90,
 };
 
+/** Functions of which some need an address, of a worker that has few. */
+const addressedArbitrary = fc
+  .tuple(functionArbitrary, fc.boolean())
+  .map(([common, needsAddress]) => ({ ...common, needsAddress }));
+const ADDRESSES = 3;
+
 const eventArbitrary = fc.record({
   kind: fc.constantFrom(
     'invoke',
@@ -143,7 +149,13 @@ class History {
   prewarmsAsked = 0;
   prewarmsSettled = 0;
 
-  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean, gpu: GpuOptions = noGpus) {
+  constructor(
+    eviction: 'lru' | 'ttl',
+    specs: object[],
+    eager: boolean,
+    gpu: GpuOptions = noGpus,
+    addresses = Number.POSITIVE_INFINITY,
+  ) {
     this.specs = specs;
     this.eager = eager;
     this.mostSlots = gpu === noGpus ? CPU_SLOTS : 5;
@@ -154,6 +166,7 @@ class History {
       memoryMb: MEMORY_MB,
       queues: { cpu: this.queue, gpu: this.gpuQueue },
       gpu,
+      addresses,
       dispatch: new AnyDevice(),
       oversubscription: gpu === noGpus ? null : { maxSlots: 5, maxLoad: 1 },
       bypassUs: gpu === noGpus ? 0 : 50,
@@ -302,6 +315,12 @@ class History {
         this.prewarmsAsked++;
         engine.prewarm(fn, 1, { settled: () => this.prewarmsSettled++ }, 'gpu');
         break;
+      case 'fewer addresses':
+        engine.addressesAvailable(pick % (ADDRESSES + 1));
+        break;
+      case 'all addresses':
+        engine.addressesAvailable(ADDRESSES);
+        break;
       case 'measured':
         if (alive !== undefined) engine.measured(alive, pick);
         break;
@@ -411,6 +430,31 @@ describe('any history of the engine', () => {
         { numRuns: 2 * RUNS },
       );
     });
+  }
+
+  for (const eviction of ['lru', 'ttl'] as const) {
+    for (const eager of [false, true]) {
+      it(`keeps its books of few addresses too (${eviction}, ${eager ? 'answers from inside commands' : 'answers later'})`, () => {
+        const some = fc.record({ kind: fc.constantFrom('fewer addresses', 'all addresses'), pick: fc.nat(1000) });
+        fc.assert(
+          fc.property(
+            fc.array(addressedArbitrary, { minLength: 1, maxLength: 5 }),
+            fc.array(fc.oneof({ weight: 9, arbitrary: eventArbitrary }, { weight: 1, arbitrary: some }), {
+              maxLength: 120,
+            }),
+            (specs, events) => {
+              const history = new History(eviction, specs, eager, noGpus, ADDRESSES);
+              for (const event of events) {
+                history.apply(event);
+                history.check();
+              }
+              history.finish();
+            },
+          ),
+          { numRuns: RUNS },
+        );
+      });
+    }
   }
 
   it('runs the invocations of one function in the order of their arrival', () => {

@@ -20,7 +20,7 @@ import { CgroupPool } from '../cgroups/pool.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
-import type { Networks } from '../process/networks.js';
+import type { Networks } from '../networks.js';
 import { takeCgroup } from './cgroup.js';
 import { OciContainer } from './container.js';
 import type { OciContext } from './context.js';
@@ -82,7 +82,7 @@ export class OciBackend implements Backend {
 
   async start(): Promise<void> {
     if (this.#running !== null) throw new IluvatarError('conflict', `the backend ${this.name} is already started`);
-    const { config, engine, lifecycle, log, shard = 0 } = this.#options;
+    const { config, engine, lifecycle, log, networks = null, shard = 0 } = this.#options;
     const lock = await assertAlone(config.cgroup.parent, this.#scope);
     try {
       const layout = prepareCgroups(config.cgroup, this.#scope);
@@ -93,6 +93,7 @@ export class OciBackend implements Backend {
       const preparer = new FunctionPreparer({ config, engine, lifecycle, log, shard });
       await preparer.start();
       this.#running = { lock, layout, cgroups, context, preparer };
+      await networks?.start();
       await engine.start({
         exited: (name, exit) => this.#byName.get(name)?.exited(exit),
         output: (name, stream, chunk) => this.#byName.get(name)?.wrote(stream, chunk),
@@ -217,6 +218,7 @@ export class OciBackend implements Backend {
     await Promise.all([...this.#containers].map((container) => container.destroy('stopping')));
     this.#running = null;
     await this.#options.engine.stop();
+    await this.#options.networks?.stop();
     await cgroups.close();
     removeCgroupParents(layout);
     rmSync(context.sockets, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import type { CgroupLayout } from '../cgroups/layout.js';
 import type { ContainerLimits } from '../cgroups/limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
 import type { BackendLog } from '../log.js';
-import type { Networks } from '../process/networks.js';
+import type { Networks } from '../networks.js';
 import type { OciContainer } from './container.js';
 import type { OciEngine } from './engine.js';
 import type { Stages } from './stage.js';

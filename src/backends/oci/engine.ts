@@ -11,6 +11,8 @@ import type { OciFunction } from './function.js';
 export interface OciEngine<Image = unknown> {
   /** `containerd`, `docker`. */
   readonly name: string;
+  /** Whether its containers enter network namespaces that are ready (`plan.network`); else it makes them itself. */
+  readonly entersNamespaces: boolean;
   /** Goes on trying in the background when the daemon is away. */
   start(events: EngineEvents): Promise<void>;
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
@@ -84,7 +86,7 @@ export interface ContainerPlan<Image = unknown> {
   readonly cgroupDirs: readonly string[];
   /** Host folder that it sees, writable, at /iluvatar/sockets. */
   readonly sockets: string;
-  /** null = none of its own: the host's (`network: host`), or loopback alone. */
+  /** null = the engine makes one with loopback alone, or it has the host's (`network: host`). */
   readonly network: PlannedNetwork | null;
   /** Where an HTTP agent is to listen. */
   readonly port: number;
@@ -93,5 +95,6 @@ export interface ContainerPlan<Image = unknown> {
 export interface PlannedNetwork {
   /** Of the namespace, which is mounted there. */
   readonly path: string;
-  readonly address: string;
+  /** null = it has loopback alone. */
+  readonly address: string | null;
 }

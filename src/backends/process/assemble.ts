@@ -91,6 +91,7 @@ export async function assemble(
       interpreters,
       agents,
       networks: networks?.folder ?? '',
+      nameServers: config.network.dns,
     };
     const launcher = new SpawnerSlot({
       ...slot,

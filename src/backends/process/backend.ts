@@ -16,12 +16,12 @@ import { allParents } from '../cgroups/layout.js';
 import { limitNotes } from '../cgroups/limit-notes.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
+import type { Networks } from '../networks.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
 import { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
-import type { Networks } from './networks.js';
 import { prepareFunction } from './prepare.js';
 import { cellShape } from './runtimes.js';
 import type { CellSource } from './spawner-slot.js';
@@ -68,6 +68,7 @@ export class ProcessBackend implements Backend {
       this.#containers.delete(container),
     );
     this.#parts = parts;
+    this.#options.networks?.recallFrom(() => slotsOf(parts).some((slot) => slot.yieldAddress()));
     parts.cgroups.fill();
     // In the background: a worker answers before its interpreters are warm, and starts wait for them.
     parts.launcher.start();
