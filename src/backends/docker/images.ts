@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { archiveOf } from '../../images/docker-archive.js';
+import type { ImageConfig } from '../../images/documents.js';
+import { type ImageReference, parseReference } from '../../images/references.js';
+import { IluvatarError } from '../../core/errors.js';
+import type { NamedImage } from '../oci/engine.js';
+import type { ImageDetails } from './api.js';
+import type { DockerClient } from './client.js';
+import { DockerError, ignore } from './error.js';
+import { lines } from './lines.js';
+
+/**
+ * Images in Docker. What the worker brings is kept by a tag of its own, `iluvatar.local/kept-by/<worker>:<digest>`: nothing prunes it, other workers have theirs, and
+ * what carries none is somebody else's and is never removed.
+ */
+export interface DockerImage {
+  /** What containers are made of: `sha256:…`. */
+  readonly id: string;
+  /** Kept by a tag of ours. */
+  readonly kept: boolean;
+}
+
+/** Names under this registry are the worker's to give and to take; all others may be a user's own image. */
+const OWN_REGISTRY = 'iluvatar.local';
+const KEPT_BY = `${OWN_REGISTRY}/kept-by`;
+const TAG_DIGITS = 32;
+/** Unpacking layers takes as long as the disk needs. */
+const LOAD_TIMEOUT_MS = 15 * 60_000;
+
+interface Held {
+  /** How many functions have it. */
+  count: number;
+  readonly names: Set<string>;
+}
+
+export class DockerImages {
+  readonly #client: DockerClient;
+  readonly #repository: string;
+  readonly #held = new Map<string, Held>();
+  /** Per digest: two registrations of one image load it once. */
+  readonly #imports = new Map<string, Promise<string>>();
+  /** Released, but a container still had it. */
+  readonly #unreleased = new Map<string, ReadonlySet<string>>();
+  loaded = 0;
+
+  constructor(client: DockerClient, scope: string) {
+    this.#client = client;
+    // A worker's name may have what a repository's may not.
+    const worker = createHash('sha256').update(scope).digest('hex').slice(0, 16);
+    this.#repository = `${KEPT_BY}/${worker}`;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  async import({ image, reference }: NamedImage, progress: (line: string) => void): Promise<DockerImage> {
+    const { digest } = image.config;
+    const keep = this.#keepName(digest);
+    let loading = this.#imports.get(digest);
+    if (loading === undefined) {
+      loading = this.#ensure({ image, reference } as NamedImage, keep, progress).finally(() =>
+        this.#imports.delete(digest),
+      );
+      this.#imports.set(digest, loading);
+    }
+    const id = await loading.catch((error: Error) => {
+      throw asIluvatar(error, `"${reference}" could not be brought into Docker`);
+    });
+    this.#unreleased.delete(id);
+    const held = this.#held.get(id) ?? { count: 0, names: new Set([keep]) };
+    held.count++;
+    this.#held.set(id, held);
+    const name = parseReference(reference);
+    if (name.registry === OWN_REGISTRY) {
+      await this.#tag(id, name).catch((error: Error) => {
+        throw asIluvatar(error, `"${reference}" could not be named in Docker`);
+      });
+      held.names.add(reference);
+    }
+    return { id, kept: true };
+  }
+
+  async find(reference: string): Promise<{ image: DockerImage; config: ImageConfig; digest: string } | null> {
+    const details = await this.#inspect(reference).catch((error: Error) => {
+      throw asIluvatar(error, `Docker could not be asked for "${reference}"`);
+    });
+    if (details === null) return null;
+    return { image: { id: details.Id, kept: false }, config: configOf(details), digest: details.Id };
+  }
+
+  async release({ id, kept }: DockerImage): Promise<void> {
+    const held = this.#held.get(id);
+    if (!kept || held === undefined || --held.count > 0) return;
+    this.#held.delete(id);
+    await this.#remove(id, held.names);
+  }
+
+  /** A container has gone: what it alone kept from being removed can go. */
+  async containerGone(): Promise<void> {
+    for (const [id, names] of [...this.#unreleased]) {
+      this.#unreleased.delete(id);
+      await this.#remove(id, names);
+    }
+  }
+
+  /** Removes all that carries this worker's tag, also of an earlier life of it. */
+  async removeAll(): Promise<void> {
+    const filters = { reference: [this.#repository] };
+    const own = await this.#client.call<{ Id: string; RepoTags: string[] | null }[]>('GET', '/images/json', {
+      query: { filters },
+    });
+    for (const { Id, RepoTags } of own) {
+      // Another worker's tags keep it for that one, under whatever name.
+      const others = `${KEPT_BY}/`;
+      const names = (RepoTags ?? []).filter(
+        (name) => name.startsWith(`${this.#repository}:`) || (name.startsWith(`${OWN_REGISTRY}/`) && !name.startsWith(others)),
+      );
+      await this.#remove(Id, new Set(names));
+    }
+    this.#held.clear();
+  }
+
+  async #ensure({ image, reference }: NamedImage, keep: string, progress: (line: string) => void): Promise<string> {
+    // Kept since an earlier registration, or by an earlier life of this worker.
+    const there = await this.#inspect(keep);
+    if (there !== null) {
+      progress(`${reference} is in Docker already`);
+      return there.Id;
+    }
+    const bytes = image.layers.reduce((sum, { blob }) => sum + blob.size, 0);
+    progress(`bringing ${reference} into Docker (${Math.ceil(bytes / 1024 / 1024)} MiB)`);
+    const archive = archiveOf(image, parseReference(keep));
+    try {
+      const query = { quiet: true };
+      const answer = await this.#client.stream(
+        'POST',
+        '/images/load',
+        { query, timeoutMs: LOAD_TIMEOUT_MS },
+        archive,
+      );
+      // Its failures come in an answer that began as a success.
+      for await (const line of lines(answer)) {
+        const { error } = JSON.parse(line) as { error?: string };
+        if (error !== undefined) throw new DockerError('POST /images/load', 500, error);
+      }
+    } finally {
+      archive.destroy();
+    }
+    const details = await this.#inspect(keep);
+    if (details === null) throw new DockerError('POST /images/load', 500, 'the image is not there after it was loaded');
+    // A daemon that keeps images in containerd names them by manifest, others by configuration.
+    if (details.Id !== image.config.digest && details.Id !== image.manifest.digest) {
+      throw new DockerError('POST /images/load', 500, `it became ${details.Id}, not ${image.config.digest}`);
+    }
+    this.loaded++;
+    return details.Id;
+  }
+
+  /** Takes our names off it; with the last name the image goes. */
+  async #remove(id: string, names: ReadonlySet<string>): Promise<void> {
+    for (const name of names) {
+      // Somebody may have given the name to another image since.
+      const details = await this.#inspect(name);
+      if (details === null || details.Id !== id) continue;
+      try {
+        await this.#client.call('DELETE', `/images/${name}`);
+      } catch (error) {
+        if (!(error instanceof DockerError)) throw error;
+        if (error.conflict) this.#unreleased.set(id, names);
+        else if (!error.notFound) throw error;
+      }
+    }
+  }
+
+  #keepName(digest: string): string {
+    return `${this.#repository}:${digest.slice('sha256:'.length).slice(0, TAG_DIGITS)}`;
+  }
+
+  async #tag(id: string, { registry, repository, tag }: ImageReference): Promise<void> {
+    const query = { repo: `${registry}/${repository}`, tag: tag ?? 'latest' };
+    await this.#client.call('POST', `/images/${id}/tag`, { query });
+  }
+
+  async #inspect(name: string): Promise<ImageDetails | null> {
+    const details = await this.#client
+      .call<ImageDetails>('GET', `/images/${name}/json`)
+      .catch(ignore(({ notFound }) => notFound));
+    return details ?? null;
+  }
+}
+
+function configOf({ Architecture, Variant, Os, Created, Config, RootFS }: ImageDetails): ImageConfig {
+  return {
+    architecture: Architecture,
+    os: Os,
+    ...(Variant === undefined || Variant === '' ? {} : { variant: Variant }),
+    ...(Created === undefined || Created === '' ? {} : { created: Created }),
+    config: Config,
+    rootfs: { type: 'layers', diff_ids: RootFS.Layers ?? [] },
+  };
+}
+
+function asIluvatar(error: Error, what: string): IluvatarError {
+  if (error instanceof IluvatarError) return error;
+  const away = error instanceof DockerError && error.status === 0;
+  return new IluvatarError(away ? 'unavailable' : 'internal', `${what}: ${error.message}`);
+}
