@@ -1,12 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { closeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { spawnSync } from 'node:child_process';
 
 /**
  * A Docker daemon for one test file, with a containerd, folders, a socket and a cgroup of its own; it touches no firewall and has no default bridge. `close` takes down whatever is
@@ -258,9 +267,4 @@ function read(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** Network namespaces of this machine, by the processes and mounts that have them. */
-export function networkNamespace(pid: number): string {
-  return readlinkSync(`/proc/${pid}/ns/net`);
 }
