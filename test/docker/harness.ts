@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,6 @@ import { BlobFolder } from '../../src/images/blobs.js';
 import { assembleImage } from '../../src/images/image.js';
 import { hostPlatform } from '../../src/images/platform.js';
 import { native } from '../../src/native.js';
-import { readFileSync, rmdirSync } from 'node:fs';
 
 /** What the suites about Docker need: an image with one static program in it, an engine whose events are kept, and plans. */
 
@@ -37,7 +36,10 @@ export function testImage(): TestImage {
   const folder = mkdtempSync(join(tmpdir(), 'iluvatar-docker-image-'));
   const program = join(folder, 'program');
   const compiled = spawnSync('gcc', ['-static', '-O1', '-D_GNU_SOURCE', '-o', program, PROGRAM], { encoding: 'utf8' });
-  if (compiled.status !== 0) throw new Error(compiled.stderr);
+  if (compiled.status !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    throw new Error(compiled.stderr);
+  }
   const named = async (reference: string, mark = 'one'): Promise<NamedImage> => {
     const root = join(folder, `root-${mark}`);
     mkdirSync(join(root, 'bound'), { recursive: true });

@@ -26,6 +26,8 @@ export interface DockerDaemonOptions {
   readonly liveRestore?: boolean;
 }
 
+/** Innermost first. Of one that a daemon running beside this one made, nothing is missed by it once it is up. */
+const STRAYS = ['/etc/docker/key.json', '/etc/docker', '/run/docker/plugins', '/run/docker'] as const;
 const START_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 15_000;
 
@@ -35,6 +37,8 @@ export class DockerDaemon {
   /** Cgroup of containers that name no parent, in every hierarchy. */
   readonly cgroup: string;
   readonly #liveRestore: boolean;
+  /** What dockerd makes outside its folders, whatever it is told, and what was not there before it. */
+  readonly #strays: readonly string[];
   #containerd: ChildProcess | null = null;
   #dockerd: ChildProcess | null = null;
 
@@ -42,6 +46,7 @@ export class DockerDaemon {
     this.#liveRestore = liveRestore;
     this.folder = mkdtempSync(join(tmpdir(), 'iluvatar-docker-'));
     this.socket = join(this.folder, 'docker.sock');
+    this.#strays = STRAYS.filter((path) => !existsSync(path));
     this.cgroup = `iluvatar-docker-${process.pid}-${randomBytes(4).toString('hex')}`;
   }
 
@@ -95,15 +100,19 @@ export class DockerDaemon {
   /** Ends all of it. Throws an Error that names what could not be taken away. */
   async close(): Promise<void> {
     await this.terminate();
+    const sockets = shimSockets(join(this.folder, 'containerd', 'state'));
     for (let round = 0; round < 3; round++) {
       const shims = processesWith(this.folder).filter((pid) => pid !== this.#containerd?.pid);
       for (const pid of shims) await endTree(pid);
     }
+    // A shim that was killed leaves it; all of this machine's shims have theirs in one folder.
+    for (const socket of sockets) rmSync(socket, { force: true });
     await end(this.#containerd, 'SIGTERM');
     this.#containerd = null;
     await eventually(() => processesWith(this.folder).length === 0);
     for (const mount of mountsBelow(this.folder).reverse()) spawnSync('umount', ['--lazy', mount]);
     removeCgroups(this.cgroup);
+    for (const path of this.#strays) removeStray(path);
     const left = this.leftovers();
     rmSync(this.folder, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`the Docker daemon of a test left ${left.join(', ')}`);
@@ -210,6 +219,24 @@ async function endTree(pid: number): Promise<void> {
     }
   }
   await eventually(() => !existsSync(`/proc/${pid}`));
+}
+
+/** `unix:///run/containerd/s/…` in the folder of each task. */
+function shimSockets(state: string): string[] {
+  const tasks = join(state, 'io.containerd.runtime.v2.task', 'moby');
+  if (!existsSync(tasks)) return [];
+  return readdirSync(tasks)
+    .map((id) => read(join(tasks, id, 'address')).replace(/^unix:\/\//, ''))
+    .filter((path) => path.startsWith('/run/containerd/s/'));
+}
+
+function removeStray(path: string): void {
+  try {
+    if (path.endsWith('.json')) rmSync(path, { force: true });
+    else rmdirSync(path);
+  } catch {
+    // Not made, or in use by another.
+  }
 }
 
 function mountsBelow(folder: string): string[] {
