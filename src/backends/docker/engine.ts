@@ -137,9 +137,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
     if (path !== '') await removeFolders(this.#hierarchies, path, plan?.cgroupDirs ?? []);
     if (id !== null) {
       this.#removed++;
-      await this.#images.containerGone().catch((error: Error) => {
-        this.#options.log.warn({ reason: error.message }, 'an image that nothing uses is left in Docker');
-      });
+      await this.#images.removeUnused();
     }
   }
 

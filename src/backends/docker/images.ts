@@ -37,10 +37,12 @@ export class DockerImages {
   readonly #client: DockerClient;
   readonly #repository: string;
   readonly #held = new Map<string, Held>();
-  /** Per digest: two registrations of one image load it once. */
+  /** By the tag that will keep it: two registrations of one image load it once. */
   readonly #imports = new Map<string, Promise<string>>();
   /** Released, but a container still had it. */
   readonly #unreleased = new Map<string, ReadonlySet<string>>();
+  /** One after the other. */
+  #removal: Promise<void> = Promise.resolve();
   loaded = 0;
 
   constructor(client: DockerClient, scope: string) {
@@ -54,29 +56,31 @@ export class DockerImages {
     return this.#held.size;
   }
 
-  async import({ image, reference }: NamedImage, progress: (line: string) => void): Promise<DockerImage> {
-    const { digest } = image.config;
-    const keep = this.#keepName(digest);
-    let loading = this.#imports.get(digest);
+  async import(named: NamedImage, progress: (line: string) => void): Promise<DockerImage> {
+    const { image, reference } = named;
+    const keep = this.#keepName(image.config.digest);
+    let loading = this.#imports.get(keep);
     if (loading === undefined) {
-      loading = this.#ensure({ image, reference } as NamedImage, keep, progress).finally(() =>
-        this.#imports.delete(digest),
-      );
-      this.#imports.set(digest, loading);
+      loading = this.#removal
+        .then(() => this.#ensure(named, keep, progress))
+        .finally(() => this.#imports.delete(keep));
+      this.#imports.set(keep, loading);
     }
-    const id = await loading.catch((error: Error) => {
+    const id = await loading.catch(async (error: Error) => {
+      await this.#giveUp(keep);
       throw asIluvatar(error, `"${reference}" could not be brought into Docker`);
     });
-    this.#unreleased.delete(id);
-    const held = this.#held.get(id) ?? { count: 0, names: new Set([keep]) };
+    const held = this.#held.get(id) ?? { count: 0, names: new Set([keep, ...(this.#unreleased.get(id) ?? [])]) };
     held.count++;
     this.#held.set(id, held);
+    this.#unreleased.delete(id);
     const name = parseReference(reference);
     if (name.registry === OWN_REGISTRY) {
-      await this.#tag(id, name).catch((error: Error) => {
+      held.names.add(reference);
+      await this.#tag(id, name).catch(async (error: Error) => {
+        await this.release({ id, kept: true });
         throw asIluvatar(error, `"${reference}" could not be named in Docker`);
       });
-      held.names.add(reference);
     }
     return { id, kept: true };
   }
@@ -89,18 +93,29 @@ export class DockerImages {
     return { image: { id: details.Id, kept: false }, config: configOf(details), digest: details.Id };
   }
 
+  /** What cannot be taken away now is tried again: when a container has gone, with the next release, at the end. */
   async release({ id, kept }: DockerImage): Promise<void> {
     const held = this.#held.get(id);
     if (!kept || held === undefined || --held.count > 0) return;
     this.#held.delete(id);
-    await this.#remove(id, held.names);
+    this.#unreleased.set(id, held.names);
+    await this.removeUnused();
   }
 
-  /** A container has gone: what it alone kept from being removed can go. */
-  async containerGone(): Promise<void> {
+  /** Takes away what nothing holds. What a container still has, or a daemon that is away, stays for the next time. */
+  removeUnused(): Promise<void> {
+    this.#removal = this.#removal.then(() => this.#removeUnused());
+    return this.#removal;
+  }
+
+  async #removeUnused(): Promise<void> {
     for (const [id, names] of [...this.#unreleased]) {
+      // Being brought in again: an import waits for removals that began before it, and none begins after it.
+      if ([...names].some((name) => this.#imports.has(name))) continue;
       this.#unreleased.delete(id);
-      await this.#remove(id, names);
+      await this.#remove(id, names).catch((error: Error) => {
+        this.#unreleased.set(id, names);
+              });
     }
   }
 
@@ -116,7 +131,7 @@ export class DockerImages {
       const names = (RepoTags ?? []).filter(
         (name) => name.startsWith(`${this.#repository}:`) || (name.startsWith(`${OWN_REGISTRY}/`) && !name.startsWith(others)),
       );
-      await this.#remove(Id, new Set(names));
+      await this.#remove(Id, new Set(names)).catch(ignore(({ conflict }) => conflict));
     }
     this.#held.clear();
   }
@@ -157,19 +172,22 @@ export class DockerImages {
     return details.Id;
   }
 
+  /** A failed import may have brought it in all the same. What is left even so goes at the end, with all that carries our tag. */
+  async #giveUp(keep: string): Promise<void> {
+    if ([...this.#held.values()].some(({ names }) => names.has(keep))) return;
+    const details = await this.#inspect(keep).catch(() => null);
+    if (details === null) return;
+    this.#unreleased.set(details.Id, new Set([keep]));
+    await this.removeUnused();
+  }
+
   /** Takes our names off it; with the last name the image goes. */
   async #remove(id: string, names: ReadonlySet<string>): Promise<void> {
     for (const name of names) {
       // Somebody may have given the name to another image since.
       const details = await this.#inspect(name);
       if (details === null || details.Id !== id) continue;
-      try {
-        await this.#client.call('DELETE', `/images/${name}`);
-      } catch (error) {
-        if (!(error instanceof DockerError)) throw error;
-        if (error.conflict) this.#unreleased.set(id, names);
-        else if (!error.notFound) throw error;
-      }
+      await this.#client.call('DELETE', `/images/${name}`).catch(ignore(({ notFound }) => notFound));
     }
   }
 
