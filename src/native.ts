@@ -191,6 +191,8 @@ export interface NativeSystem {
   /** Monotonic clock, µs: the same origin in every process of this machine. */
   monotonicUs(): number;
   kill(pid: number, signal: number): boolean;
+  /** A named pipe for its owner alone. Throws EEXIST where something stands already. */
+  makeFifo(path: string): void;
 }
 
 export interface NativeAddon {

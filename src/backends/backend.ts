@@ -61,7 +61,7 @@ export interface BackendHealth {
 }
 
 /**
- * Something that makes and runs containers. Implementations: `process` (embedded), later containerd, docker, simulated. It does
+ * Something that makes and runs containers. Implementations: `process` (embedded), `containerd`, `docker`, `simulated`. It does
  * not decide when to create, keep or evict: the engine does. Not promised: that `create` is fast, or that two creations finish in order.
  */
 export interface Backend {
@@ -85,6 +85,8 @@ export interface Backend {
   /** Measured memory of each, bytes, in one batch off the shard; 0 = could not be read. */
   memory(containers: readonly BackendContainer[]): Promise<number[]>;
   health(): BackendHealth;
+  /** Names of all containers that carry this worker's mark, looked for where they would be, not in what it remembers. */
+  list(): Promise<readonly string[]>;
   /** Removes what this worker owns; resolves with what was removed. */
   clean(): Promise<readonly string[]>;
   stop(): Promise<void>;

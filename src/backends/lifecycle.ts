@@ -1,7 +1,7 @@
-import type { lifecycleTasks } from './process/tasks.js';
+import type { lifecycleTasks } from './lifecycle-tasks.js';
 
 /**
- * Work of the backend that blocks (cgroups, hashing and copying source) and so must not run on a shard. Implemented by the life-cycle
+ * Work of the backend that blocks (cgroups, hashing and copying source, images) and so must not run on a shard. Implemented by the life-cycle
  * pool of `worker/`; arguments and results are structured-clonable.
  */
 export type LifecycleTasks = typeof lifecycleTasks;

@@ -1,21 +1,19 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { buildSourceImage, INTERPRETERS } from '../backends/oci/source-image.js';
 import { LayerInstaller } from '../backends/process/dependencies.js';
 import { findNode, findPython } from '../backends/process/interpreter.js';
-import { type ImportedSource, importSource } from '../backends/process/source.js';
+import { importSource } from '../backends/process/source.js';
+import { type SourceDefinition, takeSource } from '../backends/process/take-source.js';
 import { functionDefinitionSchema, RUNTIMES } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
-import { readBase } from '../images/base.js';
 import { BlobFolder } from '../images/blobs.js';
-import { buildImage, type NewLayer } from '../images/build-image.js';
-import { AGENTS_FOLDER, agentLayer, codeLayer, dependenciesLayer, SOCKETS_FOLDER } from '../images/function-layers.js';
 import type { BuiltImage } from '../images/image.js';
-import { formatPlatform, hostPlatform, matches, parsePlatform } from '../images/platform.js';
+import { formatPlatform, hostPlatform, parsePlatform } from '../images/platform.js';
 
-/** From a function's source to its image: the process backend finds the entry point and installs the dependencies, `images` packs what comes of it. */
+/** `iluvatar build`: the way of every registration from source to an image, in a folder of its own and on a base that may be for another machine. */
 
 export interface BuildRequest {
   /** Absolute path. */
@@ -47,16 +45,6 @@ export interface BuiltFunction {
 
 type Progress = (line: string) => void;
 
-interface Folders {
-  readonly code: string;
-  readonly layers: string;
-  readonly staging: string;
-}
-
-/** The agents' files, beside this folder in `src` as in `dist`. */
-const AGENTS = fileURLToPath(new URL('../agents', import.meta.url)).replace(/\/$/, '');
-const INTERPRETERS = { python3: 'python3', nodejs: 'node' } as const;
-
 /** The image's own layers stay in `temporary` until it is written or pushed. */
 export async function buildFunction(
   request: BuildRequest,
@@ -65,52 +53,58 @@ export async function buildFunction(
   progress: Progress,
 ): Promise<BuiltFunction> {
   assertNames(request);
-  const host = hostPlatform();
-  const platform = request.platform === null ? host : parsePlatform(request.platform);
-  const folders = await makeFolders(temporary);
-  const source = await takeSource(request, config, folders);
-  const { runtime, entry, digest } = source;
-  progress(`${source.files} files, ${source.bytes} bytes: ${runtime}, ${entry}`);
-  const installed = request.dependencies ? await install(source, config, folders, progress) : null;
-  const layers: NewLayer[] = [await agent(runtime)];
-  if (installed !== null && runtime !== 'binary') {
-    const hash = installed.slice('layers/'.length);
-    const dependencies = { folder: join(folders.layers, hash), hash, runtime };
-    layers.push({ what: 'dependencies', entries: await dependenciesLayer(dependencies, !matches(host, platform)) });
+  if (request.base === 'host') {
+    throw new IluvatarError(
+      'invalid',
+      'the base "host" is this machine\'s system, which a worker shows to the containers that it makes: an image that stands alone needs another',
+    );
   }
-  const assign = {
-    function: `${request.name}@${request.version}`,
-    runtime,
-    code: '/function',
-    layers: installed === null ? [] : [`/${installed}`],
-    entry,
+  const platform = request.platform === null ? hostPlatform() : parsePlatform(request.platform);
+  const folders = await makeFolders(temporary);
+  const tools = {
+    paths: folders,
+    layers: new LayerInstaller(folders),
+    maxBytes: config.limits.sourceMaxBytes,
+    importSource,
+    python: () => findPython(config.sandbox.python),
+    node: () => findNode(),
   };
-  const code = join(folders.code, digest);
-  layers.push({ what: 'code', entries: await codeLayer(code, runtime === 'binary' ? null : assign) });
-  const blobs = new BlobFolder(join(temporary, 'image'));
-  const { compress } = request;
+  const definition = { ...request, runtime: request.runtime as SourceDefinition['runtime'] };
+  const { source, layer } = await takeSource(tools, definition, progress);
+  const hash = layer?.slice('layers/'.length) ?? null;
   progress(`base ${request.base} for ${formatPlatform(platform)}`);
-  const base = await readBase(request.base, { platform, blobs, temporary, compress });
+  const { base, image } = await buildSourceImage(
+    {
+      name: request.name,
+      version: request.version,
+      source,
+      code: join(folders.code, source.digest),
+      dependencies: hash === null ? null : { folder: join(folders.layers, hash), hash },
+      server: 'framed',
+      base: baseOf(request.base),
+      hostPaths: [],
+      platform,
+      interpreter: request.interpreter,
+      env: request.env,
+      labels: request.labels,
+      user: request.user,
+      compress: request.compress,
+    },
+    new BlobFolder(join(temporary, 'image')),
+    temporary,
+  );
+  const { runtime, entry } = source;
   if (base.layers.length === 0 && runtime !== 'binary') {
     progress(`the base is empty: the image holds no ${INTERPRETERS[runtime]}, and runs only on top of one`);
   }
-  const fn = {
-    name: request.name,
-    version: request.version,
-    runtime,
-    entry,
-    source: digest,
-    entrypoint: entrypointOf(source, request.interpreter),
-    env: {
-      ILUVATAR_AGENTS_SOCKET: `/${SOCKETS_FOLDER}/agents.sock`,
-      ILUVATAR_FUNCTION: assign.function,
-      ...request.env,
-    },
-    labels: request.labels,
-    user: request.user,
-  };
-  const image = await buildImage(base, fn, layers, blobs, compress);
-  return { name: fn.name, version: fn.version, runtime, entry, platform: formatPlatform(image.platform), image };
+  const { name, version } = request;
+  return { name, version, runtime, entry, platform: formatPlatform(image.platform), image };
+}
+
+/** Here a path may be relative: what exists as a file is that file. */
+function baseOf(text: string): string {
+  const file = text !== 'scratch' && (/^[./~]/.test(text) || existsSync(text));
+  return file ? resolve(text) : text;
 }
 
 function assertNames({ name, version, runtime }: BuildRequest): void {
@@ -126,7 +120,7 @@ function assertNames({ name, version, runtime }: BuildRequest): void {
   }
 }
 
-async function makeFolders(temporary: string): Promise<Folders> {
+async function makeFolders(temporary: string): Promise<{ code: string; layers: string; staging: string }> {
   const folders = {
     code: join(temporary, 'code'),
     layers: join(temporary, 'layers'),
@@ -134,53 +128,4 @@ async function makeFolders(temporary: string): Promise<Folders> {
   };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
   return folders;
-}
-
-async function takeSource(request: BuildRequest, config: WorkerConfig, folders: Folders): Promise<ImportedSource> {
-  const { source, dependencies } = request;
-  // Node is only looked for where it may have packages to install.
-  const packages = dependencies && (statSync(source).isFile() || existsSync(join(source, 'package.json')));
-  const node = packages ? (await findNode()).interpreter : null;
-  return importSource({
-    source,
-    code: folders.code,
-    staging: folders.staging,
-    maxBytes: config.limits.sourceMaxBytes,
-    runtime: request.runtime as ImportedSource['runtime'] | null,
-    entry: request.entry,
-    dependencies,
-    nodeAbi: node?.abi ?? null,
-  });
-}
-
-/** Name of the layer below `temporary`; null = no dependencies. */
-async function install(
-  source: ImportedSource,
-  config: WorkerConfig,
-  folders: Folders,
-  progress: Progress,
-): Promise<string | null> {
-  const installer = new LayerInstaller(folders);
-  if (source.requirements !== null) {
-    const { interpreter, notes } = await findPython(config.sandbox.python);
-    if (interpreter === null) throw new IluvatarError('invalid', notes.join('\n'));
-    return installer.python(source, interpreter, progress);
-  }
-  if (source.nodeLayer === null) return null;
-  const { interpreter, notes } = await findNode();
-  if (interpreter === null) throw new IluvatarError('invalid', notes.join('\n'));
-  return installer.node(source, interpreter, progress);
-}
-
-async function agent(runtime: ImportedSource['runtime']): Promise<NewLayer> {
-  const language = runtime === 'nodejs' ? 'node' : 'python';
-  const folder = runtime === 'binary' ? null : join(AGENTS, language);
-  return { what: 'agent', entries: await agentLayer(folder, language) };
-}
-
-function entrypointOf({ runtime, entry }: ImportedSource, interpreter: string | null): string[] {
-  if (runtime === 'binary') return [`/function/${entry}`];
-  const program = interpreter ?? INTERPRETERS[runtime];
-  if (runtime === 'nodejs') return [program, `/${AGENTS_FOLDER}/node/start.mjs`];
-  return [program, '-B', `/${AGENTS_FOLDER}/python/start.py`];
 }

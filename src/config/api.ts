@@ -103,7 +103,24 @@ export const functionDefinitionSchema = z
       .min(0)
       .max(100)
       .default(0)
-      .describe('Tries again after a platform failure, never after an error of the function'),
+      .describe('Runs again what a platform failure ended, never after an error of the function'),
+    create: z
+      .strictObject({
+        attempts: z
+          .number()
+          .int()
+          .min(1)
+          .max(20)
+          .nullable()
+          .default(null)
+          .describe('Attempts to make a container, on each backend; null = the worker setting'),
+        fallBack: z
+          .boolean()
+          .nullable()
+          .default(null)
+          .describe('Take the next backend when one cannot make a container; null = the worker setting'),
+      })
+      .prefault({}),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
       .default({})
@@ -127,7 +144,7 @@ export const functionDefinitionSchema = z
       .min(1)
       .nullable()
       .default(null)
-      .describe('Accepted backends in order of preference; null = backends.default of the worker'),
+      .describe('Accepted backends in order of preference; null = defaultBackends of the worker'),
     devices: z
       .array(z.enum(['cpu', 'gpu']))
       .min(1)
@@ -195,6 +212,13 @@ export interface PrewarmOptions {
   count?: number;
   /** The first of the function when absent. */
   device?: 'cpu' | 'gpu';
+}
+
+export interface PrewarmResult {
+  /** Ready now. */
+  containers: number;
+  /** To make them: more than `containers` when some had to be tried again. */
+  attempts: number;
 }
 
 export interface InvokeOptions {
@@ -271,6 +295,9 @@ export interface WorkerStatus {
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
   gpus: GpuStatus[];
   functions: number;
+  /** Of each backend, by its name: its containers and creations, and what it counts itself. */
+  backends: Record<string, Record<string, number>>;
+  /** Of everything together. */
   counters: Record<string, number>;
   shards: { id: number; state: string; restarts: number }[];
 }
@@ -304,7 +331,7 @@ export const methodSchemas = {
   }),
   /** → AsyncInvocation; waits up to waitMs for the end. */
   result: z.strictObject({ id: z.string(), waitMs: z.number().int().min(0).max(600_000).default(0) }),
-  /** → { containers } */
+  /** → PrewarmResult */
   prewarm: z.strictObject({
     name: nameText,
     version: nameText.default('1'),

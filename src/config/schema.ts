@@ -136,6 +136,35 @@ export const workerConfigSchema = z
         parameters: parameters.describe(parametersOf),
       })
       .prefault({}),
+    create: z
+      .strictObject({
+        attempts: z
+          .number()
+          .int()
+          .min(1)
+          .max(20)
+          .default(3)
+          .describe('Attempts to make a container, on each backend; only passing failures are tried again'),
+        backOffMs: ms.default(50).describe('Pause after the first failure; doubled with each further one; ms'),
+        maxBackOffMs: ms.default(5000).describe('Longest such pause; ms'),
+        jitter: z.number().min(0).max(1).default(0.5).describe('Part of a pause that is left to chance'),
+        fallBack: z
+          .boolean()
+          .default(true)
+          .describe('Take the next of a function’s backends when one cannot make its containers'),
+        breaker: z
+          .strictObject({
+            failures: z
+              .number()
+              .int()
+              .min(1)
+              .default(3)
+              .describe('Failures in a row after which a backend is asked only where there is no other'),
+            openMs: ms.default(10_000).describe('For so long; then one creation tries it; ms'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
     gpu: z
       .strictObject({
         count: z.number().int().min(0).max(64).default(0).describe('GPUs that functions may use'),
@@ -219,13 +248,13 @@ export const workerConfigSchema = z
         openFiles: z.number().int().min(16).default(1024).describe('Open files per process in a container'),
       })
       .prefault({}),
+    defaultBackends: z
+      .array(z.string())
+      .min(1)
+      .default(['process'])
+      .describe('Backends of functions that name none, in order of preference'),
     backends: z
       .strictObject({
-        default: z
-          .array(z.string())
-          .min(1)
-          .default(['process'])
-          .describe('Backends of functions that name none, in order of preference'),
         process: z
           .strictObject({
             enabled: z.boolean().default(true).describe('Containers of the worker’s own making; need no engine'),
@@ -253,6 +282,11 @@ export const workerConfigSchema = z
           .strictObject({
             enabled: z.boolean().default(false).describe('Containers of Docker'),
             socket: z.string().default('/var/run/docker.sock').describe('Its HTTP socket'),
+          })
+          .prefault({}),
+        simulated: z
+          .strictObject({
+            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
           })
           .prefault({}),
       })

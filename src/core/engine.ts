@@ -1,3 +1,4 @@
+import { CreationPolicy } from './creation/creation-policy.js';
 import { Admission } from './engine/admission.js';
 import { ContainerSupply } from './engine/container-supply.js';
 import { Counters } from './engine/counters.js';
@@ -45,6 +46,7 @@ export class Engine {
   readonly #settlement: Settlement;
   readonly #supply: ContainerSupply;
   readonly #pump = new Pump();
+  readonly #creation: CreationPolicy;
   readonly #schedulers: Readonly<Record<Device, Scheduler>>;
   readonly #totals = { queued: 0 };
   readonly #admission: Admission;
@@ -73,7 +75,21 @@ export class Engine {
     this.#settlement = new Settlement(this.#wheel, counters, options.dispatch);
     const supply = new ContainerSupply(pool, port, journal, log, counters, bufferMb);
     this.#supply = supply;
-    const shared = { pool, slots, port, supply, counters, totals, queueLimit, bypassUs, pump: this.#pump, now };
+    const creation = new CreationPolicy(options.create, options.backends, now);
+    this.#creation = creation;
+    const shared = {
+      pool,
+      slots,
+      port,
+      supply,
+      creation,
+      counters,
+      totals,
+      queueLimit,
+      bypassUs,
+      pump: this.#pump,
+      now,
+    };
     // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
     const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
     const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });
@@ -86,7 +102,7 @@ export class Engine {
     this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
-    this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, counters);
+    this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, creation, counters);
     this.#due = new DueWork(
       options,
       this.#wheel,
@@ -94,11 +110,12 @@ export class Engine {
       pool,
       supply,
       this.#prewarmer,
+      creation,
       this.#termination,
       counters,
     );
     this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
-    this.#parts = { options, schedulers: this.#schedulers, pool, slots, counters, totals };
+    this.#parts = { options, schedulers: this.#schedulers, pool, slots, creation, counters, totals };
   }
 
   /** Invocations accepted and not answered yet. */
@@ -166,6 +183,7 @@ export class Engine {
     const now = this.#o.clock.now();
     const { lane, pending, prewarm } = entry;
     const { scheduler } = lane;
+    this.#creation.succeeded(entry, lane);
     if (pending !== null) {
       entry.pending = null;
       scheduler.rejoin(pending);
@@ -185,7 +203,7 @@ export class Engine {
     if (entry.phase !== 'creating') return;
     this.counters.containersFailed++;
     this.#gone(entry);
-    this.#termination.creationLost(entry, failure, this.#o.clock.now());
+    this.#termination.creationFailed(entry, failure, this.#o.clock.now());
     this.#pump.run();
     this.#checkEmpty();
   }
@@ -198,7 +216,7 @@ export class Engine {
     if (entry.phase === 'creating') {
       this.counters.containersFailed++;
       this.#supply.destroy(entry, 'failed');
-      this.#termination.creationLost(entry, failure, now);
+      this.#termination.creationFailed(entry, failure, now);
     } else this.#termination.containerLost(entry, failure, 'crashed', now);
     this.#pump.run();
   }
@@ -273,7 +291,7 @@ export class Engine {
     this.#pump.run();
   }
 
-  /** Does what is due: time-outs and expired containers. To be called when `nextDeadline` has come; harmless at any other time. */
+  /** Does what is due: time-outs, back-offs that are over, and expired containers. To be called when `nextDeadline` has come; harmless at any other time. */
   tick(): void {
     this.#due.tick(this.#o.clock.now(), this.#state === 'running');
     this.#pump.run();
@@ -334,6 +352,7 @@ export class Engine {
   #gone(container: ContainerEntry): void {
     const { fn } = container;
     this.#pool.gone(container);
+    this.#creation.ended(container);
     this.#o.journal.containerRemoved(container);
     this.#forgetIfGone(fn);
   }
@@ -352,4 +371,4 @@ export class Engine {
 
 export { type EngineOptions, nullJournal, silentLog } from './engine/options.js';
 export type { PrewarmSink } from './engine/prewarmer.js';
-export type { EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';
+export type { BackendStatus, EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';

@@ -23,8 +23,12 @@ export interface FunctionSpec {
   readonly timeoutMs: number;
   /** Idle time after which TTL keep-alive removes a container; null = the worker's. */
   readonly keepAliveMs: number | null;
-  /** How often a platform failure (never a user's error) is tried again. */
+  /** How often a run that a failure of the platform ended (never a user's error) is tried again. */
   readonly retries: number;
+  /** Attempts to make a container on each backend; null or absent = the worker's. */
+  readonly createAttempts?: number | null;
+  /** Whether the next backend is taken when one cannot make a container; null or absent = as the worker does. */
+  readonly fallBack?: boolean | null;
   readonly devices: readonly Device[];
   /** Reserved on the GPU by each of its containers there; MiB, null or absent = the worker's share for one. */
   readonly gpuMemoryMb?: number | null;

@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BlobFolder } from './blobs.js';
 import { readDockerArchive } from './docker-archive.js';
-import { MEDIA } from './documents.js';
+import { type ImageConfig, MEDIA } from './documents.js';
 import { invalid } from './failure.js';
-import type { BaseImage, ImageLayer } from './image.js';
+import { type BaseImage, type BuiltImage, type ImageLayer, unchangedImage } from './image.js';
 import { emptyConfig, withLayer } from './image-config.js';
 import { FolderFiles, type ImageFiles, TarFiles } from './image-files.js';
 import { layerTar } from './layer.js';
@@ -30,7 +30,7 @@ export interface BaseOptions {
 /** `scratch`, a root file system, an image layout, an archive, or a reference to an image in a registry. What exists as a file is that file. */
 export async function readBase(text: string, options: BaseOptions): Promise<BaseImage> {
   const { platform } = options;
-  if (text === 'scratch') return { config: emptyConfig(platform), layers: [] };
+  if (text === 'scratch') return { config: emptyConfig(platform), layers: [], documents: null };
   const path = resolve(text);
   const stats = await stat(path).catch(() => null);
   if (stats?.isDirectory()) {
@@ -43,6 +43,15 @@ export async function readBase(text: string, options: BaseOptions): Promise<Base
   }
   if (stats !== null || /^[./~]/.test(text)) throw invalid(`the base "${text}" is no file and no folder`);
   return pullBase(parseReference(text), platform, options.credentials);
+}
+
+/** What `readBase` finds, as an image of its own: nothing of it is changed, and layers stay compressed as they are. */
+export async function readImage(
+  text: string,
+  options: BaseOptions,
+): Promise<{ image: BuiltImage; config: ImageConfig }> {
+  const base = await readBase(text, options);
+  return { image: unchangedImage(base), config: base.config };
 }
 
 /** Archives with an index are layouts, whatever else they also are. */
@@ -63,5 +72,6 @@ async function rootFileSystem(folder: string, { blobs, platform, compress }: Bas
     diffId: stored.diffId,
     from: null,
   };
-  return { config: withLayer(emptyConfig(platform), stored.diffId, 'root file system'), layers: [layer] };
+  const config = withLayer(emptyConfig(platform), stored.diffId, 'root file system');
+  return { config, layers: [layer], documents: null };
 }

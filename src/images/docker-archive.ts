@@ -82,7 +82,8 @@ export async function readDockerArchive(files: ImageFiles, platform: Platform): 
     const names = list.map(({ RepoTags }) => RepoTags?.[0] ?? 'one without a name');
     throw invalid(`${where} holds ${names.length} images (${names.join(', ')}): save one alone`);
   }
-  const config = parseConfig(await readSmall(files, saved.Config), `the configuration of ${where}`);
+  const bytes = await readSmall(files, saved.Config);
+  const config = parseConfig(bytes, `the configuration of ${where}`);
   assertPlatform(config, platform, where);
   const diffIds = config.rootfs.diff_ids ?? [];
   if (diffIds.length !== saved.Layers.length) {
@@ -90,7 +91,7 @@ export async function readDockerArchive(files: ImageFiles, platform: Platform): 
   }
   const layers: ImageLayer[] = [];
   for (const [i, path] of saved.Layers.entries()) layers.push(await layerAt(files, path, diffIds[i] as string));
-  return { config, layers };
+  return { config, layers, documents: { config: bytes, manifest: null } };
 }
 
 /** A tar is named by its content already; of a compressed one the name has to be found. */

@@ -79,7 +79,8 @@ export function labelsOf(fn: FunctionImage): Record<string, string> {
   };
 }
 
-function environmentOf(pairs: readonly string[]): Record<string, string> {
+/** `NAME=value` pairs as a record; one without `=` is empty. */
+export function environmentOf(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');

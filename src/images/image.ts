@@ -29,11 +29,21 @@ export interface ImageLayer {
 export interface BaseImage {
   readonly config: ImageConfig;
   readonly layers: readonly ImageLayer[];
+  /** As they were read: whoever passes the image on unchanged passes these bytes on. null = it never had any. */
+  readonly documents: ImageDocuments | null;
+}
+
+export interface ImageDocuments {
+  readonly config: Buffer;
+  /** null = Docker's older archives have none. */
+  readonly manifest: { readonly bytes: Buffer; readonly mediaType: string } | null;
 }
 
 /** A whole image, ready to be written or pushed. */
 export interface BuiltImage {
   readonly manifest: Blob;
+  /** Of the manifest. */
+  readonly mediaType: string;
   readonly config: Blob;
   readonly layers: readonly ImageLayer[];
   readonly platform: Platform;
@@ -50,7 +60,8 @@ export interface BaseReader {
 /** The base that a manifest describes. */
 export async function baseFromManifest(bytes: Buffer, reader: BaseReader, platform: Platform): Promise<BaseImage> {
   const manifest = parseManifest(bytes, `the manifest of ${reader.where}`);
-  const config = parseConfig(await reader.document(manifest.config), `the configuration of ${reader.where}`);
+  const configBytes = await reader.document(manifest.config);
+  const config = parseConfig(configBytes, `the configuration of ${reader.where}`);
   assertPlatform(config, platform, reader.where);
   const diffIds = config.rootfs.diff_ids ?? [];
   if (diffIds.length !== manifest.layers.length) {
@@ -62,7 +73,8 @@ export async function baseFromManifest(bytes: Buffer, reader: BaseReader, platfo
     diffId: diffIds[i] as string,
     from: reader.from,
   }));
-  return { config, layers };
+  const mediaType = manifest.mediaType ?? MEDIA.manifest;
+  return { config, layers, documents: { config: configBytes, manifest: { bytes, mediaType } } };
 }
 
 export function assertPlatform(config: ImageConfig, platform: Platform, where: string): void {
@@ -83,13 +95,28 @@ export function assertDocumentSize(size: number, where: string): void {
   if (size > DOCUMENT_LIMIT) throw invalid(`${where} is larger than ${DOCUMENT_LIMIT} bytes`);
 }
 
+/** The image that a base is by itself: its own documents where it has them, so that its digest stays what it was. */
+export function unchangedImage({ config, layers, documents }: BaseImage): BuiltImage {
+  if (documents?.manifest == null) return assembleImage(config, layers, {}, documents?.config ?? null);
+  const { os, architecture, variant = null } = config;
+  return {
+    manifest: bytesBlob(documents.manifest.bytes),
+    mediaType: documents.manifest.mediaType,
+    config: bytesBlob(documents.config),
+    layers,
+    platform: { os, architecture, variant },
+  };
+}
+
 /** Puts an image together: the documents and their digests follow from the layers and the configuration alone. */
 export function assembleImage(
   config: ImageConfig,
   layers: readonly ImageLayer[],
   annotations: Readonly<Record<string, string>>,
+  /** Of the configuration, where it was read. */
+  bytes: Buffer | null = null,
 ): BuiltImage {
-  const configBlob = bytesBlob(documentBytes(config));
+  const configBlob = bytesBlob(bytes ?? documentBytes(config));
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: MEDIA.manifest,
@@ -100,6 +127,7 @@ export function assembleImage(
   const { os, architecture, variant = null } = config;
   return {
     manifest: bytesBlob(documentBytes(manifest)),
+    mediaType: MEDIA.manifest,
     config: configBlob,
     layers,
     platform: { os, architecture, variant },

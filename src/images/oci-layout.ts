@@ -30,7 +30,7 @@ export function layoutIndex(image: BuiltImage, name: ImageReference): Buffer {
     mediaType: MEDIA.index,
     manifests: [
       {
-        mediaType: MEDIA.manifest,
+        mediaType: image.mediaType,
         digest: image.manifest.digest,
         size: image.manifest.size,
         annotations: {

@@ -1,6 +1,5 @@
 import { IluvatarError } from '../core/errors.js';
 import type { Blob } from './blobs.js';
-import { MEDIA } from './documents.js';
 import { invalid } from './failure.js';
 import { type BuiltImage, blobsOf, type ImageLayer } from './image.js';
 import { formatReference, type ImageReference } from './references.js';
@@ -41,7 +40,7 @@ export async function pushImage(
     progress(`${blob.digest.slice(0, 19)} ${how === 'there' ? 'is there' : `is ${how}`} (${blob.size} bytes)`);
     counts[how]++;
   }
-  await upload.manifest(image.manifest, target);
+  await upload.manifest(image, target);
   progress(`pushed ${formatReference(target)}`);
   return { digest: image.manifest.digest, ...counts };
 }
@@ -70,14 +69,14 @@ class Upload {
     }
   }
 
-  async manifest(manifest: Blob, target: ImageReference): Promise<void> {
+  async manifest({ manifest, mediaType }: BuiltImage, target: ImageReference): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of manifest.open()) chunks.push(chunk as Buffer);
     const response = await this.#http.send({
       method: 'PUT',
       url: `/v2/${this.#repository}/manifests/${target.tag ?? 'latest'}`,
       scope: this.#scope(null),
-      headers: { 'content-type': MEDIA.manifest },
+      headers: { 'content-type': mediaType },
       body: Buffer.concat(chunks),
       tries: TRIES,
     });

@@ -18,6 +18,8 @@ export interface GatewayResult {
   readonly startUs: number;
   readonly runUs: number;
   readonly attempts: number;
+  /** That ran it; null or absent = none did. */
+  readonly backend?: string | null;
   readonly state: 'cold' | 'prewarm' | 'warm' | null;
 }
 

@@ -6,8 +6,8 @@ import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
 import { type FunctionSpec, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
-import { learnTimings } from '../core/timings.js';
-import { characteristicsOf, timingsOf } from './characteristics.js';
+import { learnTimings, timingsOf } from '../core/timings.js';
+import { characteristicsOf } from './characteristics.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -88,7 +88,7 @@ export class FunctionRegistry {
     replace: boolean,
     progress: (line: string) => void,
   ): Promise<RegisteredFunction> {
-    const backends = definition.backends ?? this.#options.config.backends.default;
+    const backends = definition.backends ?? this.#options.config.defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
     const spec = toSpec(definition, backends);
@@ -198,6 +198,7 @@ function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpe
     retries,
     devices,
     gpuMemoryMb,
+    create,
   } = d;
   return {
     name,
@@ -213,6 +214,8 @@ function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpe
     devices,
     backends,
     gpuMemoryMb,
+    createAttempts: create.attempts,
+    fallBack: create.fallBack,
   };
 }
 

@@ -131,6 +131,7 @@ export class WorkerGateway implements Gateway {
     );
     result.payload = outcome.payload as number | Uint8Array | null;
     result.attempts = invocation.attempts;
+    result.backend = invocation.container?.backend ?? null;
     result.runUs = outcome.runUs;
     result.state = invocation.containerState;
     const { enqueuedAt, dispatchedAt, runningAt } = invocation;
@@ -180,6 +181,7 @@ class Settlement implements GatewayResult {
   startUs = 0;
   runUs = 0;
   attempts = 1;
+  backend: string | null = null;
   state: 'cold' | 'prewarm' | 'warm' | null = null;
   readonly #gateway: WorkerGateway;
   readonly #tid: string;

@@ -9,7 +9,7 @@ import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { TtlEviction } from '../../src/core/pool/eviction/ttl.js';
 import { FcfsQueue } from '../../src/core/queue/fcfs.js';
 import { type GpuOptions, noGpus } from '../../src/core/resources/gpu-options.js';
-import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, USER_ERROR } from './support/harness.js';
+import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, UNABLE, USER_ERROR } from './support/harness.js';
 
 /**
  * Random histories of an engine whose port answers in any order, late, or by itself, and whose callers come back from inside their answer. After every event the
@@ -29,6 +29,8 @@ const functionArbitrary = fc.record({
   maxContainers: fc.constantFrom(null, null, 1, 2),
   queueLimit: fc.constantFrom(null, null, 0, 2),
   retries: fc.constantFrom(0, 1, 3),
+  createAttempts: fc.constantFrom(1, 1, 2, 3),
+  backends: fc.constantFrom(['model'], ['model'], ['second', 'model'], ['model', 'second', 'third']),
   keepAliveMs: fc.constantFrom(null, 10, 500),
 });
 
@@ -74,6 +76,7 @@ const eventArbitrary = fc.record({
     'out of memory',
     'start failed',
     'lost race',
+    'not able',
     'exit',
     'exit for a while',
     'exit while creating',
@@ -203,6 +206,9 @@ class History {
       case 'lost race':
         if (creating !== undefined) harness.failed(LOST_RACE, creating);
         break;
+      case 'not able':
+        if (creating !== undefined) harness.failed(UNABLE, creating);
+        break;
       case 'exit while creating':
         if (creating !== undefined) harness.exited(creating, pick % 2 === 0 ? CRASH : LOST_RACE);
         break;
@@ -319,6 +325,9 @@ class History {
     for (let round = 0; round < 1000; round++) {
       const busy = engine.open > 0 || port.creating.size > 0 || port.destroying.size > 0;
       if (!busy && this.prewarmsSettled === this.prewarmsAsked) break;
+      // Nothing left to answer: what is open waits for a back-off to end.
+      if (port.creating.size + port.runs.size + port.destroying.size === 0)
+        harness.advance(Math.max(0, engine.nextDeadline() - harness.clock.time));
       for (const container of [...port.creating]) if (port.creating.has(container)) harness.ready(container);
       for (const invocation of [...port.runs.keys()]) if (port.runs.has(invocation)) harness.complete(invocation);
       for (const container of [...port.destroying.keys()]) if (port.destroying.has(container)) harness.gone(container);
@@ -433,7 +442,9 @@ describe('any history of the engine', () => {
       fc.property(
         fc.array(functionArbitrary, { minLength: 1, maxLength: 3 }),
         fc.array(
-          eventArbitrary.filter(({ kind }) => !['lost race', 'exit for a while', 'exit while creating'].includes(kind)),
+          eventArbitrary.filter(
+            ({ kind }) => !['lost race', 'not able', 'exit for a while', 'exit while creating'].includes(kind),
+          ),
           { maxLength: 120 },
         ),
         (specs, events) => {

@@ -182,10 +182,10 @@ describe('ContainerPool', () => {
     const lane = fn.laneOf('cpu');
     const pool = new ContainerPool(new MemoryBudget(250), new GpuDevices(noGpus), () => new LruEviction());
     const seen = (): number[] => [pool.runningMb, pool.cachedMb, pool.leavingMb, pool.budget.reservedMb];
-    const a = pool.reserve(lane, -1, 1);
-    const b = pool.reserve(lane, -1, 2);
+    const a = pool.reserve(lane, -1, 'model', 1);
+    const b = pool.reserve(lane, -1, 'model', 2);
     if (a === null || b === null) throw new Error('both fit');
-    expect(pool.reserve(lane, -1, 3)).toBeNull();
+    expect(pool.reserve(lane, -1, 'model', 3)).toBeNull();
     expect(seen()).toEqual([200, 0, 0, 200]);
     pool.ready(a, 4);
     pool.ready(b, 5);

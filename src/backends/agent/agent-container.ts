@@ -60,6 +60,10 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   /** Everything of it goes; called once. Never rejects. */
   protected abstract release(): Promise<void>;
   protected abstract evidence(): CgroupEvidence | null;
+  /** Its agent has gone: whether the word on how its processes ended is still worth waiting for, asked again and again. */
+  protected awaitsExit(_waitedMs: number): boolean {
+    return false;
+  }
   /** Whether an agent has a connection of its own to end: an old agent's program never has. */
   protected abstract readonly agentConnected: boolean;
 
@@ -227,8 +231,16 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     }
     if (this.phase === 'ending') return;
     this.phase = 'ending';
+    this.#awaitLastWord(0);
+  }
+
+  #awaitLastWord(waitedMs: number): void {
+    const { lastWordMs } = this.#options;
     this.#stopTimer();
-    this.#timer = setTimeout(() => this.#finish(), this.#options.lastWordMs);
+    this.#timer = setTimeout(() => {
+      if (!this.#bodyGone && this.awaitsExit(waitedMs + lastWordMs)) this.#awaitLastWord(waitedMs + lastWordMs);
+      else this.#finish();
+    }, lastWordMs);
   }
 
   #finish(): void {

@@ -7,16 +7,16 @@ import type { AgentsSocket } from './agents-socket.js';
 import type { AssignContext } from './assign.js';
 import type { ProcessBackendOptions } from './backend.js';
 import type { CellPoolContext } from './cell-pool.js';
-import { CgroupPool } from './cgroup-pool.js';
+import { CgroupPool } from '../cgroups/pool.js';
 import type { ProcessContainer } from './container.js';
 import { LayerInstaller } from './dependencies.js';
 import { type FoundInterpreter, findNode, findPython } from './interpreter.js';
-import { assertAlone, type NameLock } from './name-lock.js';
+import { assertAlone, type NameLock } from '../name-lock.js';
 import { type BackendPaths, makePaths } from './paths.js';
 import { Reaper } from './reaper.js';
 import { agentsFolder, launcherCommand, type SpawnerSetting, zygoteCommand } from './runtimes.js';
 import { SpawnerSlot, type SpawnerSlotOptions } from './spawner-slot.js';
-import { UserIds } from './user-ids.js';
+import { UserIds } from '../user-ids.js';
 import { forkZygote, ZygoteTree } from './zygotes.js';
 
 /** Puts the parts of a running backend together, in the order in which they need each other, and takes them apart again. */

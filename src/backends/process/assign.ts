@@ -7,6 +7,7 @@ import type { Transport } from '../../transport/transport.js';
 import type { AgentChannel, ChannelEvents } from '../agent/channel.js';
 import { HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
+import { oldAgentEnvironment } from '../agent/old-agent.js';
 import { type CgroupLayout, writeCpuShares } from '../cgroups/layout.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
@@ -48,16 +49,12 @@ export function assignCell(
   setLimits(cell, fn, context);
   const env: Record<string, string> = { ...placed, ...definition.env };
   if (cell.network !== null) env['ILUVATAR_ADDRESS'] = cell.network.address;
+  Object.assign(env, oldAgentEnvironment(definition, host, port));
   const legacy = definition.server === 'framed' ? null : definition.server;
   let sockets: string | undefined;
   if (legacy === 'legacy-socket') {
     sockets = cell.name;
     makeSocketFolder(cell, context.oldAgents);
-  }
-  if (legacy !== null) {
-    env['__IL_HOST'] = host;
-    env['__IL_PORT'] = `${port}`;
-    env['__IL_SOCKET'] = '/iluvatar/sockets/sock';
   }
   const meta = JSON.stringify({
     function: fn.key,

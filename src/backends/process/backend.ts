@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
@@ -164,6 +165,17 @@ export class ProcessBackend implements Backend {
     notes.push(...(this.#options.networks?.notes() ?? []));
     const usable = slots.some((slot) => slot.lastFailure === null);
     return { name: this.name, healthy: usable, notes, counters };
+  }
+
+  /** Every cgroup of this worker that is no stem cell's and not waiting in the pool; without cgroups, those it remembers. */
+  async list(): Promise<readonly string[]> {
+    const parts = this.#started();
+    const [folder] = parts.layout.parents;
+    if (folder === undefined) return [...this.#containers].flatMap(({ cell, name }) => (cell === null ? [] : [name]));
+    const spare = new Set<string>(parts.cgroups.names());
+    for (const slot of slotsOf(parts)) for (const name of slot.names()) spare.add(name);
+    const found = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+    return found.filter(({ name }) => !spare.has(name)).map(({ name }) => `${this.#scope}/${name}`);
   }
 
   async clean(): Promise<readonly string[]> {

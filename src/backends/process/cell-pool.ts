@@ -5,11 +5,11 @@ import { describeExit, readExit } from '../agent/exit.js';
 import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
 import { Cell, type CellObserver } from './cell.js';
-import type { Cgroup, CgroupPool } from './cgroup-pool.js';
+import type { Cgroup, CgroupPool } from '../cgroups/pool.js';
 import type { NetworkLease, Networks } from './networks.js';
 import type { Reaper } from './reaper.js';
 import type { Spawner } from './spawner.js';
-import type { UserIds } from './user-ids.js';
+import type { UserIds } from '../user-ids.js';
 
 /**
  * Stem cells of one kind: made ahead by one spawner, handed out to starts, replaced in the background. Urgent ones (a start is

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ContainerFailure } from '../../core/ports.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
 import type { AgentsSocket } from './agents-socket.js';
-import type { Cgroup } from './cgroup-pool.js';
+import type { Cgroup } from '../cgroups/pool.js';
 import type { NetworkLease } from './networks.js';
 
 /**

@@ -5,7 +5,7 @@ import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
 import type { Networks } from './networks.js';
-import type { UserIds } from './user-ids.js';
+import type { UserIds } from '../user-ids.js';
 
 /**
  * Ends cells and gives back what they held: processes, cgroups, uids, folders. Batched, because a hundred containers of an

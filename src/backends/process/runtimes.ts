@@ -12,7 +12,7 @@ import type { SpawnerCommand } from './spawner.js';
 /** How each runtime is started: the commands of the spawners, and what a container's agent is executed with. */
 
 /** The agents' files, beside this file in `src` as in `dist`. */
-const AGENTS = fileURLToPath(new URL('../../agents', import.meta.url)).replace(/\/$/, '');
+export const AGENTS = fileURLToPath(new URL('../../agents', import.meta.url)).replace(/\/$/, '');
 
 /** What is executed under a container's uid. */
 const EXECUTED = ['python/agent.py', 'python/iluvatar_agent/serve.py', 'node/agent.mjs'];
@@ -113,20 +113,4 @@ export function cellShape(
   if (zygote) return { argv: null, env: {}, network, agentFirst: true };
   const argv = [(python as Interpreter).executable, '-B', `${agents}/python/agent.py`];
   return { argv, env: CONTAINER_ENVIRONMENT, network, agentFirst: true };
-}
-
-/** What ASSIGN executes where the agent is not ours: the user's program, or an interpreter with the user's file. */
-export function assignedArgv(
-  runtime: ProcessFunction['runtime'],
-  server: string,
-  entry: string,
-  python: Interpreter | null,
-  node: Interpreter | null,
-): string[] | null {
-  if (runtime === 'binary') return [`/function/${entry}`];
-  if (server === 'framed') return null;
-  const file = entry.includes(':') ? entry.slice(0, entry.lastIndexOf(':')) : entry;
-  if (runtime === 'nodejs') return [(node as Interpreter).executable, `/function/${file}`];
-  const script = file.endsWith('.py') ? file : `${file.replaceAll('.', '/')}.py`;
-  return [(python as Interpreter).executable, '-B', '-u', `/function/${script}`];
 }

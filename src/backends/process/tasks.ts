@@ -158,7 +158,7 @@ async function removeFolders(request: { folders: string[] }): Promise<void> {
   for (const folder of request.folders) await rm(folder, { recursive: true, force: true });
 }
 
-export const lifecycleTasks = {
+export const processTasks = {
   createCgroups,
   removeCgroups,
   memoryBytes,

@@ -8,6 +8,10 @@ export class Counters {
   overloaded = 0;
   cancelled = 0;
   retries = 0;
+  /** Containers tried again after a back-off. */
+  creationRetries = 0;
+  /** Containers tried on the next backend. */
+  fallBacks = 0;
   cold = 0;
   prewarm = 0;
   warm = 0;

@@ -1,3 +1,5 @@
+import type { CreationAttempts } from '../creation/creation-attempts.js';
+import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { Device } from '../function.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
@@ -23,6 +25,7 @@ export interface SchedulerParts {
   readonly slots: CpuSlots;
   readonly port: ContainerPort;
   readonly supply: ContainerSupply;
+  readonly creation: CreationPolicy;
   readonly counters: Counters;
   readonly totals: QueueTotals;
   readonly queueLimit: number;
@@ -63,7 +66,7 @@ export class Scheduler {
     this.#queue = parts.queue;
     this.#slots = parts.slots;
     this.line = new WaitingLine(parts.queue, parts.totals, parts.now);
-    this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.now);
+    this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.creation, parts.now);
     parts.pump.add(() => this.#round());
   }
 
@@ -157,8 +160,8 @@ export class Scheduler {
   }
 
   /** A container for nobody in particular, though one that waits without a creation of its own may claim it. The caller has made room. */
-  createUnclaimed(lane: FunctionLane, device: number): ContainerEntry | null {
-    return this.#creations.createUnclaimed(lane, device);
+  createUnclaimed(lane: FunctionLane, device: number, attempts: CreationAttempts | null): ContainerEntry | null {
+    return this.#creations.createUnclaimed(lane, device, attempts);
   }
 
   #round(): boolean {
@@ -207,7 +210,7 @@ export class Scheduler {
       this.#creations.join(this.#start(this.#dispatched(invocation, device, now), now), lane);
       return 'placed';
     }
-    const room = lane.containers < fn.maxContainers ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
+    const room = lane.mayCreate ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
     if (room === 'now') {
       this.#creations.create(this.#start(this.#dispatched(invocation, device, now), now), lane);
       return 'placed';
@@ -304,6 +307,7 @@ export class Scheduler {
     this.#slots.release(invocation.heldSlots);
     invocation.heldSlots = 0;
     this.devices.releaseToken(invocation.token);
+    invocation.token = -1;
     this.#queue.ended(invocation, this.#p.now());
   }
 
@@ -316,6 +320,8 @@ export class Scheduler {
       invocation.dispatchedAt = now;
       this.#queue.started(invocation, now);
     } else if (container.state !== 'cold') invocation.dispatchedAt = now;
+    // There is a container in the end: should it be lost, making another begins anew.
+    invocation.attemptsFailed = null;
     invocation.runningAt = now;
     invocation.phase = 'running';
     invocation.place = 'running';

@@ -46,13 +46,13 @@ export class ContainerPool {
   }
 
   /** A container with its memory reserved, in phase `creating`; null when there is no memory for it. */
-  reserve(lane: FunctionLane, gpu: number, now: number): ContainerEntry | null {
+  reserve(lane: FunctionLane, gpu: number, backend: string, now: number): ContainerEntry | null {
     const { fn } = lane;
     if (gpu >= 0 && !this.gpus.hasRoom(gpu, lane.deviceMb)) return null;
     if (!this.budget.tryReserve(fn.spec.memoryMb)) return null;
     if (gpu >= 0) this.gpus.attach(gpu, lane.deviceMb);
     const eviction = this.evictions[gpu + 1] as EvictionPolicy;
-    const container = new ContainerEntry(++this.#lastId, lane, gpu, eviction, now);
+    const container = new ContainerEntry(++this.#lastId, lane, gpu, backend, eviction, now);
     this.all.add(container);
     this.runningMb += container.memoryMb;
     this.runningCount++;

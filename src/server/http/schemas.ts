@@ -5,6 +5,7 @@ import {
   functionDefinitionSchema,
   type InvokeResult,
   methodSchemas,
+  type PrewarmResult,
   type RegisteredFunction,
   type WorkerHealth,
   type WorkerStatus,
@@ -108,6 +109,7 @@ const workerStatus = z.object({
     }),
   ),
   functions: count,
+  backends: z.record(z.string(), z.record(z.string(), z.number())).describe('Counters of each backend'),
   counters: z.record(z.string(), z.number()),
   shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
 }) satisfies z.ZodType<WorkerStatus>;
@@ -156,7 +158,10 @@ export const httpSchemas = {
   Problem: problem,
   Removed: z.object({ removed: z.literal(true) }),
   PrewarmRequest: methodSchemas.prewarm.pick({ count: true, device: true }),
-  Prewarmed: z.object({ containers: count }),
+  Prewarmed: z.object({
+    containers: count,
+    attempts: count.describe('More than containers when some had to be tried again'),
+  }) satisfies z.ZodType<PrewarmResult>,
   EstimateRequest: methodSchemas.estimate,
   Estimates: z.object({ estimates: z.array(z.number()).describe('Seconds, in order; 0 = never seen') }),
   Cleaned: z.object({ removed: count.describe('Idle containers removed') }),

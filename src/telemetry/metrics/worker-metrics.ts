@@ -57,6 +57,7 @@ export class WorkerMetrics {
     this.#addInvocations();
     this.#addFunctions();
     this.#addWorker();
+    this.#addBackends();
     this.#addProcess();
   }
 
@@ -174,6 +175,27 @@ export class WorkerMetrics {
     );
   }
 
+  #addBackends(): void {
+    const each = (name: string, kind: MetricKind, help: string, counter: string): void =>
+      this.#add(name, kind, help, () =>
+        Object.entries(this.#status?.backends ?? {}).map(([backend, counters]) => ({
+          labels: { backend },
+          value: counters[counter] ?? 0,
+        })),
+      );
+    each('iluvatar_backend_containers', 'gauge', 'Containers in any phase', 'containers');
+    each('iluvatar_backend_creations_total', 'counter', 'Containers that were begun', 'creations');
+    each('iluvatar_backend_creation_failures_total', 'counter', 'Of these, those that failed', 'creationsFailed');
+    each('iluvatar_backend_avoided', 'gauge', 'Whether others are preferred after failures in a row', 'avoided');
+    this.#add('iluvatar_backend_events_total', 'counter', "The backend's own counters by name", () =>
+      Object.entries(this.#status?.backends ?? {}).flatMap(([backend, counters]) =>
+        Object.entries(counters)
+          .filter(([event]) => !ENGINE_COUNTERS.has(event))
+          .map(([event, value]) => ({ labels: { backend, event }, value })),
+      ),
+    );
+  }
+
   #addProcess(): void {
     const usage = (): Sample[] => {
       const { user, system } = process.cpuUsage();
@@ -198,6 +220,8 @@ export class WorkerMetrics {
   }
 }
 
+/** Of a backend, and metrics of their own. */
+const ENGINE_COUNTERS = new Set(['containers', 'creations', 'creationsFailed', 'avoided']);
 const MIB = 1024 * 1024;
 
 function functionLabels(fn: { name: string; version: string }): { function: string; version: string } {

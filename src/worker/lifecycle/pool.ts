@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 import type { Lifecycle, LifecycleTaskName, LifecycleTasks } from '../../backends/lifecycle.js';
-import { lifecycleTasks } from '../../backends/process/tasks.js';
+import { lifecycleTasks } from '../../backends/lifecycle-tasks.js';
 import { threadFile } from '../thread-file.js';
 import { fromAnswer, type TaskAnswer, toAnswer } from './answer.js';
 

@@ -1,4 +1,4 @@
-import { lifecycleTasks } from '../../backends/process/tasks.js';
+import { lifecycleTasks } from '../../backends/lifecycle-tasks.js';
 import { type TaskAnswer, toAnswer } from './answer.js';
 
 /**

@@ -1,5 +1,5 @@
 import { native } from '../../native.js';
-import { type CgroupLayout, cgroupDirs } from '../cgroups/layout.js';
+import { type CgroupLayout, cgroupDirs } from './layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type Blob, BlobFolder, bytesBlob } from '../../images/blobs.js';
+import { type BuiltImage, blobsOf } from '../../images/image.js';
+import type { Lifecycle } from '../lifecycle.js';
+import type { BlobUse, StoredImage, StoreFolders } from './image-tasks.js';
+
+/**
+ * `<dataDir>/images`: blobs by their digest, shared by all registrations and all engines, and a note of each registration's. Layers of a registry come
+ * in when an engine that lacks them reads them.
+ */
+export interface ImageStoreOptions {
+  readonly dataDir: string;
+  readonly staging: string;
+  /** Whose registrations these are: the engine's name. */
+  readonly owner: string;
+  readonly lifecycle: Lifecycle;
+}
+
+export class ImageStore {
+  readonly folders: StoreFolders;
+  readonly #blobs: BlobFolder;
+  readonly #owner: string;
+  readonly #lifecycle: Lifecycle;
+
+  constructor({ dataDir, staging, owner, lifecycle }: ImageStoreOptions) {
+    this.folders = { images: join(dataDir, 'images'), staging };
+    this.#blobs = new BlobFolder(this.folders.images);
+    this.#owner = owner;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** Before the first registration. What earlier processes left goes; what this one registered stays, for a shard that starts again. Resolves with what was removed. */
+  async sweep(): Promise<readonly string[]> {
+    return this.#lifecycle.run('sweepImages', { images: this.folders.images, process: thisProcess() });
+  }
+
+  /** The image, its layers read from here. */
+  open(stored: StoredImage): BuiltImage {
+    return {
+      manifest: bytesBlob(Buffer.from(stored.manifest)),
+      mediaType: stored.mediaType,
+      config: bytesBlob(Buffer.from(stored.config)),
+      platform: stored.platform,
+      layers: stored.layers.map(({ digest, size, ...rest }) => ({ ...rest, blob: this.#layer(stored, digest, size) })),
+    };
+  }
+
+  /** Notes what a registration uses. */
+  async use(registration: Registration, image: BuiltImage): Promise<void> {
+    const use: BlobUse = { process: thisProcess(), digests: blobsOf(image).map(({ digest }) => digest) };
+    await mkdir(join(this.folders.images, 'uses'), { recursive: true, mode: 0o700 });
+    await writeFile(this.#usePath(registration), JSON.stringify(use));
+  }
+
+  async release(registration: Registration): Promise<void> {
+    await rm(this.#usePath(registration), { force: true });
+  }
+
+  /** A complete file of the store was checked when it was written. */
+  #layer({ origin, platform }: StoredImage, digest: string, size: number): Blob {
+    const path = this.#blobs.path(digest);
+    const { folders } = this;
+    const lifecycle = this.#lifecycle;
+    async function* bytes(): AsyncGenerator<Buffer> {
+      if (!existsSync(path)) await lifecycle.run('fetchLayer', { folders, origin, platform, digest });
+      yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+    }
+    return { digest, size, open: () => Readable.from(bytes(), { objectMode: false }) };
+  }
+
+  /** By digest too: when a registration takes the place of another, both are there for a moment. */
+  #usePath({ key, digest }: Registration): string {
+    const name = createHash('sha256')
+      .update(JSON.stringify([this.#owner, key, digest]))
+      .digest('hex');
+    return join(this.folders.images, 'uses', name);
+  }
+}
+
+export interface Registration {
+  readonly key: string;
+  readonly digest: string;
+}
+
+/** Tells processes of one pid apart: in a container of its own a worker has the same one each time. */
+function thisProcess(): string {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  // After the name, which may hold anything: state is field 3, the start time field 22.
+  const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return `${process.pid}-${started}`;
+}
