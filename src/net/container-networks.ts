@@ -10,7 +10,7 @@ import { hostRanges } from './host-ranges.js';
 import { LinkNames } from './names.js';
 import { NamespaceMaker } from './namespace-maker.js';
 import { NamespacePool, type PoolLog } from './namespace-pool.js';
-import { parseRange } from './range.js';
+import { parseRange, type Range } from './range.js';
 
 /**
  * The networks of a worker's containers: bridges, addresses and the pool of ready namespaces. Nothing is made before the first function that
@@ -32,15 +32,18 @@ export class ContainerNetworks {
   readonly #config: WorkerConfig['network'];
   readonly #maker: NamespaceMaker;
   readonly #log: PoolLog;
+  readonly #others: () => readonly Range[];
   #allocator: AddressAllocator | null = null;
   #pool: NamespacePool | null = null;
   #opening: Promise<void> | null = null;
   #failure: string | null = null;
 
-  constructor(config: WorkerConfig, log: PoolLog, shard = 0) {
+  /** `others`: subnets that are promised to somebody else, though no link has them yet. */
+  constructor(config: WorkerConfig, log: PoolLog, shard = 0, others: () => readonly Range[] = () => []) {
     const dataDir = resolveDataDir(config);
     this.#config = config.network;
     this.#log = log;
+    this.#others = others;
     this.folder = join(dataDir, `networks-${shard}`);
     this.names = new LinkNames(`${config.name}\0${dataDir}\0${shard}`);
     this.#maker = new NamespaceMaker({
@@ -99,6 +102,11 @@ export class ContainerNetworks {
     if (pool !== null) await this.#sweep();
   }
 
+  /** Subnets of its bridges. */
+  get ranges(): readonly Range[] {
+    return this.#allocator?.bridges.map(({ subnet }) => subnet) ?? [];
+  }
+
   /** Sentences for people. */
   notes(): string[] {
     return this.#failure === null ? [] : [`network "bridge" is not available: ${this.#failure}`];
@@ -124,7 +132,10 @@ export class ContainerNetworks {
     const parsed = parseRange(range);
     if (parsed === null) throw new Error(`network.range "${range}" is no range such as 10.187.0.0/16`);
     const isOwn = (link: string): boolean => link.startsWith(this.names.prefix);
-    this.#allocator = new AddressAllocator(parsed, { bridges, portsPerBridge }, () => hostRanges(isOwn));
+    this.#allocator = new AddressAllocator(parsed, { bridges, portsPerBridge }, () => [
+      ...hostRanges(isOwn),
+      ...this.#others(),
+    ]);
     // The first address tells whether there is room, and its bridge whether the kernel lets us.
     const first = this.#allocator.take();
     if (first === null) throw new Error(`every part of network.range ${range} is used by this machine already`);

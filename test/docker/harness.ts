@@ -66,6 +66,12 @@ export class Recorder implements EngineEvents {
     this.#waiting.get(name)?.(exit);
   }
 
+  returns = 0;
+
+  back(): void {
+    this.returns++;
+  }
+
   output(name: string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
     this.outputBytes += chunk.length;
     const before = this.outputOf(name);
@@ -112,7 +118,7 @@ export class EngineHarness {
     this.engine = new DockerEngine({
       client: this.client,
       scope: this.scope,
-      cpuEnforce: 'quota',
+      container: { seccomp: true, openFiles: 1024, cpuEnforce: 'quota' },
       log: { debug: () => {}, info: () => {}, warn: note, error: note },
       networks: networks(this.client, this.scope),
     });
@@ -144,6 +150,7 @@ export class EngineHarness {
       env,
       cgroupPath,
       cgroupDirs,
+      port: 8080,
       sockets,
       network,
       fn: {
@@ -153,6 +160,7 @@ export class EngineHarness {
         definition: full,
         image,
         process: { argv: ['/program', ...argv], env: {}, cwd: '/', user: { uid: 1234, gid: 1234, groups: [] } },
+        assign: {},
         binds: [],
         readOnlyRoot: true,
         tmpMb: 8,

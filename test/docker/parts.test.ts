@@ -64,6 +64,7 @@ describe('what is made of a plan', () => {
     cgroupPath: '/iluvatar/w.docker/c1',
     cgroupDirs: [],
     sockets: '/run/w/c1',
+    port: 8080,
     network: null,
     fn: {
       key: 'f@1',
@@ -72,12 +73,13 @@ describe('what is made of a plan', () => {
       definition: functionDefinitionSchema.parse({ name: 'f', image: 'f', ...definition }),
       image: { id: 'sha256:0', kept: true },
       process: { argv: ['/a'], env: {}, cwd: '/', user: { uid: 5, gid: 6, groups: [7, 8] } },
+      assign: {},
       binds: [],
       readOnlyRoot: false,
       tmpMb: 64,
     },
   });
-  const options = { scope: 'w', cgroupParents: true, cpuEnforce: 'quota' } as const;
+  const options = { scope: 'w', cgroupParents: true, cpuEnforce: 'quota', seccomp: true, openFiles: 1024 } as const;
 
   it('leaves out the cgroup where the daemon could not use it, and none of the limits', () => {
     expect(createRequest(plan(), options).HostConfig.CgroupParent).toBe('/iluvatar/w.docker/c1');
@@ -88,7 +90,7 @@ describe('what is made of a plan', () => {
   });
 
   it('chooses the network and the address', () => {
-    const network = { name: 'iluvatar-w-0', address: '10.187.0.9' };
+    const network = { name: 'iluvatar-w-0', path: '', address: '10.187.0.9' };
     const { HostConfig, NetworkingConfig } = createRequest({ ...plan({ network: 'bridge' }), network }, options);
     expect(HostConfig.NetworkMode).toBe('iluvatar-w-0');
     expect(NetworkingConfig?.EndpointsConfig).toEqual({ 'iluvatar-w-0': { IPAMConfig: { IPv4Address: '10.187.0.9' } } });

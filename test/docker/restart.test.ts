@@ -49,6 +49,7 @@ describeWith(DOCKER, 'a restart of Docker', () => {
     await daemon.startDockerd();
     expect(await harness.events.exit(ends.name)).toEqual({ code: 5, signal: 0, outOfMemory: false });
     await healthy(true);
+    expect(harness.events.returns).toBe(1);
     // What it writes is read again, and one that was only created is started as if nothing had been.
     const before = harness.events.outputOf(lives.name).stdout.length;
     await expect.poll(() => harness.events.outputOf(lives.name).stdout.length).toBeGreaterThan(before);

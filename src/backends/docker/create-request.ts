@@ -1,30 +1,26 @@
 import type { ContainerPlan } from '../oci/engine.js';
 import { seccompProfile } from '../oci/seccomp-profile.js';
 import type { DockerImage } from './images.js';
+import { LABELS } from './labels.js';
 import { type DockerResources, dockerResources } from './resources.js';
 
 /** What `POST /containers/create` is sent for a plan. Pure. */
 
-export interface CreateOptions {
+/** As the worker is configured. */
+export interface ContainerOptions {
+  readonly seccomp: boolean;
+  readonly openFiles: number;
+  readonly cpuEnforce: 'quota' | 'shares' | 'none';
+}
+
+export interface CreateOptions extends ContainerOptions {
   /** Of this worker: all that carries it is its own. */
   readonly scope: string;
   /** The daemon can put a container's cgroup below the worker's. */
   readonly cgroupParents: boolean;
-  readonly cpuEnforce: 'quota' | 'shares' | 'none';
 }
 
-export const LABELS = {
-  /** The worker's scope. */
-  worker: 'dev.iluvatar.worker',
-  /** `name@version` */
-  function: 'dev.iluvatar.function',
-  /** Of its cgroup, for whoever removes it without a plan. */
-  cgroup: 'dev.iluvatar.cgroup',
-} as const;
-
 const SOCKETS = '/iluvatar/sockets';
-/** As in the worker's own containers. */
-const OPEN_FILES = 1024;
 const MIB = 1024 * 1024;
 /** The container's processes are the first to go when the machine's memory runs out. */
 const FIRST_VICTIM = 1000;
@@ -80,7 +76,7 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
     devices.length === 0 ? plan.env : { ...plan.env, CUDA_VISIBLE_DEVICES: devices.map((_, i) => i).join(',') };
   const ownCgroup = options.cgroupParents && plan.cgroupPath !== '';
   // Without an interface but `lo` there is nothing that a route socket could tell.
-  const profile = seccompProfile(definition.network !== 'none');
+  const profile = options.seccomp ? JSON.stringify(seccompProfile(definition.network !== 'none')) : 'unconfined';
   return {
     Image: fn.image.id,
     Entrypoint: process.argv,
@@ -110,9 +106,9 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
         ...fn.binds.map(({ source, target }) => bind(source, target, true)),
       ],
       CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges', `seccomp=${JSON.stringify(profile)}`],
+      SecurityOpt: ['no-new-privileges', `seccomp=${profile}`],
       GroupAdd: groups.map(String),
-      Ulimits: [limit('nofile', OPEN_FILES), limit('core', 0)],
+      Ulimits: [limit('nofile', options.openFiles), limit('core', 0)],
       OomScoreAdj: FIRST_VICTIM,
       IpcMode: 'private',
       Init: false,

@@ -2,18 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
-import type { ImageConfig } from '../../images/documents.js';
 import type { BackendLog } from '../log.js';
-import type { ContainerPlan, EngineEvents, EngineHealth, NamedImage, OciEngine } from '../oci/engine.js';
+import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
 import type { ContainerDetails, ContainerSummary, DockerEvent, Info } from './api.js';
 import { hierarchies, removeFolders, removeParents } from './cgroup-folders.js';
 import type { DockerClient } from './client.js';
-import { createRequest, LABELS } from './create-request.js';
+import { type ContainerOptions, createRequest } from './create-request.js';
+import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
 import { EventStream } from './events.js';
 import { ExitWatch } from './exits.js';
 import { type DockerImage, DockerImages } from './images.js';
-import type { DockerLease, DockerNetworks } from './networks.js';
+import type { DockerNetworks } from './networks.js';
 import { ContainerOutput } from './output.js';
 
 /** Docker as a container engine: the daemon is asked over its socket, and tells of exits itself. */
@@ -22,9 +22,9 @@ export interface DockerEngineOptions {
   readonly client: DockerClient;
   /** Of this worker: the mark of all that is its own. */
   readonly scope: string;
-  readonly cpuEnforce: 'quota' | 'shares' | 'none';
+  readonly container: ContainerOptions;
   readonly log: BackendLog;
-  /** null = no container has an address of its own. Started and stopped by whoever made it. */
+  /** Started and stopped with the engine; null = no container has an address of its own. */
   readonly networks?: DockerNetworks | null;
 }
 
@@ -38,6 +38,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
   readonly #options: DockerEngineOptions;
   readonly #images: DockerImages;
   readonly #stream: EventStream;
+  #events: EngineEvents | null = null;
   #exits: ExitWatch | null = null;
   #info: Info | null = null;
   #hierarchies: readonly string[] = [];
@@ -65,6 +66,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
 
   async start(events: EngineEvents): Promise<void> {
     this.#hierarchies = hierarchies(await readFile('/proc/self/mounts', 'utf8'));
+    this.#events = events;
     this.#exits = new ExitWatch(this.#client, events);
     await this.#stream.start();
   }
@@ -73,7 +75,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
     return this.#images.import(image, progress);
   }
 
-  findImage(reference: string): Promise<{ image: DockerImage; config: ImageConfig; digest: string } | null> {
+  findImage(reference: string): Promise<FoundImage<DockerImage> | null> {
     return this.#images.find(reference);
   }
 
@@ -85,9 +87,9 @@ export class DockerEngine implements OciEngine<DockerImage> {
     const exits = this.#started();
     const { name } = plan;
     const body = createRequest(plan, {
+      ...this.#options.container,
       scope: this.#options.scope,
       cgroupParents: this.#cgroupParents(await this.#daemon()),
-      cpuEnforce: this.#options.cpuEnforce,
     });
     this.#plans.set(name, plan);
     if (plan.cgroupPath !== '') this.#parents.add(dirname(plan.cgroupPath));
@@ -113,7 +115,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
     const id = exits.starting(name);
     try {
       await this.#client.call('POST', `/containers/${id}/start`);
-      if (network !== null) await this.#options.networks?.attached(network as DockerLease);
+      if (network !== null) await this.#options.networks?.attached(network.name);
       const { State } = await this.#client.call<ContainerDetails>('GET', `/containers/${id}/json`);
       return State.Pid;
     } catch (error) {
@@ -179,6 +181,9 @@ export class DockerEngine implements OciEngine<DockerImage> {
       await this.#images.removeAll().catch((error: Error) => {
         this.#options.log.warn({ reason: error.message }, 'images of the worker are left in Docker');
       });
+      await this.#options.networks?.stop().catch((error: Error) => {
+        this.#options.log.warn({ reason: error.message }, 'networks of the worker are left in Docker');
+      });
     }
     this.#exits?.close();
     this.#client.close();
@@ -190,6 +195,9 @@ export class DockerEngine implements OciEngine<DockerImage> {
     // A daemon that was restarted may have been given other options.
     this.#info = await this.#client.call<Info>('GET', '/info');
     await this.#exits?.catchUp(await this.#own());
+    // Networks of an earlier life are looked for once, by whichever answer of the daemon is the first.
+    if (this.#stream.connections === 0) await this.#options.networks?.start();
+    else this.#events?.back();
   }
 
   #event({ Action, Actor }: DockerEvent): void {

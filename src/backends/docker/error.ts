@@ -28,8 +28,9 @@ export class DockerError extends Error {
 }
 
 /** For `catch`: passes over the errors for which `expected` holds. */
-export function ignore(expected: (error: DockerError) => boolean): (error: unknown) => void {
+export function ignore(expected: (error: DockerError) => boolean): (error: unknown) => undefined {
   return (error) => {
     if (!(error instanceof DockerError && expected(error))) throw error;
+    return undefined;
   };
 }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { archiveOf } from '../../images/docker-archive.js';
-import type { ImageConfig } from '../../images/documents.js';
+import { type ImageConfig, MEDIA } from '../../images/documents.js';
+import type { LayerBytes } from '../../images/image-user.js';
 import { type ImageReference, parseReference } from '../../images/references.js';
 import { IluvatarError } from '../../core/errors.js';
-import type { NamedImage } from '../oci/engine.js';
+import type { FoundImage, NamedImage } from '../oci/engine.js';
 import type { ImageDetails } from './api.js';
 import type { DockerClient } from './client.js';
+import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
 import { lines } from './lines.js';
 
@@ -23,6 +26,7 @@ export interface DockerImage {
 /** Names under this registry are the worker's to give and to take; all others may be a user's own image. */
 const OWN_REGISTRY = 'iluvatar.local';
 const KEPT_BY = `${OWN_REGISTRY}/kept-by`;
+const EMPTY_TAR = Buffer.alloc(1024);
 const TAG_DIGITS = 32;
 /** Unpacking layers takes as long as the disk needs. */
 const LOAD_TIMEOUT_MS = 15 * 60_000;
@@ -35,6 +39,7 @@ interface Held {
 
 export class DockerImages {
   readonly #client: DockerClient;
+  readonly #scope: string;
   readonly #repository: string;
   readonly #held = new Map<string, Held>();
   /** By the tag that will keep it: two registrations of one image load it once. */
@@ -47,6 +52,7 @@ export class DockerImages {
 
   constructor(client: DockerClient, scope: string) {
     this.#client = client;
+    this.#scope = scope;
     // A worker's name may have what a repository's may not.
     const worker = createHash('sha256').update(scope).digest('hex').slice(0, 16);
     this.#repository = `${KEPT_BY}/${worker}`;
@@ -85,12 +91,12 @@ export class DockerImages {
     return { id, kept: true };
   }
 
-  async find(reference: string): Promise<{ image: DockerImage; config: ImageConfig; digest: string } | null> {
+  async find(reference: string): Promise<FoundImage<DockerImage> | null> {
     const details = await this.#inspect(reference).catch((error: Error) => {
       throw asIluvatar(error, `Docker could not be asked for "${reference}"`);
     });
     if (details === null) return null;
-    return { image: { id: details.Id, kept: false }, config: configOf(details), digest: details.Id };
+    return { image: { id: details.Id, kept: false }, config: configOf(details), digest: details.Id, layers: [this.#accounts(details.Id)] };
   }
 
   /** What cannot be taken away now is tried again: when a container has gone, with the next release, at the end. */
@@ -198,6 +204,27 @@ export class DockerImages {
   async #tag(id: string, { registry, repository, tag }: ImageReference): Promise<void> {
     const query = { repo: `${registry}/${repository}`, tag: tag ?? 'latest' };
     await this.#client.call('POST', `/images/${id}/tag`, { query });
+  }
+
+  /** The image's /etc as a layer, for the names of users in it: taken out of a container that never runs. */
+  #accounts(id: string): LayerBytes {
+    const client = this.#client;
+    const scope = this.#scope;
+    async function* read(): AsyncGenerator<Buffer> {
+      const body = { Image: id, Cmd: ['-'], Labels: { [LABELS.worker]: scope } };
+      const { Id } = await client.call<{ Id: string }>('POST', '/containers/create', { body });
+      try {
+        const query = { path: '/etc' };
+        const tar = await client
+          .stream('GET', `/containers/${Id}/archive`, { query })
+          .catch(ignore(({ notFound }) => notFound));
+        if (tar === undefined) yield EMPTY_TAR;
+        else yield* tar;
+      } finally {
+        await client.call('DELETE', `/containers/${Id}`, { query: { force: true, v: true } });
+      }
+    }
+    return { mediaType: MEDIA.layer, open: () => Readable.from(read(), { objectMode: false }) };
   }
 
   async #inspect(name: string): Promise<ImageDetails | null> {

@@ -2,10 +2,11 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
+import type { BridgeAddress, BridgeAddresses } from '../oci/bridge-addresses.js';
 import type { Networks } from '../process/networks.js';
 import type { NetworkSummary } from './api.js';
 import type { DockerClient } from './client.js';
-import { LABELS } from './create-request.js';
+import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
 
 /**
@@ -17,24 +18,6 @@ export interface DockerLease {
   readonly name: string;
   readonly address: string;
   readonly allocation: BridgeAddress;
-}
-
-/** One address of one bridge, as the worker hands them out. */
-export interface BridgeAddress {
-  /** Which bridge; from 0. */
-  readonly bridge: number;
-  /** `10.187.0.0/21` */
-  readonly subnet: string;
-  readonly gateway: string;
-  readonly address: string;
-}
-
-/** Where addresses come from. Implemented by `net/`, handed in by the worker. */
-export interface BridgeAddresses {
-  /** null = every bridge is full, or the range has no part left that the machine does not use. */
-  take(): BridgeAddress | null;
-  /** Only once nothing answers at it any more. */
-  give(address: BridgeAddress): void;
 }
 
 export interface DockerNetworksOptions {
@@ -108,9 +91,11 @@ export class DockerNetworks implements Networks<DockerLease> {
    * Its end of the pair is a port of the bridge now. Docker keeps containers apart with its firewall, which may be switched off (`--iptables=false`); an isolated port
    * needs none.
    */
-  async attached({ allocation }: DockerLease): Promise<void> {
+  async attached(name: string): Promise<void> {
     if (this.#options.connected) return;
-    const link = await (this.#made.get(allocation.bridge) ?? '');
+    const bridge = [...this.#made.keys()].find((index) => this.#nameOf(index) === name);
+    if (bridge === undefined) throw new Error(`there is no network ${name}`);
+    const link = await this.#made.get(bridge);
     const ports = `/sys/class/net/${link}/brif`;
     for (const port of await readdir(ports)) {
       if (this.#isolated.has(port)) continue;

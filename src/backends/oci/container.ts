@@ -224,7 +224,8 @@ export class OciContainer extends AgentContainer {
     const { network } = this.#holds;
     const { networks } = this.#context;
     if (network === null || networks === null) return null;
-    return { path: join(networks.folder, network.name), address: network.address };
+    const { name, address } = network;
+    return { name, path: join(networks.folder, name), address };
   }
 
   #openDoor(sockets: string): void {

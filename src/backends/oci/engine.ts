@@ -91,7 +91,9 @@ export interface ContainerPlan<Image = unknown> {
 }
 
 export interface PlannedNetwork {
-  /** Of the namespace, which is mounted there. */
+  /** Of its lease: the namespace's file, or the engine's own network. */
+  readonly name: string;
+  /** Of the namespace, which is mounted there; of no meaning where networks are the engine's. */
   readonly path: string;
   readonly address: string;
 }
