@@ -33,7 +33,6 @@ const START_LIMIT_MS = 5_000;
 
 export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly name = 'containerd';
-  readonly entersNamespaces = true;
   readonly #options: ContainerdEngineOptions;
   readonly #client: ContainerdClient;
   readonly #images: ContainerdImages;

@@ -11,8 +11,6 @@ import type { OciFunction } from './function.js';
 export interface OciEngine<Image = unknown> {
   /** `containerd`, `docker`. */
   readonly name: string;
-  /** Whether its containers enter network namespaces that are ready (`plan.network`); else it makes them itself. */
-  readonly entersNamespaces: boolean;
   /** Goes on trying in the background when the daemon is away. */
   start(events: EngineEvents): Promise<void>;
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
@@ -93,7 +91,9 @@ export interface ContainerPlan<Image = unknown> {
 }
 
 export interface PlannedNetwork {
-  /** Of the namespace, which is mounted there. */
+  /** Of its lease: the namespace's file, or the engine's own network. */
+  readonly name: string;
+  /** Of the namespace, which is mounted there; of no meaning where networks are the engine's. */
   readonly path: string;
   /** null = it has loopback alone. */
   readonly address: string | null;
