@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
 import { namespaceOf, ShimWorld, shim } from './harness.js';
@@ -138,7 +137,6 @@ describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: 
     });
 
     it('is not led out of its root by links of an image', async () => {
-      const outside = readFileSync('/proc/self/mounts', 'utf8');
       const out = await world
         .output(['look'], (spec) => {
           (spec['mounts'] as object[]).push({
@@ -150,7 +148,7 @@ describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: 
         })
         .catch((error: Error) => error.message);
       expect(out).toMatch(/is not an absolute path/);
-      expect(readFileSync('/proc/self/mounts', 'utf8')).toBe(outside);
+      expect(world.mounts()).toEqual([]);
     });
   });
 });
