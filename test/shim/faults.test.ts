@@ -26,7 +26,7 @@ describeWith(
     it('keeps no descriptor, no zombie and no mount of 500 containers', async () => {
       const daemon = world.daemon;
       const before = descriptors(daemon);
-        let left = 500;
+      let left = 500;
       const work = async (): Promise<void> => {
         while (left-- > 0) expect(await world.run(['exit', '0'])).toBe(0);
       };
