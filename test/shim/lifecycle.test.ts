@@ -113,6 +113,26 @@ describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: 
     expect(existsSync(join(folders[0] as string, 'x'))).toBe(false);
   });
 
+  it('makes a root from a bind, read-only when the mount says so', async () => {
+    const made = world.spec(['look'], (spec: Spec) => {
+      spec['root'] = { path: 'rootfs', readonly: false };
+      spec.process['user'] = { uid: 0, gid: 0 };
+    });
+    const bind = encode([
+      [1, 'bind'],
+      [2, world.root],
+      [4, 'rbind'],
+      [4, 'ro'],
+    ]);
+    const out = join(world.containerd.folder, 'bind-out');
+    await world.create(made, { stdout: `file://${out}` }, [[3, bind]]);
+    await world.start(made.id);
+    expect(await world.wait(made.id)).toBe(0);
+    await world.delete(made.id);
+    expect(readFileSync(out, 'utf8')).toMatch(/^write_root=30$/m);
+    expect(existsSync(join(world.root, 'x'))).toBe(false);
+  });
+
   it.each<[string, RegExp, (spec: Spec) => void]>([
     [
       'limits of its own',
