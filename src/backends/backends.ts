@@ -4,10 +4,10 @@ import type { Transport } from '../transport/transport.js';
 import type { Backend } from './backend.js';
 import { containerdBackend } from './containerd/backend.js';
 import { dockerBackend } from './docker/backend.js';
-import { ProcessBackend } from './process/backend.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
 import type { BridgeAddresses } from './oci/bridge-addresses.js';
+import { ProcessBackend } from './process/backend.js';
 import type { Networks } from './process/networks.js';
 import { SimulatedBackend } from './simulated/backend.js';
 

@@ -87,9 +87,16 @@ export class Shard {
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
     // Each keeps away from the other's subnets, also from those of which the machine knows nothing yet.
-    const networks: ContainerNetworks = new ContainerNetworks(config, moduleLog(log, 'network'), 0, () => addresses.ranges);
+    const networks: ContainerNetworks = new ContainerNetworks(
+      config,
+      moduleLog(log, 'network'),
+      0,
+      () => addresses.ranges,
+    );
     const addresses = new BridgeAddresses(config.network, () => networks.ranges);
-    this.#backends = createBackends({ config, transport, lifecycle, networks, addresses }, (name) => moduleLog(log, name));
+    this.#backends = createBackends({ config, transport, lifecycle, networks, addresses }, (name) =>
+      moduleLog(log, name),
+    );
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),

@@ -181,7 +181,11 @@ describeWith(DOCKER, 'the Docker engine', () => {
       'dev-mem': ENOENT,
     });
     const linked = await attempts('host');
-    expect(linked).toMatchObject({ 'socket-netlink': '0', 'socket-audit': EAFNOSUPPORT, 'socket-packet': EAFNOSUPPORT });
+    expect(linked).toMatchObject({
+      'socket-netlink': '0',
+      'socket-audit': EAFNOSUPPORT,
+      'socket-packet': EAFNOSUPPORT,
+    });
   });
 
   it('fails what cannot be started, and leaves nothing of it', async () => {

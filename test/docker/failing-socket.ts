@@ -15,7 +15,6 @@ export type FailureMode =
 
 export class FailingSocket {
   readonly path: string;
-  readonly #daemon: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** `POST /containers/create`, … in order, since `arm`. */
@@ -24,7 +23,6 @@ export class FailingSocket {
   #mode: FailureMode = 'refused';
 
   constructor(daemon: string, folder: string) {
-    this.#daemon = daemon;
     this.path = join(folder, 'failing.sock');
     this.#server = createServer((incoming, answer) => {
       const { method = '', url = '', headers } = incoming;
@@ -99,7 +97,10 @@ export class FailingSocket {
 
   /** Counts a call; true = it is the one to fail. Events are told, not asked. */
   #next(method: string, url: string): boolean {
-    const path = url.replace(/^\/v[\d.]+/, '').replace(/\?.*/, '').replace(/[0-9a-f]{64}/, 'ID');
+    const path = url
+      .replace(/^\/v[\d.]+/, '')
+      .replace(/\?.*/, '')
+      .replace(/[0-9a-f]{64}/, 'ID');
     if (path === '/events' || path === '/version' || path === '/info') return false;
     this.calls.push(`${method} ${path}`);
     return this.calls.length === this.#failAt;

@@ -4,11 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import { DockerClient } from '../../src/backends/docker/client.js';
 import { DockerEngine } from '../../src/backends/docker/engine.js';
 import type { DockerImage } from '../../src/backends/docker/images.js';
 import type { DockerNetworks } from '../../src/backends/docker/networks.js';
-import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import type { ContainerPlan, EngineEvents, EngineExit, NamedImage } from '../../src/backends/oci/engine.js';
 import type { OciFunction } from '../../src/backends/oci/function.js';
 import { type FunctionDefinitionInput, functionDefinitionSchema } from '../../src/config/api.js';
@@ -128,7 +128,11 @@ export class EngineHarness {
     await this.engine.start(this.events);
   }
 
-  plan(image: DockerImage, argv: string[], { definition = {}, fn = {}, env = {}, network = null }: PlanOptions = {}): ContainerPlan<DockerImage> {
+  plan(
+    image: DockerImage,
+    argv: string[],
+    { definition = {}, fn = {}, env = {}, network = null }: PlanOptions = {},
+  ): ContainerPlan<DockerImage> {
     const full = functionDefinitionSchema.parse({ name: 'test', image: 'test', ...definition });
     const id = `c${++this.#next}`;
     const name = `${this.scope}-${id}`;

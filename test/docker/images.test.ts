@@ -46,7 +46,9 @@ describeWith(DOCKER, 'images in Docker', () => {
     const named = await images.named('iluvatar.local/hello:1', 'hello');
     const lines: string[] = [];
     const both = await Promise.all([1, 2].map(() => engine.importImage(named, (line) => lines.push(line))));
-    const again = await engine.importImage({ ...named, reference: 'iluvatar.local/other:2' }, (line) => lines.push(line));
+    const again = await engine.importImage({ ...named, reference: 'iluvatar.local/other:2' }, (line) =>
+      lines.push(line),
+    );
     expect(new Set([...both, again].map(({ id }) => id))).toEqual(new Set([named.image.config.digest]));
     expect(lines).toEqual([
       expect.stringMatching(/^bringing iluvatar\.local\/hello:1 into Docker \(\d+ MiB\)$/),
@@ -128,7 +130,9 @@ describeWith(DOCKER, 'images in Docker', () => {
       ...named,
       image: { ...named.image, layers: [{ ...layer, blob: { ...layer.blob, open } }] },
     });
-    const unreadable = broken(() => new Readable({ read: (): void => {}, construct: (done) => done(new Error('the disk is gone')) }));
+    const unreadable = broken(
+      () => new Readable({ read: (): void => {}, construct: (done) => done(new Error('the disk is gone')) }),
+    );
     await expect(harness.engine.importImage(unreadable, () => {})).rejects.toMatchObject({
       errorClass: 'invalid',
       message: expect.stringContaining('the disk is gone'),

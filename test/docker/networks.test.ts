@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DockerImage } from '../../src/backends/docker/images.js';
 import { type DockerLease, DockerNetworks } from '../../src/backends/docker/networks.js';

@@ -22,23 +22,27 @@ describe('output of a container', () => {
   it('is the same however it is split', () => {
     const piece = fc.record({ stream: fc.constantFrom(1, 2), bytes: fc.uint8Array({ maxLength: 50 }) });
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 20 }), fc.array(fc.nat({ max: 40 }), { minLength: 1 }), (pieces, cuts) => {
-        const whole = Buffer.concat(pieces.map(({ stream, bytes }) => frame(stream, Buffer.from(bytes))));
-        const got = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-        const decoder = new OutputDecoder((stream, chunk) => got[stream].push(chunk));
-        for (let at = 0, i = 0; at < whole.length; i++) {
-          const length = (cuts[i % cuts.length] as number) + 1;
-          decoder.push(whole.subarray(at, at + length));
-          at += length;
-        }
-        for (const [number, name] of [
-          [1, 'stdout'],
-          [2, 'stderr'],
-        ] as const) {
-          const expected = pieces.filter(({ stream }) => stream === number).map(({ bytes }) => Buffer.from(bytes));
-          expect(Buffer.concat(got[name])).toEqual(Buffer.concat(expected));
-        }
-      }),
+      fc.property(
+        fc.array(piece, { maxLength: 20 }),
+        fc.array(fc.nat({ max: 40 }), { minLength: 1 }),
+        (pieces, cuts) => {
+          const whole = Buffer.concat(pieces.map(({ stream, bytes }) => frame(stream, Buffer.from(bytes))));
+          const got = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+          const decoder = new OutputDecoder((stream, chunk) => got[stream].push(chunk));
+          for (let at = 0, i = 0; at < whole.length; i++) {
+            const length = (cuts[i % cuts.length] as number) + 1;
+            decoder.push(whole.subarray(at, at + length));
+            at += length;
+          }
+          for (const [number, name] of [
+            [1, 'stdout'],
+            [2, 'stderr'],
+          ] as const) {
+            const expected = pieces.filter(({ stream }) => stream === number).map(({ bytes }) => Buffer.from(bytes));
+            expect(Buffer.concat(got[name])).toEqual(Buffer.concat(expected));
+          }
+        },
+      ),
     );
   });
 
@@ -93,7 +97,9 @@ describe('what is made of a plan', () => {
     const network = { name: 'iluvatar-w-0', path: '', address: '10.187.0.9' };
     const { HostConfig, NetworkingConfig } = createRequest({ ...plan({ network: 'bridge' }), network }, options);
     expect(HostConfig.NetworkMode).toBe('iluvatar-w-0');
-    expect(NetworkingConfig?.EndpointsConfig).toEqual({ 'iluvatar-w-0': { IPAMConfig: { IPv4Address: '10.187.0.9' } } });
+    expect(NetworkingConfig?.EndpointsConfig).toEqual({
+      'iluvatar-w-0': { IPAMConfig: { IPv4Address: '10.187.0.9' } },
+    });
     expect(createRequest(plan({ network: 'host' }), options).HostConfig.NetworkMode).toBe('host');
     expect(createRequest(plan(), options).HostConfig.NetworkMode).toBe('none');
   });

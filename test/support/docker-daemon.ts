@@ -163,7 +163,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
     while (!(await question())) {
       if (hasEnded(child) || Date.now() > ends) {
         const name = child.spawnfile;
-        const log = readFileSync(join(this.folder, `${name}.log`), 'utf8').trim().split('\n').slice(-8).join('\n');
+        const log = readFileSync(join(this.folder, `${name}.log`), 'utf8')
+          .trim()
+          .split('\n')
+          .slice(-8)
+          .join('\n');
         throw new Error(`${name} did not start:\n${log}`);
       }
       await sleep(25);
@@ -210,7 +214,10 @@ function processesWith(folder: string): number[] {
 
 /** A shim and the container in it. */
 async function endTree(pid: number): Promise<void> {
-  const children = read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter((text) => text !== '');
+  const children = read(`/proc/${pid}/task/${pid}/children`)
+    .trim()
+    .split(' ')
+    .filter((text) => text !== '');
   for (const each of [...children.map(Number), pid]) {
     try {
       process.kill(each, 'SIGKILL');

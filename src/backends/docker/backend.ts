@@ -10,9 +10,7 @@ export function dockerBackend(parts: BackendParts): OciBackend {
   const scope = `${shard === 0 ? config.name : `${config.name}.${shard}`}.docker`;
   const client = new DockerClient(config.backends.docker.socket);
   const networks =
-    addresses === null
-      ? null
-      : new DockerNetworks({ client, scope, addresses, connected: config.network.connected });
+    addresses === null ? null : new DockerNetworks({ client, scope, addresses, connected: config.network.connected });
   const { seccomp, openFiles } = config.sandbox;
   const engine = new DockerEngine({
     client,

@@ -101,10 +101,7 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
       Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${fn.tmpMb}m` },
       ShmSize: Math.min(fn.tmpMb, 64) * MIB,
       // Not `Binds`: those cannot name a path with a colon, and make folders that are not there.
-      Mounts: [
-        bind(plan.sockets, SOCKETS, false),
-        ...fn.binds.map(({ source, target }) => bind(source, target, true)),
-      ],
+      Mounts: [bind(plan.sockets, SOCKETS, false), ...fn.binds.map(({ source, target }) => bind(source, target, true))],
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges', `seccomp=${profile}`],
       GroupAdd: groups.map(String),
@@ -119,7 +116,9 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
     },
     ...(network === null
       ? {}
-      : { NetworkingConfig: { EndpointsConfig: { [network.name]: { IPAMConfig: { IPv4Address: network.address } } } } }),
+      : {
+          NetworkingConfig: { EndpointsConfig: { [network.name]: { IPAMConfig: { IPv4Address: network.address } } } },
+        }),
   };
 }
 

@@ -8,11 +8,11 @@ import type { ContainerDetails, ContainerSummary, DockerEvent, Info } from './ap
 import { hierarchies, removeFolders, removeParents } from './cgroup-folders.js';
 import type { DockerClient } from './client.js';
 import { type ContainerOptions, createRequest } from './create-request.js';
-import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
 import { EventStream } from './events.js';
 import { ExitWatch } from './exits.js';
 import { type DockerImage, DockerImages } from './images.js';
+import { LABELS } from './labels.js';
 import type { DockerNetworks } from './networks.js';
 import { ContainerOutput } from './output.js';
 

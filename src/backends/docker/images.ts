@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { IluvatarError } from '../../core/errors.js';
 import { archiveOf } from '../../images/docker-archive.js';
 import { type ImageConfig, MEDIA } from '../../images/documents.js';
 import type { LayerBytes } from '../../images/image-user.js';
 import { type ImageReference, parseReference } from '../../images/references.js';
-import { IluvatarError } from '../../core/errors.js';
 import type { FoundImage, NamedImage } from '../oci/engine.js';
 import type { ImageDetails } from './api.js';
 import type { DockerClient } from './client.js';
-import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
+import { LABELS } from './labels.js';
 import { lines } from './lines.js';
 
 /**
@@ -67,9 +67,7 @@ export class DockerImages {
     const keep = this.#keepName(image.config.digest);
     let loading = this.#imports.get(keep);
     if (loading === undefined) {
-      loading = this.#removal
-        .then(() => this.#ensure(named, keep, progress))
-        .finally(() => this.#imports.delete(keep));
+      loading = this.#removal.then(() => this.#ensure(named, keep, progress)).finally(() => this.#imports.delete(keep));
       this.#imports.set(keep, loading);
     }
     const id = await loading.catch(async (error: Error) => {
@@ -96,7 +94,12 @@ export class DockerImages {
       throw asIluvatar(error, `Docker could not be asked for "${reference}"`);
     });
     if (details === null) return null;
-    return { image: { id: details.Id, kept: false }, config: configOf(details), digest: details.Id, layers: [this.#accounts(details.Id)] };
+    return {
+      image: { id: details.Id, kept: false },
+      config: configOf(details),
+      digest: details.Id,
+      layers: [this.#accounts(details.Id)],
+    };
   }
 
   /** What cannot be taken away now is tried again: when a container has gone, with the next release, at the end. */
@@ -119,9 +122,9 @@ export class DockerImages {
       // Being brought in again: an import waits for removals that began before it, and none begins after it.
       if ([...names].some((name) => this.#imports.has(name))) continue;
       this.#unreleased.delete(id);
-      await this.#remove(id, names).catch((error: Error) => {
+      await this.#remove(id, names).catch(() => {
         this.#unreleased.set(id, names);
-              });
+      });
     }
   }
 
@@ -135,7 +138,8 @@ export class DockerImages {
       // Another worker's tags keep it for that one, under whatever name.
       const others = `${KEPT_BY}/`;
       const names = (RepoTags ?? []).filter(
-        (name) => name.startsWith(`${this.#repository}:`) || (name.startsWith(`${OWN_REGISTRY}/`) && !name.startsWith(others)),
+        (name) =>
+          name.startsWith(`${this.#repository}:`) || (name.startsWith(`${OWN_REGISTRY}/`) && !name.startsWith(others)),
       );
       await this.#remove(Id, new Set(names)).catch(ignore(({ conflict }) => conflict));
     }
@@ -154,12 +158,7 @@ export class DockerImages {
     const archive = archiveOf(image, parseReference(keep));
     try {
       const query = { quiet: true };
-      const answer = await this.#client.stream(
-        'POST',
-        '/images/load',
-        { query, timeoutMs: LOAD_TIMEOUT_MS },
-        archive,
-      );
+      const answer = await this.#client.stream('POST', '/images/load', { query, timeoutMs: LOAD_TIMEOUT_MS }, archive);
       // Its failures come in an answer that began as a success.
       for await (const line of lines(answer)) {
         const { error } = JSON.parse(line) as { error?: string };

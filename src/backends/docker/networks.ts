@@ -6,8 +6,8 @@ import type { BridgeAddress, BridgeAddresses } from '../oci/bridge-addresses.js'
 import type { Networks } from '../process/networks.js';
 import type { NetworkSummary } from './api.js';
 import type { DockerClient } from './client.js';
-import { LABELS } from './labels.js';
 import { DockerError, ignore } from './error.js';
+import { LABELS } from './labels.js';
 
 /**
  * Networks of Docker for containers with `network: bridge`: bridges of the worker's own, one per subnet, made when the first container needs it and removed at the end.
@@ -167,7 +167,9 @@ export class DockerNetworks implements Networks<DockerLease> {
     const filters = { label: [`${LABELS.worker}=${scope}`] };
     const own = await client.call<NetworkSummary[]>('GET', '/networks', { query: { filters } });
     for (const { Id } of own) {
-      await client.call('DELETE', `/networks/${Id}`).catch(ignore(({ notFound, status }) => notFound || status === 403));
+      await client
+        .call('DELETE', `/networks/${Id}`)
+        .catch(ignore(({ notFound, status }) => notFound || status === 403));
     }
   }
 }

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
@@ -29,4 +31,20 @@ export function limitCgroup(
     pids: layout.pids ? pids : null,
   });
   if (cpuEnforce === 'shares') writeCpuShares(layout, cgroup.dirs, cpus);
+}
+
+/** With the cgroups that an engine has put below (Docker puts its own): processes are in those. */
+export function withChildren(
+  dirs: readonly string[],
+  versions: readonly number[],
+): { dirs: string[]; versions: number[] } {
+  const all = { dirs: [...dirs], versions: [...versions] };
+  for (const [i, dir] of dirs.entries()) {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      all.dirs.push(join(dir, entry.name));
+      all.versions.push(versions[i] as number);
+    }
+  }
+  return all;
 }
