@@ -122,8 +122,7 @@ export class OciContainer extends AgentContainer {
       if (this.cgroupDirs.length > 0) {
         const { dirs, versions } = withChildren(this.cgroupDirs, layout.versions);
         native().cgroup.killAll(dirs, versions);
-      }
-      else this.#signal(SIGKILL);
+      } else this.#signal(SIGKILL);
     } catch (error) {
       log.warn({ container: this.name, reason: (error as Error).message }, 'a container could not be killed at once');
     }
