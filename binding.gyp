@@ -33,6 +33,16 @@
       "conditions": [["asan==0", {"ldflags": ["-static"]}]]
     },
     {
+      "target_name": "containerd-shim-iluvatar-v1",
+      "type": "executable",
+      "sources": [
+        "<!@(ls native/shim/*.cc | grep -v _test.cc)",
+        "native/sandbox/json.cc", "native/sandbox/seccomp.cc", "native/cgroup/files.cc", "native/cgroup/mounts.cc", "native/cgroup/processes.cc"
+      ],
+      "defines": ["_GNU_SOURCE"],
+      "conditions": [["asan==0", {"ldflags": ["-static"]}]]
+    },
+    {
       "target_name": "iluvatar-supervisor",
       "type": "executable",
       "sources": [
@@ -41,6 +51,20 @@
         "native/sandbox/oversee.cc", "native/sandbox/privileges.cc", "native/sandbox/root.cc",
         "native/sandbox/supervisor_loop.cc", "native/sandbox/wire.cc"
       ],
+      "defines": ["_GNU_SOURCE", "_GLIBCXX_EXTERN_TEMPLATE=0"],
+      "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
+      "cflags": [
+        "-fno-exceptions", "-fno-rtti", "-U_FORTIFY_SOURCE", "-fno-stack-protector", "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
+        "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections"
+      ],
+      "cflags!": ["-fsanitize=address,undefined"],
+      "ldflags": ["-static", "-no-pie", "-nostdlib", "-Wl,--gc-sections", "-Wl,--build-id=none"],
+      "ldflags!": ["-fsanitize=address,undefined", "-rdynamic", "-pthread"]
+    },
+    {
+      "target_name": "iluvatar-init",
+      "type": "executable",
+      "sources": ["native/init/init_main.cc", "native/supervise/bare_libc.cc"],
       "defines": ["_GNU_SOURCE", "_GLIBCXX_EXTERN_TEMPLATE=0"],
       "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
       "cflags": [

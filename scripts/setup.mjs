@@ -82,7 +82,14 @@ async function nodeModules() {
   });
 }
 
-const OUTPUTS = ['iluvatar.node', 'iluvatar-launcher', 'iluvatar-supervisor', 'libiluvatar_cell.so'];
+const OUTPUTS = [
+  'iluvatar.node',
+  'iluvatar-init',
+  'iluvatar-launcher',
+  'iluvatar-supervisor',
+  'containerd-shim-iluvatar-v1',
+  'libiluvatar_cell.so',
+];
 
 async function addon() {
   const sources = filesBelow(join(root, 'native'), ['.h', '.cc']).filter((file) => !file.endsWith('_test.cc'));

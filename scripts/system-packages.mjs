@@ -20,6 +20,9 @@ const PACKAGES = {
     { package: 'skopeo', use: 'reads images', there: () => which('skopeo') !== null },
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
     { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
+    { package: 'containerd', use: 'the shim, under a daemon of the tests', there: () => which('containerd') !== null },
+    { package: 'nftables', use: 'NAT for containers', there: () => which('nft') !== null },
+    { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

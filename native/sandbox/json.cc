@@ -313,6 +313,66 @@ std::vector<std::pair<std::string, std::string>> JsonReader::StringMap(std::stri
   return map;
 }
 
+std::string_view JsonReader::Object(std::string_view key) {
+  if (!ok() || !Has(key)) return "{}";
+  const std::string_view text = *Find(key);
+  if (text[0] == '{') return text;
+  Fail(JsonQuote(key) + " must be an object");
+  return "{}";
+}
+
+std::vector<std::string_view> JsonReader::Objects(std::string_view key) {
+  std::vector<std::string_view> objects;
+  if (!ok() || !Has(key)) return objects;
+  Scanner scanner(*Find(key));
+  const bool valid = scanner.Array([&] {
+    scanner.Space();
+    const std::string_view before = scanner.rest();
+    if (before.empty() || before[0] != '{' || !scanner.Value(1)) return false;
+    objects.push_back(before.substr(0, before.size() - scanner.rest().size()));
+    return true;
+  });
+  if (!valid) Fail(JsonQuote(key) + " must be an array of objects");
+  return objects;
+}
+
+std::vector<int64_t> JsonReader::Integers(std::string_view key, int64_t least, int64_t most) {
+  std::vector<int64_t> integers;
+  if (!ok() || !Has(key)) return integers;
+  Scanner scanner(*Find(key));
+  const bool valid = scanner.Array([&] {
+    scanner.Space();
+    const std::string_view before = scanner.rest();
+    if (!scanner.Value(1)) return false;
+    const std::string_view text = before.substr(0, before.size() - scanner.rest().size());
+    int64_t& value = integers.emplace_back();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
+  });
+  if (!valid) {
+    Fail(JsonQuote(key) + " must be an array of integers from " + std::to_string(least) + " to " +
+         std::to_string(most));
+  }
+  return integers;
+}
+
+bool JsonReader::Is(std::string_view key, std::string_view text) const {
+  const std::string_view* value = Find(key);
+  return value != nullptr && *value == text;
+}
+
+bool JsonReader::IsEmpty(std::string_view key) const {
+  if (!Has(key)) return true;
+  std::string compact;
+  for (const char c : *Find(key)) {
+    if (c != ' ' && c != '\t' && c != '\n' && c != '\r') compact += c;
+  }
+  for (const char* nothing : {"false", "0", "\"\"", "[]", "{}"}) {
+    if (compact == nothing) return true;
+  }
+  return false;
+}
+
 std::string JsonQuote(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string quoted = "\"";

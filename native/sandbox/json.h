@@ -1,7 +1,7 @@
 // A small, strict and bounded JSON reader for the metas of SPAWN, ASSIGN, ZYGOTE and the spawner's configuration: one
 // object whose values are strings, integers, booleans, arrays of strings or objects of strings; any other valid value
-// may be present and is skipped. Strict: RFC 8259, valid UTF-8, no duplicate keys, no "\u0000" (every string ends up in
-// a C interface, where it would cut the string short unseen).
+// may be present and is skipped, or read by a reader of its own. Strict: RFC 8259, valid UTF-8, no duplicate keys, no
+// "\u0000" (every string ends up in a C interface, where it would cut the string short unseen).
 #ifndef ILUVATAR_SANDBOX_JSON_H_
 #define ILUVATAR_SANDBOX_JSON_H_
 
@@ -33,6 +33,14 @@ class JsonReader {
   bool Boolean(std::string_view key, bool otherwise);
   std::vector<std::string> Strings(std::string_view key);
   std::vector<std::pair<std::string, std::string>> StringMap(std::string_view key);
+  // The text of a nested object, for a reader of its own: a part of this reader's text. "{}" when absent.
+  std::string_view Object(std::string_view key);
+  std::vector<std::string_view> Objects(std::string_view key);
+  std::vector<int64_t> Integers(std::string_view key, int64_t least, int64_t most);
+  // Absent, or a value that asks for nothing: null, false, 0, "", [], {}.
+  bool IsEmpty(std::string_view key) const;
+  // The value is spelt exactly like this: for numbers beyond 63 bits.
+  bool Is(std::string_view key, std::string_view text) const;
 
  private:
   const std::string_view* Find(std::string_view key) const;

@@ -126,6 +126,26 @@ void TestJsonValues() {
   CHECK(wrong([](JsonReader& r) { r.Strings("s"); }));
   CHECK(wrong([](JsonReader& r) { r.StringMap("m"); }));
   CHECK(wrong([](JsonReader& r) { r.RequiredString("none"); }));
+  CHECK(wrong([](JsonReader& r) { r.Object("s"); }));
+  CHECK(wrong([](JsonReader& r) { r.Objects("l"); }));
+  CHECK(wrong([](JsonReader& r) { r.Objects("m"); }));
+  CHECK(wrong([](JsonReader& r) { r.Integers("l", 2, 9); }));
+  CHECK(wrong([](JsonReader& r) { r.Integers("m", 0, 9); }));
+}
+
+void TestJsonNested() {
+  JsonReader reader(
+      R"({"o":{"a":{"b":1}},"os":[{"x":1}, {"x":2} ],"i":[1, -2,3],"e1":[ ],"e2":{ },"e3":"","e4":false,"e5":0,"e6":null,"big":18446744073709551615})");
+  JsonReader outer(reader.Object("o"));
+  CHECK(JsonReader(outer.Object("a")).Integer("b", 0, 0, 9) == 1);
+  const std::vector<std::string_view> objects = reader.Objects("os");
+  CHECK(objects.size() == 2 && JsonReader(objects[1]).Integer("x", 0, 0, 9) == 2);
+  CHECK((reader.Integers("i", -9, 9) == std::vector<int64_t>{1, -2, 3}));
+  CHECK(reader.Object("none") == "{}" && reader.Objects("none").empty() && reader.Integers("none", 0, 1).empty());
+  for (const char* key : {"e1", "e2", "e3", "e4", "e5", "e6", "none"}) CHECK(reader.IsEmpty(key));
+  for (const char* key : {"o", "os", "i", "big"}) CHECK(!reader.IsEmpty(key));
+  CHECK(reader.Is("big", "18446744073709551615") && !reader.Is("big", "1") && !reader.Is("none", ""));
+  CHECK(reader.ok());
 }
 
 void TestQuote() {
@@ -135,10 +155,11 @@ void TestQuote() {
 
 void TestConfiguration() {
   SpawnerConfig config;
-  CHECK(ParseSpawnerConfig(
-            R"({"name":"n","agents":"/a/b","store":"/s","paths":["/opt/x"],"userNamespace":"off","seccomp":false})",
-            &config)
-            .empty());
+  CHECK(
+      ParseSpawnerConfig(
+          R"({"name":"n","agents":"/a/b","store":"/s","paths":["/opt/x"],"nameServers":["10.0.0.1"],"userNamespace":"off","seccomp":false})",
+          &config)
+          .empty());
   CHECK(config.user_namespace == UserNamespace::kOff && !config.seccomp && config.paths.size() == 1);
   for (const char* path : {"a", "/", "//a", "/a/", "/a/../b", "/a/./b", "/a//b"}) {
     const std::string text = R"({"name":"n","agents":"/a/b","store":")" + std::string(path) + "\"}";
@@ -380,6 +401,7 @@ int main(int argc, char** argv) {
   std::printf("seed %u, %d rounds\n", seed, rounds);
   TestJsonSyntax();
   TestJsonValues();
+  TestJsonNested();
   TestQuote();
   TestConfiguration();
   TestSeccomp();

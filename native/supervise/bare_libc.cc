@@ -1,4 +1,4 @@
-// What the supervisor's program has instead of a C library: its entry point, system calls, memory, and the few
+// What the programs that run as pid 1 have instead of a C library: its entry point, system calls, memory, and the few
 // functions that the sources it shares with the launcher call. The C library's own start reads the processor's caches
 // with cpuid, each of which traps in a virtual machine: half a millisecond, a tenth of a container's start.
 //
@@ -25,10 +25,10 @@
 
 #include "supervise/bare_memory.h"
 
-extern "C" [[noreturn]] void Supervise(int argc, char** argv);
+extern "C" [[noreturn]] void BareMain(int argc, char** argv);
 
 extern "C" [[noreturn, gnu::used]] void BareStart(long* stack) {
-  Supervise(static_cast<int>(stack[0]), reinterpret_cast<char**>(stack + 1));
+  BareMain(static_cast<int>(stack[0]), reinterpret_cast<char**>(stack + 1));
 }
 
 #if defined(__x86_64__)

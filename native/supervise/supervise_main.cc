@@ -23,7 +23,7 @@ uint32_t Number(std::string_view text) {
 
 }  // namespace
 
-extern "C" [[noreturn]] void Supervise(int argc, char** argv) {
+extern "C" [[noreturn]] void BareMain(int argc, char** argv) {
   if (argc < kSupervisorArguments) _exit(2);
   SpawnerConfig config;
   Root root;

@@ -43,6 +43,12 @@ Napi::Value Kill(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), delivered);
 }
 
+Napi::Value MakeFifo(const Napi::CallbackInfo& info) {
+  const Status status = iluvatar::system::MakeFifo(info[0].As<Napi::String>().Utf8Value());
+  if (!status.ok()) ThrowSystemError(info.Env(), status);
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 Napi::Object InitSystem(Napi::Env env) {
@@ -51,5 +57,6 @@ Napi::Object InitSystem(Napi::Env env) {
   exports.Set("raiseFileLimit", Napi::Function::New<RaiseFileLimit>(env, "raiseFileLimit"));
   exports.Set("monotonicUs", Napi::Function::New<MonotonicUs>(env, "monotonicUs"));
   exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
+  exports.Set("makeFifo", Napi::Function::New<MakeFifo>(env, "makeFifo"));
   return exports;
 }

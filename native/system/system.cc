@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,10 @@ Status Kill(int pid, int signal, bool* delivered) {
   *delivered = ::kill(pid, signal) == 0;
   if (!*delivered && errno != ESRCH) return Status::Errno("kill");
   return Status::Ok();
+}
+
+Status MakeFifo(const std::string& path) {
+  return mkfifo(path.c_str(), 0600) == 0 ? Status::Ok() : Status::Errno("mkfifo", path);
 }
 
 Status ProbeSandbox(std::string* json) {

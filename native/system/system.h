@@ -19,6 +19,9 @@ int64_t MonotonicUs();
 // `*delivered` false when there is no such process. Refuses pid <= 0, which would signal whole groups.
 Status Kill(int pid, int signal, bool* delivered);
 
+// Makes a named pipe that only its owner may use. EEXIST where something stands already.
+Status MakeFifo(const std::string& path);
+
 // Runs `<folder of this library>/iluvatar-launcher --probe` and returns the JSON it prints. A child is needed because
 // every try (unshare, seccomp, mounts) would change the calling process for good.
 Status ProbeSandbox(std::string* json);

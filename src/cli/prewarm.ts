@@ -19,7 +19,10 @@ export function addPrewarmCommand(host: CommandHost): void {
         const answer = await context.withClient((client) =>
           client.prewarm(name, { version, count, ...(device === undefined ? {} : { device }) }),
         );
-        context.print(answer, ({ containers }) => `${name}@${version}: ${containers} prewarmed\n`);
+        context.print(answer, ({ containers, attempts }) => {
+          const again = attempts > containers ? `, in ${attempts} attempts` : '';
+          return `${name}@${version}: ${containers} prewarmed${again}\n`;
+        });
       }),
     );
 }

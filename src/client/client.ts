@@ -5,6 +5,7 @@ import type {
   InvokeResult,
   MethodName,
   PrewarmOptions,
+  PrewarmResult,
   RegisteredFunction,
   RegisterOptions,
   WorkerHealth,
@@ -137,8 +138,8 @@ export class Client {
     return (await this.call('result', { id, waitMs })) as AsyncInvocation;
   }
 
-  async prewarm(name: string, options: PrewarmOptions = {}): Promise<{ containers: number }> {
-    return (await this.call('prewarm', { name, version: '1', count: 1, ...options })) as { containers: number };
+  async prewarm(name: string, options: PrewarmOptions = {}): Promise<PrewarmResult> {
+    return (await this.call('prewarm', { name, version: '1', count: 1, ...options })) as PrewarmResult;
   }
 
   async list(): Promise<RegisteredFunction[]> {

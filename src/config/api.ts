@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CPU_ENFORCEMENTS, CPUSET_PATTERN, MEMORY_POLICIES } from './limits.js';
 import { timingsSchema } from './timings.js';
 
 /**
@@ -65,8 +66,40 @@ export const functionDefinitionSchema = z
       .boolean()
       .default(true)
       .describe('Install requirements.txt / package.json dependencies at registration'),
-    memoryMb: z.number().int().min(1).max(1_048_576).default(128).describe('Memory reservation and hard limit; MiB'),
+    memoryMb: z.number().int().min(1).max(1_048_576).default(128).describe('Memory reservation and limit; MiB'),
+    memoryPolicy: z
+      .enum(MEMORY_POLICIES)
+      .nullable()
+      .default(null)
+      .describe('When it needs more than that: kill, grow, swap or none; null = the worker setting'),
+    memoryCeilingMb: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe('Hard limit under `grow`; MiB; null = the worker’s factor'),
+    swapMb: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe('Swap allowed under `swap`; MiB; null = the worker’s factor'),
     cpus: z.number().min(0.01).max(1024).default(1).describe('CPU quota and slots'),
+    cpuEnforce: z
+      .enum(CPU_ENFORCEMENTS)
+      .nullable()
+      .default(null)
+      .describe('How it is held to them; null = the worker setting'),
+    cpuset: z
+      .string()
+      .regex(CPUSET_PATTERN, 'cores such as "0-1,4"')
+      .nullable()
+      .default(null)
+      .describe('Cores that it may use, as "0-1,4"; null = all'),
     concurrency: z.number().int().min(1).max(1024).default(1).describe('Invocations that one container runs at once'),
     maxContainers: z
       .number()
@@ -103,7 +136,24 @@ export const functionDefinitionSchema = z
       .min(0)
       .max(100)
       .default(0)
-      .describe('Tries again after a platform failure, never after an error of the function'),
+      .describe('Runs again what a platform failure ended, never after an error of the function'),
+    create: z
+      .strictObject({
+        attempts: z
+          .number()
+          .int()
+          .min(1)
+          .max(20)
+          .nullable()
+          .default(null)
+          .describe('Attempts to make a container, on each backend; null = the worker setting'),
+        fallBack: z
+          .boolean()
+          .nullable()
+          .default(null)
+          .describe('Take the next backend when one cannot make a container; null = the worker setting'),
+      })
+      .prefault({}),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
       .default({})
@@ -127,7 +177,7 @@ export const functionDefinitionSchema = z
       .min(1)
       .nullable()
       .default(null)
-      .describe('Accepted backends in order of preference; null = backends.default of the worker'),
+      .describe('Accepted backends in order of preference; null = defaultBackends of the worker'),
     devices: z
       .array(z.enum(['cpu', 'gpu']))
       .min(1)
@@ -177,6 +227,8 @@ export interface RegisteredFunction {
 export interface Characteristics {
   interArrivalMs: number;
   memoryMb: number;
+  /** Part of the page cache that its containers caused; it is not in `memoryMb`. */
+  pageCacheMb: number;
   devices: {
     device: 'cpu' | 'gpu';
     invocations: number;
@@ -197,6 +249,13 @@ export interface PrewarmOptions {
   device?: 'cpu' | 'gpu';
 }
 
+export interface PrewarmResult {
+  /** Ready now. */
+  containers: number;
+  /** To make them: more than `containers` when some had to be tried again. */
+  attempts: number;
+}
+
 export interface InvokeOptions {
   version?: string;
   /** Overrides the function's; ms. */
@@ -210,6 +269,11 @@ export interface Phases {
   queueUs: number;
   startUs: number;
   runUs: number;
+  /**
+   * Part of `runUs` in which the container's CPU quota was used up, summed over the cores it ran on. Read only after runs that are long enough to use
+   * it up alone; 0 otherwise.
+   */
+  throttledUs: number;
 }
 
 export interface InvokeResult<T = unknown> {
@@ -234,6 +298,8 @@ export interface PoolMemory {
   cachedMb: number;
   totalMb: number;
   budgetMb: number;
+  /** Used by running containers above their reservations (memory policy `grow`), and so not to be reserved. */
+  overshootMb: number;
   runningContainers: number;
   cachedContainers: number;
 }
@@ -271,6 +337,9 @@ export interface WorkerStatus {
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
   gpus: GpuStatus[];
   functions: number;
+  /** Of each backend, by its name: its containers and creations, and what it counts itself. */
+  backends: Record<string, Record<string, number>>;
+  /** Of everything together. */
   counters: Record<string, number>;
   shards: { id: number; state: string; restarts: number }[];
 }
@@ -304,7 +373,7 @@ export const methodSchemas = {
   }),
   /** → AsyncInvocation; waits up to waitMs for the end. */
   result: z.strictObject({ id: z.string(), waitMs: z.number().int().min(0).max(600_000).default(0) }),
-  /** → { containers } */
+  /** → PrewarmResult */
   prewarm: z.strictObject({
     name: nameText,
     version: nameText.default('1'),

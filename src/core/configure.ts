@@ -22,8 +22,17 @@ export interface EngineSettings {
     readonly oversubscribe: { readonly maxSlots: number; readonly maxLoad: number };
   };
   readonly memory: { readonly budgetMb: number; readonly bufferMb: number };
+  readonly network: { readonly bridges: number; readonly portsPerBridge: number };
   readonly queue: PolicyChoice & { readonly limit: number; readonly dropAbandoned: boolean };
   readonly dispatch: PolicyChoice;
+  readonly create: {
+    readonly attempts: number;
+    readonly backOffMs: number;
+    readonly maxBackOffMs: number;
+    readonly jitter: number;
+    readonly fallBack: boolean;
+    readonly breaker: { readonly failures: number; readonly openMs: number };
+  };
   readonly keepAlive: PolicyChoice & { readonly ttlMs: number };
   readonly gpu: {
     readonly count: number;
@@ -50,12 +59,13 @@ export interface EngineOwner {
   readonly log: EngineLog;
 }
 
-const STREAMS = { 'cpu-queue': 1, 'gpu-queue': 2, dispatch: 3, eviction: 4 };
+/** Of one seed. The eviction of each GPU has a stream of its own, counted from the CPU's up. */
+const STREAMS = { 'cpu-queue': 1, 'gpu-queue': 2, dispatch: 3, eviction: 4, creation: 1000 };
 
 /** Throws IluvatarError `invalid` for a policy that does not exist or parameters that it cannot take. */
 export function configureEngine(settings: EngineSettings, owner: EngineOwner): EngineOptions {
   const { cores, machineMemoryMb, ...given } = owner;
-  const { cpu, memory, queue, dispatch, keepAlive, gpu, seed } = settings;
+  const { cpu, memory, network, queue, dispatch, keepAlive, gpu, seed, create: creation } = settings;
   const cpuSlots = cpu.slots === 0 ? cores : cpu.slots;
   const context = (stream: number, parallelism: number): PolicyContext => ({
     random: seededRandom(seed, stream),
@@ -77,12 +87,22 @@ export function configureEngine(settings: EngineSettings, owner: EngineOwner): E
     },
     eviction,
     dispatch: create(dispatchPolicies, dispatch, context(STREAMS.dispatch, tokens)),
+    create: {
+      attempts: creation.attempts,
+      backOffUs: creation.backOffMs * 1000,
+      maxBackOffUs: creation.maxBackOffMs * 1000,
+      jitter: creation.jitter,
+      fallBack: creation.fallBack,
+      breaker: { failures: creation.breaker.failures, openUs: creation.breaker.openMs * 1000 },
+      random: seededRandom(seed, STREAMS.creation),
+    },
     gpu,
     cpuSlots,
     bypassUs: cpu.bypassMs * 1000,
     oversubscription: cpu.oversubscribe.maxSlots > cpuSlots ? cpu.oversubscribe : null,
     memoryMb: memory.budgetMb === 0 ? Math.floor(machineMemoryMb * 0.8) : memory.budgetMb,
     bufferMb: memory.bufferMb,
+    addresses: network.bridges * network.portsPerBridge,
     queueLimit: queue.limit,
     dropAbandoned: queue.dropAbandoned,
   };

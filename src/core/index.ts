@@ -2,7 +2,9 @@
 export type { Clock } from './clock.js';
 export { configureEngine, type EngineOwner, type EngineSettings, type PolicyChoice } from './configure.js';
 export type { DeviceLoads, DispatchChoice, DispatchPolicy } from './dispatch/dispatch-policy.js';
+export { anyOf, logNormalUs } from './durations.js';
 export {
+  type BackendStatus,
   Engine,
   type EngineOptions,
   type EngineStatus,
@@ -22,4 +24,11 @@ export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog, Journal
 export type { QueuePolicy } from './queue/queue-policy.js';
 export { type Random, seededRandom } from './random.js';
 export { Characteristic, DeviceStats, FunctionStats } from './stats.js';
-export { type DeviceTimings, type FunctionTimings, learnTimings } from './timings.js';
+export {
+  type DeviceTimings,
+  type FunctionTimings,
+  learnTimings,
+  measuredCreations,
+  measuredCreationUs,
+  timingsOf,
+} from './timings.js';

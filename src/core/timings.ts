@@ -15,6 +15,46 @@ export interface DeviceTimings {
 
 export type FunctionTimings = Readonly<Partial<Record<Device, DeviceTimings>>>;
 
+/** As the original's benchmarks write them, of one kind of device: results in seconds, durations in µs. */
+interface GivenTimings {
+  readonly cold_results_sec: readonly number[];
+  readonly warm_results_sec: readonly number[];
+  readonly cold_worker_duration_us: readonly number[];
+  readonly warm_worker_duration_us: readonly number[];
+}
+
+/** Between the units in which a function is registered and the engine's. */
+export function timingsOf(given: {
+  readonly CPU?: GivenTimings | undefined;
+  readonly GPU?: GivenTimings | undefined;
+}): FunctionTimings {
+  const { CPU, GPU } = given;
+  return {
+    ...(CPU === undefined ? {} : { cpu: deviceTimings(CPU) }),
+    ...(GPU === undefined ? {} : { gpu: deviceTimings(GPU) }),
+  };
+}
+
+function deviceTimings(given: GivenTimings): DeviceTimings {
+  const us = (seconds: number): number => Math.round(seconds * 1e6);
+  return {
+    coldRunUs: given.cold_results_sec.map(us),
+    warmRunUs: given.warm_results_sec.map(us),
+    coldTotalUs: given.cold_worker_duration_us,
+    warmTotalUs: given.warm_worker_duration_us,
+  };
+}
+
+/** How many creations of containers there are among these timings. */
+export function measuredCreations({ coldTotalUs, coldRunUs }: DeviceTimings): number {
+  return Math.min(coldTotalUs.length, coldRunUs.length);
+}
+
+/** What a cold invocation took beyond the run itself; `index` below `measuredCreations`. */
+export function measuredCreationUs({ coldTotalUs, coldRunUs }: DeviceTimings, index: number): number {
+  return Math.max(0, Math.round((coldTotalUs[index] as number) - (coldRunUs[index] as number)));
+}
+
 /** A function begins with what was measured elsewhere, as if it had been seen here, in the order of the lists: policies need not learn it anew. */
 export function learnTimings(stats: FunctionStats, timings: FunctionTimings): void {
   for (const device of ['cpu', 'gpu'] as const) {

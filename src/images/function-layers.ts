@@ -8,6 +8,8 @@ import { treeEntries } from './tree.js';
 export const AGENTS_FOLDER = 'iluvatar/agents';
 export const ASSIGN_FILE = 'iluvatar/assign.json';
 export const SOCKETS_FOLDER = 'iluvatar/sockets';
+/** Where a worker puts its own first process, over an empty file: nothing can be put where nothing is, once the root is read-only. */
+export const INIT_FILE = 'iluvatar/init';
 export const CODE_FOLDER = 'function';
 export const LAYERS_FOLDER = 'layers';
 
@@ -18,13 +20,13 @@ const COMPILED_PYTHON = '__pycache__';
 const NPM_NOTES = '.package-lock.json';
 const COMPILED = /\.(so(\.\d+)*|node)$/;
 
-/** The agent of one runtime, from the folder `agents/<language>`, and the place for the worker's socket; null = the code is its own agent. */
+/** The agent of one runtime, from the folder `agents/<language>`, and the places for the worker's socket and first process; null = the code is its own agent. */
 export async function agentLayer(folder: string | null, language: 'python' | 'node'): Promise<LayerEntry[]> {
-  const sockets: LayerEntry = { path: SOCKETS_FOLDER, mode: 0o755, type: 'folder' };
-  if (folder === null) return [sockets];
+  const places: LayerEntry[] = [{ path: SOCKETS_FOLDER, mode: 0o755, type: 'folder' }, textFile(INIT_FILE, '')];
+  if (folder === null) return places;
   const prefix = `${AGENTS_FOLDER}/${language}`;
   const skip = (name: string): boolean => HOST_ONLY.has(name) || name === COMPILED_PYTHON;
-  return [...(await treeEntries(folder, { prefix, kind: 'source', skip })), sockets];
+  return [...(await treeEntries(folder, { prefix, kind: 'source', skip })), ...places];
 }
 
 export interface Dependencies {

@@ -12,7 +12,7 @@ import type { ContainerModel } from './container-model.js';
 import { SimulatedPort } from './simulated-port.js';
 import { VirtualClock } from './virtual-clock.js';
 
-/** The one backend there is in a simulation. */
+/** The one backend there is in a simulation of a trace. */
 export const BACKEND = 'simulated';
 
 /** What settings of 0 stand for, so that a result does not depend on the machine that it was computed on. */
@@ -25,6 +25,8 @@ export interface SimulatedWorkerOptions {
   readonly settings: EngineSettings;
   readonly machine: SimulatedMachine;
   readonly model: ContainerModel;
+  /** Those that containers are made on; `BACKEND` when absent. They differ in name only: the model says what each does. */
+  readonly backends?: readonly string[];
   /** How long an overdue run may take to answer; µs. */
   readonly cancelGraceUs: number;
   /** The last word about the engine's options: a policy that has no name, such as the offline bound. */
@@ -50,11 +52,12 @@ export class SimulatedWorker {
 
   constructor(options: SimulatedWorkerOptions) {
     const { settings, machine, model, cancelGraceUs, adapt = (same) => same, discard = () => {} } = options;
+    const { backends = [BACKEND] } = options;
     this.port = new SimulatedPort(this.clock, model);
     const configured = configureEngine(settings, {
       clock: this.clock,
       port: this.port,
-      backends: [BACKEND],
+      backends,
       cores: machine.cores,
       machineMemoryMb: machine.memoryMb,
       cancelGraceUs,

@@ -1,4 +1,14 @@
-import { type ContainerState, type Device, type DeviceTimings, IluvatarError, seededRandom } from '../core/index.js';
+import {
+  anyOf,
+  type ContainerState,
+  type Device,
+  type DeviceTimings,
+  IluvatarError,
+  logNormalUs,
+  measuredCreations,
+  measuredCreationUs,
+  seededRandom,
+} from '../core/index.js';
 import type { TraceFunction } from './trace/trace-source.js';
 
 /**
@@ -26,7 +36,7 @@ export class ConstantTimes implements TimeModel {
   }
 }
 
-/** Around the trace's times as means: exp(μ + σz) with μ = ln(mean) − σ²/2, so that the mean stays what the trace says. */
+/** Around the trace's times as means, which stay what the trace says. */
 export class LogNormalTimes implements TimeModel {
   readonly #sigma: number;
   readonly #seed: number;
@@ -47,11 +57,7 @@ export class LogNormalTimes implements TimeModel {
   }
 
   #draw(mean: number, stream: number, id: number): number {
-    if (mean === 0) return 0;
-    const random = seededRandom(this.#seed + stream, id);
-    // Box and Muller (1958). 1 − u, since the logarithm of 0 is none.
-    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    return Math.round(mean * Math.exp(this.#sigma * normal - (this.#sigma * this.#sigma) / 2));
+    return mean === 0 ? 0 : logNormalUs(mean, this.#sigma, seededRandom(this.#seed + stream, id));
   }
 }
 
@@ -67,10 +73,9 @@ export class MeasuredTimes implements TimeModel {
 
   creationUs(fn: TraceFunction, device: Device, id: number): number {
     const timings = this.#timings(fn, device);
-    const pairs = timings === null ? 0 : Math.min(timings.coldTotalUs.length, timings.coldRunUs.length);
+    const pairs = timings === null ? 0 : measuredCreations(timings);
     if (timings === null || pairs === 0) return meanCreationUs(fn, device);
-    const index = this.#index(pairs, STREAM.creation, id);
-    return Math.max(0, Math.round((timings.coldTotalUs[index] as number) - (timings.coldRunUs[index] as number)));
+    return measuredCreationUs(timings, this.#index(pairs, STREAM.creation, id));
   }
 
   runUs(fn: TraceFunction, device: Device, state: ContainerState, id: number): number {
@@ -81,7 +86,7 @@ export class MeasuredTimes implements TimeModel {
   }
 
   #index(length: number, stream: number, id: number): number {
-    return Math.floor(seededRandom(this.#seed + stream, id)() * length);
+    return anyOf(length, seededRandom(this.#seed + stream, id));
   }
 }
 

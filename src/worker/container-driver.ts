@@ -15,6 +15,8 @@ export interface DriverOptions {
   /** What was prepared at registration, by function key. */
   prepared(key: string, backend: string): PreparedFunction | undefined;
   dropPayload(payload: unknown): void;
+  /** Called after what may have given the engine a deadline. */
+  deadlines(): void;
   /** Containers that run on one GPU at once. */
   gpuConcurrency: number;
   log: Log;
@@ -46,13 +48,30 @@ export class ContainerDriver implements ContainerPort {
     const prepared = this.#options.prepared(container.fn.key, container.backend);
     if (backend === undefined || prepared === undefined) {
       const message = `backend "${container.backend}" has nothing prepared for ${container.fn.key}`;
-      this.engine.containerFailed(container, { errorClass: 'unavailable', message, details: null, transient: false });
+      this.failed(container, { errorClass: 'unavailable', message, details: null, transient: false });
       return;
     }
     const driven = new DrivenContainer(this, container);
     container.handle = driven;
-    driven.backend = backend.create(prepared, this.#environment(container), container.id, driven);
+    try {
+      driven.backend = backend.create(prepared, this.#environment(container), container.id, driven);
+    } catch (error) {
+      // A backend that is not running (yet, or any more) has nothing to raise an event from.
+      const message = `the backend "${backend.name}" made no container: ${(error as Error).message}`;
+      this.failed(container, { errorClass: 'unavailable', message, details: null, transient: false });
+      return;
+    }
     driven.created();
+  }
+
+  failed(container: Container, failure: ContainerFailure): void {
+    this.engine.containerFailed(container, failure);
+    this.#options.deadlines();
+  }
+
+  exited(container: Container, failure: ContainerFailure): void {
+    this.engine.containerExited(container, failure);
+    this.#options.deadlines();
   }
 
   /** What the CUDA runtime goes by: the GPU it is attached to, and its share of that as an MPS client. */
@@ -159,14 +178,14 @@ class DrivenContainer implements ContainerEvents {
 
   failed(failure: ContainerFailure): void {
     if (this.backend === null) this.#early = () => this.failed(failure);
-    else this.#driver.engine.containerFailed(this.#container, failure);
+    else this.#driver.failed(this.#container, failure);
   }
 
   exited(failure: ContainerFailure): void {
     // Arguments are handed out once: what has begun to run cannot be repeated here, whatever the backend thinks of it.
     const repeatable = this.#runs.size === 0 && failure.transient;
     this.#runs.clear();
-    this.#driver.engine.containerExited(this.#container, { ...failure, transient: repeatable });
+    this.#driver.exited(this.#container, { ...failure, transient: repeatable });
   }
 
   completed(result: RunResult): void {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 // Not the global of the same name: that is a getter, and the clock is read several times an invocation.
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
-import { ProcessBackend } from '../backends/process/backend.js';
-import type { FunctionDefinition, WorkerHealth, WorkerStatus } from '../config/api.js';
+import { createBackends } from '../backends/backends.js';
+import type { FunctionDefinition, PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -32,9 +32,12 @@ import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
+import { HostPressure } from './host-pressure.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
+import { PressureMonitor } from './pressure-monitor.js';
+import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -58,12 +61,13 @@ export class Shard {
   readonly #log: Log;
   readonly #transport: Transport;
   readonly #lifecycle: LifecyclePool;
-  readonly #backends = new Map<string, Backend>();
+  readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
   readonly #driver: ContainerDriver;
   readonly #timer: EngineTimer;
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
+  readonly #pressure: PressureMonitor;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -84,13 +88,17 @@ export class Shard {
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    const networks = new ContainerNetworks(config, moduleLog(log, 'network'));
-    const backend = new ProcessBackend({ config, transport, lifecycle, networks, log: moduleLog(log, 'process') });
-    this.#backends.set(backend.name, backend);
+    const networks = new ContainerNetworks({
+      config,
+      log: moduleLog(log, 'network'),
+      addresses: (count) => this.#engine.addressesAvailable(count),
+    });
+    this.#backends = createBackends({ config, transport, lifecycle, networks }, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),
       dropPayload: (payload) => dropPayload(transport, payload),
+      deadlines: () => this.#timer.arm(),
       gpuConcurrency: config.gpu.concurrency,
       log: moduleLog(log, 'containers'),
     });
@@ -105,6 +113,13 @@ export class Shard {
       cores: availableParallelism(),
     });
     this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
+    this.#pressure = new PressureMonitor({
+      engine: this.#engine,
+      source: new HostPressure(),
+      settings: config.memory.pressure,
+      now,
+      log: moduleLog(log, 'memory'),
+    });
     this.#results = new AsyncResults({
       ...config.asyncResults,
       now: Date.now,
@@ -132,9 +147,13 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: options.registered,
+      registered: (definition) => {
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
+        options.registered(definition);
+      },
       unregistered: (record) => {
         this.#metrics.forget(record);
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
         options.unregistered(record.spec.name, record.spec.version);
       },
     });
@@ -177,12 +196,14 @@ export class Shard {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
   }
 
-  prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<{ containers: number }> {
+  prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<PrewarmResult> {
     this.assertAccepting();
+    const pressure = this.#pressure;
     return new Promise((resolve, reject) => {
       const sink: PrewarmSink = {
-        settled(ready, failure) {
-          if (failure === null) resolve({ containers: ready });
+        settled(ready, failure, attempts) {
+          pressure.arm();
+          if (failure === null) resolve({ containers: ready, attempts });
           else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
         },
       };
@@ -193,9 +214,8 @@ export class Shard {
 
   status(): WorkerStatus {
     const { config } = this.#options;
-    const { memory, cpu, queue, queues, gpus, counters } = this.#engine.status();
-    const transport = this.#transport.counters();
-    const backends = [...this.#backends.values()].map((backend) => backend.health().counters);
+    const { memory, cpu, queue, queues, gpus, counters, backends } = this.#engine.status();
+    const own = { memoryReads: this.#sampler.reads, ...counters, ...this.#transport.counters() };
     return {
       name: config.name,
       version: VERSION,
@@ -207,16 +227,14 @@ export class Shard {
       queues,
       gpus: [...gpus],
       functions: this.#registry.size,
-      counters: Object.assign({ memoryReads: this.#sampler.reads, ...counters, ...transport }, ...backends),
+      backends: countersByBackend(backends, this.#backends),
+      counters: { ...own, ...countersOfAll(this.#backends) },
       shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
     };
   }
 
   health(): WorkerHealth {
-    const backends = [...this.#backends.values()].map((backend) => {
-      const { name, healthy, notes } = backend.health();
-      return { name, healthy, notes: [...notes] };
-    });
+    const backends = healthByBackend(this.#engine.status().backends, this.#backends);
     const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && backends.every((backend) => backend.healthy),
@@ -255,6 +273,7 @@ export class Shard {
     this.#timer.stop();
     this.#load.stop();
     this.#sampler.stop();
+    this.#pressure.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -304,9 +323,11 @@ export class Shard {
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
+    this.#pressure.arm();
     if (this.#options.config.log.invocations) {
-      const { tid, errorClass, state, queueUs, startUs, runUs, attempts } = result;
-      this.#log.info({ tid, function: fn?.key, errorClass, state, queueUs, startUs, runUs, attempts }, 'invocation');
+      const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
+      const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
+      this.#log.info(fields, 'invocation');
     }
   }
 }

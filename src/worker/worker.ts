@@ -6,6 +6,7 @@ import type {
   InvokeOptions,
   InvokeResult,
   PrewarmOptions,
+  PrewarmResult,
   RegisteredFunction,
   RegisterOptions,
   WorkerHealth,
@@ -107,8 +108,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Resolves once `count` containers are ready and idle. */
-  async prewarm(name: string, options: PrewarmOptions = {}): Promise<{ containers: number }> {
-    return (await this.#connection.call('prewarm', { name, ...options })) as { containers: number };
+  async prewarm(name: string, options: PrewarmOptions = {}): Promise<PrewarmResult> {
+    return (await this.#connection.call('prewarm', { name, ...options })) as PrewarmResult;
   }
 
   async list(): Promise<RegisteredFunction[]> {

@@ -1,70 +1,34 @@
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FunctionDefinitionInput } from '../../src/config/api.js';
+import type { Dialect } from './support/dialects.js';
 import type { Harness } from './support/harness.js';
 import { prepare, TestContainer } from './support/harness.js';
 import { temporaryFolder, writeTree } from './support/temporary.js';
 
 /**
- * What every backend must do, whatever it is made of: one container from registration to its end, and each way in which it can end. Functions
- * are Python, since every backend runs it.
+ * What every backend must do, whatever it is made of: one container from registration to its end, and each way in which it can end. The functions are the
+ * same in every dialect, and so is what is asked of them.
  */
 export interface ConformanceOptions {
-  /** Whether limits of memory are enforced here; else the out-of-memory rows are left out by name. */
-  readonly memoryLimits: boolean;
+  /** The functions, as this backend takes them. */
+  readonly dialect: Dialect;
+  /** Rows that cannot apply to a backend, by what it lacks; an empty list leaves none out. */
+  readonly without: readonly Lack[];
   /** Nothing of the worker is left on the machine; sentences of what is. */
-  leftovers(harness: Harness): string[];
+  leftovers(harness: Harness): Promise<string[]>;
 }
 
-const SOURCE = `
-import os, signal, sys, time
-
-calls = 0
-
-def main(args):
-    global calls
-    calls += 1
-    what = args.get("do", "echo")
-    if what == "echo":
-        return {"args": args, "calls": calls}
-    if what == "print":
-        print("to stdout")
-        print("to stderr", file=sys.stderr)
-        return None
-    if what == "write":
-        os.write(1, b"straight to fd 1\\n")
-        return None
-    if what == "raise":
-        raise ValueError("the user's own")
-    if what == "exit":
-        os._exit(args.get("code", 3))
-    if what == "signal":
-        os.kill(os.getpid(), args["signal"])
-    if what == "eat":
-        held = []
-        while True:
-            held.append(bytearray(1024 * 1024))
-    if what == "sleep":
-        time.sleep(args.get("seconds", 30))
-        return "slept"
-    if what == "stubborn":
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-        while True:
-            time.sleep(1)
-    if what == "garbage":
-        os.write(3, b"this is no frame at all, whoever reads it")
-        time.sleep(30)
-    if what == "close":
-        os.closerange(3, 1024)
-        time.sleep(30)
-    if what == "environment":
-        return dict(os.environ)
-    if what == "large":
-        return "x" * args["bytes"]
-    return "?"
-`;
+/** `memory limits`: nothing is killed for its memory. `connection`: what runs inside has none to the worker that it could write to. */
+export type Lack = 'memory limits' | 'connection';
 
 export function describeBackend(name: string, start: () => Promise<Harness>, options: ConformanceOptions): void {
+  const { dialect, without } = options;
+  // Not skipped but left out: a skip says that a machine lacks something, and fails where it must not.
+  const unless = (lack: Lack, row: string, body: () => Promise<void>): void => {
+    if (!without.includes(lack)) it(row, body);
+  };
+
   describe(`backend ${name}`, () => {
     let harness: Harness;
     let source: string;
@@ -72,7 +36,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
 
     beforeAll(async () => {
       harness = await start();
-      source = writeTree(temporaryFolder(), { 'main.py': SOURCE });
+      source = writeTree(temporaryFolder(), dialect.main);
     });
 
     afterEach(async () => {
@@ -136,7 +100,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       const failed = await made.invoke({ do: 'raise' });
       expect(failed.errorClass).toBe('user_error');
       expect(failed.message).toContain("the user's own");
-      expect(failed.details?.traceback).toContain('main.py');
+      expect(failed.details?.traceback).toContain(dialect.file);
       const printed = await made.invoke({ do: 'print' });
       expect(printed.details).toMatchObject({ stdout: 'to stdout\n', stderr: 'to stderr\n' });
       expect(await made.invoke({})).toMatchObject({ errorClass: null, result: { calls: 3 } });
@@ -173,7 +137,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       });
     });
 
-    it.skipIf(!options.memoryLimits)('names an overrun of memory, with limit and peak', async () => {
+    unless('memory limits', 'names an overrun of memory, with limit and peak', async () => {
       const made = await container({ memoryMb: 40 });
       const answer = await made.invoke({ do: 'eat' });
       expect(answer.errorClass).toBe('out_of_memory');
@@ -191,7 +155,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       polite.handle.cancel(asked.requestId, 'timeout');
       const answer = await asked.answer;
       expect(answer.errorClass).toBe('timeout');
-      expect(answer.details?.traceback).toContain('main.py');
+      expect(answer.details?.traceback).toContain(dialect.file);
       expect((await polite.exitedWith).errorClass).toBe('timeout');
       const stubborn = await container();
       const deaf = stubborn.invokeRaw('{"do":"stubborn"}', 100);
@@ -208,7 +172,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       expect((await left.answer).errorClass).toBe('cancelled');
     });
 
-    it('names a function that writes to or closes the worker’s connection', async () => {
+    unless('connection', 'names a function that writes to or closes the worker’s connection', async () => {
       const garbage = await container();
       expect(await garbage.invoke({ do: 'garbage' })).toMatchObject({
         errorClass: 'crashed',
@@ -219,8 +183,8 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
     });
 
     it('fails a container whose code cannot be loaded, with the traceback', async () => {
-      const broken = async (text: string): Promise<unknown> => {
-        const folder = writeTree(temporaryFolder(), { 'main.py': text });
+      const broken = async (how: keyof Dialect['broken']): Promise<unknown> => {
+        const folder = writeTree(temporaryFolder(), dialect.broken[how]);
         try {
           const fn = await prepare(harness.backend, { name: 'broken', source: folder });
           const made = new TestContainer(harness.backend, harness.transport, fn);
@@ -230,24 +194,24 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
           rmSync(folder, { recursive: true, force: true });
         }
       };
-      expect(await broken('import nothing_of_that_name\ndef main(a): pass\n')).toMatchObject({
+      expect(await broken('import')).toMatchObject({
         errorClass: 'start_failed',
         message: expect.stringContaining('nothing_of_that_name'),
         transient: false,
       });
-      expect(await broken('def main(a) pass\n')).toMatchObject({ errorClass: 'start_failed', transient: false });
-      expect(await broken('other = 1\n')).toMatchObject({
+      expect(await broken('syntax')).toMatchObject({ errorClass: 'start_failed', transient: false });
+      expect(await broken('entry')).toMatchObject({
         errorClass: 'start_failed',
         message: expect.stringContaining('main'),
       });
-      expect(await broken('import os\nos._exit(7)\n')).toMatchObject({
+      expect(await broken('exit')).toMatchObject({
         errorClass: 'start_failed',
         message: expect.stringContaining('code 7'),
       });
     });
 
     it('gives up on code that never finishes loading', async () => {
-      const folder = writeTree(temporaryFolder(), { 'main.py': 'import time\ntime.sleep(60)\n' });
+      const folder = writeTree(temporaryFolder(), dialect.slow);
       const fn = await prepare(harness.backend, { name: 'slow', source: folder, startupTimeoutMs: 300 });
       const made = new TestContainer(harness.backend, harness.transport, fn);
       containers.push(made);
@@ -287,6 +251,13 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       expect(new Set(many.map((made) => made.handle.name)).size).toBe(40);
     });
 
+    it('lists what it owns while it is there', async () => {
+      const made = await container();
+      expect(await harness.backend.list()).toContain(made.handle.name);
+      await made.destroy();
+      expect(await harness.backend.list()).not.toContain(made.handle.name);
+    });
+
     it('cleans without touching what lives', async () => {
       const made = await container();
       await harness.backend.clean();
@@ -297,7 +268,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       const made = await container();
       made.invokeRaw('{"do":"sleep"}');
       await harness.close();
-      expect(options.leftovers(harness)).toEqual([]);
+      expect(await options.leftovers(harness)).toEqual([]);
     });
   });
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseOldAnswer } from '../../src/backends/agent/channel.js';
 import { classifyEnd, type Ended } from '../../src/backends/agent/exit.js';
-import { UserIds } from '../../src/backends/process/user-ids.js';
+import { UserIds } from '../../src/backends/user-ids.js';
 import { ERROR_CLASSES } from '../../src/core/errors.js';
 
 const NORMAL: Ended = {

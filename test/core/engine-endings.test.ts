@@ -141,19 +141,6 @@ describe('failures', () => {
     expect(h.port.creating.size).toBe(0);
   });
 
-  it('tries again after a passing failure, as often as the function says', () => {
-    const h = new Harness();
-    const invocation = h.invoke(h.register({ retries: 2 }));
-    for (let i = 0; i < 2; i++) {
-      h.failed(LOST_RACE);
-      expect(h.sink.classOf(invocation)).toBe('open');
-    }
-    h.failed(LOST_RACE);
-    expect(h.sink.classOf(invocation)).toBe('unavailable');
-    expect(h.sink.outcomes.get(invocation)?.details).toEqual({ attempts: 3 });
-    expect(h.engine.counters.retries).toBe(2);
-  });
-
   it('never tries a user’s error again', () => {
     const h = new Harness();
     const invocation = h.invoke(h.register({ retries: 5 }));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DispatchChoice, DispatchPolicy } from '../../src/core/dispatch/dispatch-policy.js';
-import type { Device } from '../../src/core/function.js';
+import type { Device, MemoryPolicy } from '../../src/core/function.js';
 import type { FunctionRecord } from '../../src/core/function-record.js';
 import type { Invocation } from '../../src/core/invocation.js';
 import type { Container } from '../../src/core/pool/container.js';
@@ -9,7 +9,7 @@ import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { TtlEviction } from '../../src/core/pool/eviction/ttl.js';
 import { FcfsQueue } from '../../src/core/queue/fcfs.js';
 import { type GpuOptions, noGpus } from '../../src/core/resources/gpu-options.js';
-import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, USER_ERROR } from './support/harness.js';
+import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, UNABLE, USER_ERROR } from './support/harness.js';
 
 /**
  * Random histories of an engine whose port answers in any order, late, or by itself, and whose callers come back from inside their answer. After every event the
@@ -24,11 +24,14 @@ const RUNS = Number(process.env['ILUVATAR_TEST_RUNS'] ?? 400);
 
 const functionArbitrary = fc.record({
   memoryMb: fc.constantFrom(50, 100, 200, 500),
+  memoryPolicy: fc.constantFrom<MemoryPolicy[]>('kill', 'grow', 'grow', 'none'),
   cpus: fc.constantFrom(0.1, 0.5, 1, 3),
   concurrency: fc.constantFrom(1, 1, 2, 3),
   maxContainers: fc.constantFrom(null, null, 1, 2),
   queueLimit: fc.constantFrom(null, null, 0, 2),
   retries: fc.constantFrom(0, 1, 3),
+  createAttempts: fc.constantFrom(1, 1, 2, 3),
+  backends: fc.constantFrom(['model'], ['model'], ['second', 'model'], ['model', 'second', 'third']),
   keepAliveMs: fc.constantFrom(null, 10, 500),
 });
 
@@ -57,6 +60,12 @@ const GPUS: GpuOptions = {
   utilizationLimit: 90,
 };
 
+/** Functions of which some need an address, of a worker that has few. */
+const addressedArbitrary = fc
+  .tuple(functionArbitrary, fc.boolean())
+  .map(([common, needsAddress]) => ({ ...common, needsAddress }));
+const ADDRESSES = 3;
+
 const eventArbitrary = fc.record({
   kind: fc.constantFrom(
     'invoke',
@@ -74,6 +83,7 @@ const eventArbitrary = fc.record({
     'out of memory',
     'start failed',
     'lost race',
+    'not able',
     'exit',
     'exit for a while',
     'exit while creating',
@@ -85,6 +95,8 @@ const eventArbitrary = fc.record({
     'clean',
     'unregister',
     'measured',
+    'complete over memory',
+    'pressure',
   ),
   pick: fc.nat(1000),
 });
@@ -137,7 +149,13 @@ class History {
   prewarmsAsked = 0;
   prewarmsSettled = 0;
 
-  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean, gpu: GpuOptions = noGpus) {
+  constructor(
+    eviction: 'lru' | 'ttl',
+    specs: object[],
+    eager: boolean,
+    gpu: GpuOptions = noGpus,
+    addresses = Number.POSITIVE_INFINITY,
+  ) {
     this.specs = specs;
     this.eager = eager;
     this.mostSlots = gpu === noGpus ? CPU_SLOTS : 5;
@@ -148,6 +166,7 @@ class History {
       memoryMb: MEMORY_MB,
       queues: { cpu: this.queue, gpu: this.gpuQueue },
       gpu,
+      addresses,
       dispatch: new AnyDevice(),
       oversubscription: gpu === noGpus ? null : { maxSlots: 5, maxLoad: 1 },
       bypassUs: gpu === noGpus ? 0 : 50,
@@ -203,12 +222,23 @@ class History {
       case 'lost race':
         if (creating !== undefined) harness.failed(LOST_RACE, creating);
         break;
+      case 'not able':
+        if (creating !== undefined) harness.failed(UNABLE, creating);
+        break;
       case 'exit while creating':
         if (creating !== undefined) harness.exited(creating, pick % 2 === 0 ? CRASH : LOST_RACE);
         break;
       case 'complete':
         if (run !== undefined) harness.complete(run);
         break;
+      case 'complete over memory':
+        if (run !== undefined) harness.complete(run, { ...OK, overMb: run.fn.spec.memoryMb + 1 + (pick % 300) });
+        break;
+      case 'pressure': {
+        const idle = engine.idleContainers;
+        expect(engine.memoryPressure(pick % 3)).toBe(Math.min(idle, pick % 3));
+        break;
+      }
       case 'user error':
         if (run !== undefined) harness.complete(run, USER_ERROR);
         break;
@@ -285,6 +315,12 @@ class History {
         this.prewarmsAsked++;
         engine.prewarm(fn, 1, { settled: () => this.prewarmsSettled++ }, 'gpu');
         break;
+      case 'fewer addresses':
+        engine.addressesAvailable(pick % (ADDRESSES + 1));
+        break;
+      case 'all addresses':
+        engine.addressesAvailable(ADDRESSES);
+        break;
       case 'measured':
         if (alive !== undefined) engine.measured(alive, pick);
         break;
@@ -319,6 +355,9 @@ class History {
     for (let round = 0; round < 1000; round++) {
       const busy = engine.open > 0 || port.creating.size > 0 || port.destroying.size > 0;
       if (!busy && this.prewarmsSettled === this.prewarmsAsked) break;
+      // Nothing left to answer: what is open waits for a back-off to end.
+      if (port.creating.size + port.runs.size + port.destroying.size === 0)
+        harness.advance(Math.max(0, engine.nextDeadline() - harness.clock.time));
       for (const container of [...port.creating]) if (port.creating.has(container)) harness.ready(container);
       for (const invocation of [...port.runs.keys()]) if (port.runs.has(invocation)) harness.complete(invocation);
       for (const container of [...port.destroying.keys()]) if (port.destroying.has(container)) harness.gone(container);
@@ -335,6 +374,7 @@ class History {
     expect(stopped).toBe(true);
     this.check();
     const { memory, cpu, queue, starting, running } = engine.status();
+    expect(memory.overshootMb).toBe(0);
     expect({ memory: memory.totalMb, cpu: cpu.used, queue: queue.length, starting, running }).toEqual({
       memory: 0,
       cpu: 0,
@@ -392,6 +432,31 @@ describe('any history of the engine', () => {
     });
   }
 
+  for (const eviction of ['lru', 'ttl'] as const) {
+    for (const eager of [false, true]) {
+      it(`keeps its books of few addresses too (${eviction}, ${eager ? 'answers from inside commands' : 'answers later'})`, () => {
+        const some = fc.record({ kind: fc.constantFrom('fewer addresses', 'all addresses'), pick: fc.nat(1000) });
+        fc.assert(
+          fc.property(
+            fc.array(addressedArbitrary, { minLength: 1, maxLength: 5 }),
+            fc.array(fc.oneof({ weight: 9, arbitrary: eventArbitrary }, { weight: 1, arbitrary: some }), {
+              maxLength: 120,
+            }),
+            (specs, events) => {
+              const history = new History(eviction, specs, eager, noGpus, ADDRESSES);
+              for (const event of events) {
+                history.apply(event);
+                history.check();
+              }
+              history.finish();
+            },
+          ),
+          { numRuns: RUNS },
+        );
+      });
+    }
+  }
+
   it('runs the invocations of one function in the order of their arrival', () => {
     fc.assert(
       fc.property(
@@ -433,7 +498,9 @@ describe('any history of the engine', () => {
       fc.property(
         fc.array(functionArbitrary, { minLength: 1, maxLength: 3 }),
         fc.array(
-          eventArbitrary.filter(({ kind }) => !['lost race', 'exit for a while', 'exit while creating'].includes(kind)),
+          eventArbitrary.filter(
+            ({ kind }) => !['lost race', 'not able', 'exit for a while', 'exit while creating'].includes(kind),
+          ),
           { maxLength: 120 },
         ),
         (specs, events) => {

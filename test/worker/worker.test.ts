@@ -49,7 +49,7 @@ describe.each([
   it('prewarms: the first invocation finds a container that never ran', async () => {
     const { worker } = fixture;
     await fixture.python('prewarmed', ECHO);
-    expect(await worker.prewarm('prewarmed', { count: 2 })).toEqual({ containers: 2 });
+    expect(await worker.prewarm('prewarmed', { count: 2 })).toEqual({ containers: 2, attempts: 2 });
     expect((await worker.invoke('prewarmed', { n: 1 })).containerState).toBe('prewarm');
   });
 

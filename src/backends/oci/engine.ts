@@ -1,6 +1,6 @@
 import type { ImageConfig } from '../../images/documents.js';
 import type { BuiltImage } from '../../images/image.js';
-import type { NetworkLease } from '../process/networks.js';
+import type { LayerBytes } from '../../images/image-user.js';
 import type { OciFunction } from './function.js';
 
 /**
@@ -11,12 +11,14 @@ import type { OciFunction } from './function.js';
 export interface OciEngine<Image = unknown> {
   /** `containerd`, `docker`. */
   readonly name: string;
+  /** Whether its containers enter network namespaces that are ready (`plan.network`); else it makes them itself. */
+  readonly entersNamespaces: boolean;
   /** Goes on trying in the background when the daemon is away. */
   start(events: EngineEvents): Promise<void>;
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
   importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
   /** An image that the engine has under this reference; null = it has none. */
-  findImage(reference: string): Promise<{ image: Image; config: ImageConfig; digest: string } | null>;
+  findImage(reference: string): Promise<FoundImage<Image> | null>;
   /** No function uses it any more. */
   releaseImage(image: Image): Promise<void>;
   /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
@@ -36,6 +38,8 @@ export interface EngineEvents {
   /** Its first process has ended. */
   exited(name: string, exit: EngineExit): void;
   output(name: string, stream: 'stdout' | 'stderr', chunk: Buffer): void;
+  /** The daemon answers again after an absence. Exits that it missed have been told. */
+  back(): void;
 }
 
 export interface EngineExit {
@@ -51,6 +55,14 @@ export interface EngineHealth {
   /** Sentences for people. */
   readonly notes: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** `layers`: lowest first, for the names of users in them; null = the engine does not give them out. */
+export interface FoundImage<Image> {
+  readonly image: Image;
+  readonly config: ImageConfig;
+  readonly digest: string;
+  readonly layers: readonly LayerBytes[] | null;
 }
 
 /** An image with the name under which people will find it in the engine. */
@@ -74,6 +86,15 @@ export interface ContainerPlan<Image = unknown> {
   readonly cgroupDirs: readonly string[];
   /** Host folder that it sees, writable, at /iluvatar/sockets. */
   readonly sockets: string;
-  /** null = none of its own: the host's (`network: host`), or loopback alone. */
-  readonly network: NetworkLease | null;
+  /** null = the engine makes one with loopback alone, or it has the host's (`network: host`). */
+  readonly network: PlannedNetwork | null;
+  /** Where an HTTP agent is to listen. */
+  readonly port: number;
+}
+
+export interface PlannedNetwork {
+  /** Of the namespace, which is mounted there. */
+  readonly path: string;
+  /** null = it has loopback alone. */
+  readonly address: string | null;
 }

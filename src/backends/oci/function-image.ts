@@ -5,7 +5,7 @@ import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { functionKey } from '../../core/function.js';
 import { type ImageConfig, parseConfig } from '../../images/documents.js';
-import { type ImageUser, imageUser, type LayerBytes } from '../../images/image-user.js';
+import { type ImageUser, imageUser } from '../../images/image-user.js';
 import { hostPlatform } from '../../images/platform.js';
 import { formatReference, parseReference } from '../../images/references.js';
 import { assertServer } from '../agent/old-agent.js';
@@ -15,7 +15,7 @@ import type { FoundInterpreter, Interpreter } from '../process/interpreter.js';
 import type { BackendPaths } from '../process/paths.js';
 import type { ImportRequest } from '../process/source.js';
 import { interpreterOf, type TakenSource, takeSource } from '../process/take-source.js';
-import type { NamedImage } from './engine.js';
+import type { FoundImage, NamedImage } from './engine.js';
 import type { Bind, OciFunction } from './function.js';
 import { HOST_NETWORK_FILES } from './host-system.js';
 import { assertSpeaks, processOf, runtimeLabel } from './image-process.js';
@@ -47,14 +47,6 @@ export interface FunctionImagePlan extends FunctionPlan {
   readonly named: NamedImage;
 }
 
-/** An image that an engine has already. */
-export interface FoundImage {
-  readonly config: ImageConfig;
-  readonly digest: string;
-  /** Lowest first, for the names of users; null = the engine does not give them out. */
-  readonly layers: readonly LayerBytes[] | null;
-}
-
 type Progress = (line: string) => void;
 
 /** Name that an engine may know the function's `image` by; null = the function has source, or its image is a file of this machine. */
@@ -80,7 +72,7 @@ export async function prepareFunctionImage(
 export async function planFoundImage(
   context: Pick<FunctionImageContext, 'config'>,
   definition: FunctionDefinition,
-  { config, digest, layers }: FoundImage,
+  { config, digest, layers }: Omit<FoundImage<unknown>, 'image'>,
 ): Promise<FunctionPlan> {
   assertServer(definition);
   const user = await imageUser(config.config?.User ?? '', layers ?? []);

@@ -13,6 +13,8 @@ export interface OciFunction<Image = unknown> extends PreparedFunction {
   readonly readOnlyRoot: boolean;
   /** `/tmp`; MiB. */
   readonly tmpMb: number;
+  /** For `ILUVATAR_ASSIGN`: what the image's own assign.json does not know. Empty for agents that are not ours. */
+  readonly assign: Readonly<Record<string, unknown>>;
 }
 
 export interface ProcessPlan {

@@ -8,6 +8,10 @@ export class Counters {
   overloaded = 0;
   cancelled = 0;
   retries = 0;
+  /** Containers tried again after a back-off. */
+  creationRetries = 0;
+  /** Containers tried on the next backend. */
+  fallBacks = 0;
   cold = 0;
   prewarm = 0;
   warm = 0;
@@ -20,6 +24,10 @@ export class Counters {
   containersEvicted = 0;
   containersExpired = 0;
   containersCrashed = 0;
+  /** Went after a run in which they used more than their memory, under the memory policy `grow`. */
+  containersOutgrown = 0;
+  /** Idle ones that went because the host was short of memory; they are among the evicted. */
+  containersRelieved = 0;
   /** Results that came after their invocation had been answered. */
   lateResults = 0;
 }

@@ -1,3 +1,5 @@
+import type { CreationAttempts } from '../creation/creation-attempts.js';
+import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
 import type { DeviceSet } from '../resources/device-set.js';
@@ -14,12 +16,20 @@ export class Creations {
   readonly #pool: ContainerPool;
   readonly #supply: ContainerSupply;
   readonly #devices: DeviceSet;
+  readonly #policy: CreationPolicy;
   readonly #now: () => number;
 
-  constructor(pool: ContainerPool, supply: ContainerSupply, devices: DeviceSet, now: () => number) {
+  constructor(
+    pool: ContainerPool,
+    supply: ContainerSupply,
+    devices: DeviceSet,
+    policy: CreationPolicy,
+    now: () => number,
+  ) {
     this.#pool = pool;
     this.#supply = supply;
     this.#devices = devices;
+    this.#policy = policy;
     this.#now = now;
   }
 
@@ -46,9 +56,11 @@ export class Creations {
     this.#create(invocation, lane);
   }
 
-  createUnclaimed(lane: FunctionLane, device: number): ContainerEntry | null {
-    const container = this.#pool.reserve(lane, device, this.#now());
+  /** `attempts`: those that failed before; null = none did. */
+  createUnclaimed(lane: FunctionLane, device: number, attempts: CreationAttempts | null): ContainerEntry | null {
+    const container = this.#pool.reserve(lane, device, this.#policy.choose(lane.fn, attempts), this.#now());
     if (container === null) return null;
+    this.#policy.begun(container);
     lane.unclaimed.push(container);
     this.claim(lane);
     return container;
@@ -93,10 +105,7 @@ export class Creations {
     while (lane.device === 'gpu' ? lane.joined.head !== null : lane.sparePlaces < 0) {
       const invocation = lane.joined.head as InvocationEntry;
       lane.joined.remove(invocation);
-      if (
-        lane.containers < lane.fn.maxContainers &&
-        this.#supply.makeRoom(lane, invocation.token, null, true) === 'now'
-      ) {
+      if (lane.mayCreate && this.#supply.makeRoom(lane, invocation.token, null, true) === 'now') {
         this.#create(invocation, lane);
         continue;
       }
@@ -107,7 +116,9 @@ export class Creations {
   }
 
   #create(invocation: InvocationEntry, lane: FunctionLane): void {
-    const container = this.#pool.reserve(lane, invocation.token, this.#now()) as ContainerEntry;
+    const backend = this.#policy.choose(lane.fn, invocation.attemptsFailed);
+    const container = this.#pool.reserve(lane, invocation.token, backend, this.#now()) as ContainerEntry;
+    this.#policy.begun(container);
     bind(invocation, container, lane);
     this.#supply.announce(container);
   }

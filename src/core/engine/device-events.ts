@@ -42,7 +42,7 @@ export class DeviceEvents {
       if (container.phase === 'creating') {
         this.#counters.containersFailed++;
         this.#supply.destroy(container, 'failed');
-        this.#termination.creationLost(container, failure, now);
+        this.#termination.creationLost(container, failure);
       } else this.#termination.containerLost(container, failure, 'crashed', now);
     }
   }

@@ -1,3 +1,4 @@
+import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { Device } from '../function.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
@@ -5,6 +6,7 @@ import type { ContainerSupply } from './container-supply.js';
 import type { Counters } from './counters.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
 import type { FunctionEntry } from './function-entry.js';
+import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import type { EngineOptions } from './options.js';
 import { type Prewarmer, unwatched } from './prewarmer.js';
@@ -19,6 +21,7 @@ export class DueWork {
   readonly #pool: ContainerPool;
   readonly #supply: ContainerSupply;
   readonly #prewarmer: Prewarmer;
+  readonly #creation: CreationPolicy;
   readonly #termination: Termination;
   readonly #counters: Counters;
 
@@ -29,6 +32,7 @@ export class DueWork {
     pool: ContainerPool,
     supply: ContainerSupply,
     prewarmer: Prewarmer,
+    creation: CreationPolicy,
     termination: Termination,
     counters: Counters,
   ) {
@@ -38,6 +42,7 @@ export class DueWork {
     this.#pool = pool;
     this.#supply = supply;
     this.#prewarmer = prewarmer;
+    this.#creation = creation;
     this.#termination = termination;
     this.#counters = counters;
   }
@@ -45,20 +50,21 @@ export class DueWork {
   /** `accepting`: a worker that ends makes nothing ahead of its use. To be followed by a run of the pump. */
   tick(now: number, accepting: boolean): void {
     for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
-    for (const [index, eviction] of this.#pool.evictions.entries()) {
-      for (let old = eviction.expired(now); old !== null; old = eviction.expired(now)) {
+    for (const lane of this.#creation.backOff.due<FunctionLane>(now)) lane.scheduler.line.wake(lane);
+    for (const { policy, device } of this.#pool.evictions) {
+      for (let old = policy.expired(now); old !== null; old = policy.expired(now)) {
         this.#supply.destroy(old as ContainerEntry, 'expired');
       }
-      if (eviction.prewarmDue === undefined) continue;
-      for (let due = eviction.prewarmDue(now); due !== null; due = eviction.prewarmDue(now)) {
-        if (accepting) this.#foresee(due as FunctionEntry, index === 0 ? 'cpu' : 'gpu');
+      if (policy.prewarmDue === undefined) continue;
+      for (let due = policy.prewarmDue(now); due !== null; due = policy.prewarmDue(now)) {
+        if (accepting) this.#foresee(due as FunctionEntry, device);
       }
     }
   }
 
   next(): number {
-    let next = this.#wheel.next;
-    for (const eviction of this.#pool.evictions) next = Math.min(next, eviction.nextExpiry());
+    let next = Math.min(this.#wheel.next, this.#creation.backOff.next);
+    for (const { policy } of this.#pool.evictions) next = Math.min(next, policy.nextExpiry());
     return next;
   }
 
@@ -66,7 +72,7 @@ export class DueWork {
   #foresee(fn: FunctionEntry, device: Device): void {
     if (fn.removed || !fn.devices.includes(device)) return;
     const lane = fn.laneOf(device);
-    if (lane.available.head !== null || lane.creating > 0) return;
+    if (lane.available.head !== null || lane.creating > 0 || lane.closedUntil > 0) return;
     this.#counters.foreseen++;
     this.#prewarmer.request(lane, 1, unwatched);
   }
@@ -76,8 +82,10 @@ export class DueWork {
     const { container } = invocation;
     if (invocation.phase !== 'running' || container === null) {
       const where = invocation.phase === 'queued' ? 'in the queue' : 'while its container was being created';
+      const failed = invocation.attemptsFailed?.causes.length ?? 0;
+      const after = failed === 0 ? '' : `, after ${failed} failed attempt${failed > 1 ? 's' : ''} to make a container`;
       this.#termination.withdraw(invocation);
-      this.#settlement.fail(invocation, 'timeout', `its time passed ${where}`, null, now);
+      this.#settlement.fail(invocation, 'timeout', `its time passed ${where}${after}`, null, now);
       return;
     }
     if (invocation.overdue) {

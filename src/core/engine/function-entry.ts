@@ -16,25 +16,37 @@ export class FunctionEntry implements FunctionRecord {
   containers = 0;
   removed = false;
 
-  /** Where its containers are made. */
-  readonly backend: string;
+  /** Where its containers may be made, in order of preference. */
+  readonly backends: readonly string[];
+  /** Attempts on each. */
+  readonly createAttempts: number;
   /** The devices that it may use here; one in most cases, and then no dispatch policy is asked. */
   readonly devices: readonly Device[];
   readonly milliSlots: number;
   readonly maxContainers: number;
   readonly queueLimit: number;
+  readonly needsAddress: boolean;
   lastArrival = -1;
   /** One for each of `devices`, in that order. */
   lanes: readonly FunctionLane[] = [];
 
-  constructor(spec: FunctionSpec, key: string, index: number, backend: string, devices: readonly Device[]) {
+  constructor(
+    spec: FunctionSpec,
+    key: string,
+    index: number,
+    backends: readonly string[],
+    createAttempts: number,
+    devices: readonly Device[],
+  ) {
     this.spec = spec;
     this.key = key;
     this.index = index;
-    this.backend = backend;
+    this.backends = backends;
+    this.createAttempts = createAttempts;
     this.devices = devices;
     this.milliSlots = toMilliSlots(spec.cpus);
     this.maxContainers = spec.maxContainers ?? Number.POSITIVE_INFINITY;
+    this.needsAddress = spec.needsAddress ?? false;
     this.queueLimit = spec.queueLimit ?? Number.POSITIVE_INFINITY;
   }
 

@@ -1,3 +1,5 @@
+import type { Door } from '../creation/back-off.js';
+import type { CreationCause } from '../creation/creation-attempts.js';
 import type { Device } from '../function.js';
 import { ContainerList } from '../pool/container-entry.js';
 import type { FunctionEntry } from './function-entry.js';
@@ -8,7 +10,7 @@ import type { Scheduler } from './scheduler.js';
  * A function on one kind of device: its containers there and its invocations queued for it. All decisions about one function on one device read only
  * this object and the function's, never a map.
  */
-export class FunctionLane {
+export class FunctionLane implements Door {
   readonly fn: FunctionEntry;
   readonly device: Device;
   readonly scheduler: Scheduler;
@@ -25,6 +27,11 @@ export class FunctionLane {
   creating = 0;
   /** In any phase. */
   containers = 0;
+  /** Its containers could not be made: until then (µs) no more are begun; 0 = they are. */
+  closedUntil = 0;
+  closings = 0;
+  closedInARow = 0;
+  causes: readonly CreationCause[] = [];
   /** Queued for this device; an invocation queued for two counts on both. */
   queued = 0;
   /** Accepted for this device and not answered yet. */
@@ -53,6 +60,9 @@ export class FunctionLane {
     return this.fn.stats.of(this.device).expectedUs(this.available.head?.state ?? 'cold');
   }
 
+  /** It waits for an address, and is told when there may be one: until then it gets no further container. */
+  lacksAddress = false;
+
   /** Places in containers being created that no invocation waits for yet. */
   get sparePlaces(): number {
     return this.creating * this.concurrency - this.starting.length - this.joined.length;
@@ -60,7 +70,12 @@ export class FunctionLane {
 
   /** Whether it could take one more invocation, were there CPU slots, tokens and memory without end. */
   get hasPlace(): boolean {
-    return this.available.head !== null || this.containers < this.fn.maxContainers || this.sparePlaces > 0;
+    return this.available.head !== null || this.mayCreate || this.sparePlaces > 0;
+  }
+
+  /** Whether one more container may be begun, were there memory without end. */
+  get mayCreate(): boolean {
+    return this.closedUntil === 0 && this.containers < this.fn.maxContainers && !this.lacksAddress;
   }
 
   /** The oldest invocation whose container is not ready yet. */

@@ -47,13 +47,15 @@ export class FunctionTable {
     this.#check(spec);
     const key = functionKey(spec.name, spec.version);
     if (this.#functions.has(key)) throw new IluvatarError('conflict', `${key} is registered already`);
-    const backend = spec.backends.find((name) => this.#o.backends.includes(name));
-    if (backend === undefined) throw this.#unknown('backend', spec.backends, this.#o.backends);
+    const there = spec.backends.filter((name) => this.#o.backends.includes(name));
+    if (there.length === 0) throw this.#unknown('backend', spec.backends, this.#o.backends);
     const present: Device[] = this.#o.gpu.count > 0 ? ['cpu', 'gpu'] : ['cpu'];
     const devices = spec.devices.filter((device) => present.includes(device));
     if (devices.length === 0) throw this.#unknown('device', spec.devices, present);
     const index = this.#freeIndexes.pop() ?? this.#indexes++;
-    const fn = new FunctionEntry(spec, key, index, backend, devices);
+    const { create } = this.#o;
+    const backends = (spec.fallBack ?? create.fallBack) ? there : there.slice(0, 1);
+    const fn = new FunctionEntry(spec, key, index, backends, spec.createAttempts ?? create.attempts, devices);
     fn.lanes = devices.map((device) => {
       const deviceMb = device === 'cpu' ? 0 : (spec.gpuMemoryMb ?? this.#gpuShareMb);
       return new FunctionLane(fn, device, this.#schedulers[device], deviceMb);
@@ -86,11 +88,15 @@ export class FunctionTable {
     positive(key, 'timeoutMs', spec.timeoutMs);
     whole(key, 'concurrency', spec.concurrency, 1);
     whole(key, 'retries', spec.retries, 0);
+    if (spec.createAttempts != null) whole(key, 'createAttempts', spec.createAttempts, 1);
     if (spec.maxContainers !== null) whole(key, 'maxContainers', spec.maxContainers, 1);
     if (spec.queueLimit !== null) whole(key, 'queueLimit', spec.queueLimit, 0);
     if (spec.memoryMb > this.#o.memoryMb) {
       const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
       throw new IluvatarError('invalid', text);
+    }
+    if (spec.needsAddress === true && this.#o.addresses < 1) {
+      throw new IluvatarError('invalid', `${key} needs a network address and this worker has none for containers`);
     }
     if (spec.gpuMemoryMb != null) this.#checkGpuMemory(key, spec.gpuMemoryMb);
     if (!this.#slots.canEverHold(toMilliSlots(spec.cpus))) {

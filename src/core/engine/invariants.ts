@@ -32,6 +32,8 @@ class Audit {
   readonly #queuedFor = { cpu: 0, gpu: 0 };
   readonly #parked = { cpu: 0, gpu: 0 };
   readonly #activeOn = { cpu: 0, gpu: 0 };
+  /** Backends with a probe under way. */
+  readonly #probed: string[] = [];
   #queued = 0;
   #starting = 0;
   #running = 0;
@@ -47,7 +49,9 @@ class Audit {
     const { options, schedulers, pool, slots, totals } = this.#p;
     for (const fn of functions) this.#function(fn);
     this.#pool(pool);
+    this.#breakers();
     this.#atMost('memory', '', pool.budget.reservedMb, options.memoryMb);
+    this.#atMost('addresses', '', pool.addresses.held, pool.addresses.most);
     this.#atMost('CPU slots', '', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
     this.#scheduler('cpu');
     this.#scheduler('gpu');
@@ -88,8 +92,16 @@ class Audit {
     for (let one = lane.starting.head; one !== null; one = one.next) this.#start(one);
     for (let one = lane.joined.head; one !== null; one = one.next) this.#start(one);
     if (lane.sparePlaces < 0) this.#fault(lane, `${-lane.sparePlaces} invocations start without a container`);
+    this.#waits(lane.choosable);
+    this.#waits(lane.waiting);
+    if (lane.closedUntil > 0 !== this.#p.creation.backOff.isKept(lane))
+      this.#fault(lane, 'its back-off is kept by one of two');
+    if (lane.closedUntil > 0 && lane.closedUntil < this.#p.creation.backOff.next)
+      this.#fault(lane, 'its back-off would end unnoticed');
     if (lane.waiting.head !== null && lane.woken === null && lane.hasPlace)
       this.#fault(lane, 'a place, and nobody woken');
+    if (lane.lacksAddress && lane.waiting.head !== null && this.#p.pool.addresses.couldBeFree)
+      this.#fault(lane, 'an address could be had, and it waits for one');
     if (device === 'gpu') {
       if (lane.joined.head !== null) this.#fault(lane, 'one starts without a container of its own');
       return;
@@ -97,6 +109,14 @@ class Audit {
     if (lane.joined.head !== null && lane.unclaimed.head !== null) this.#fault(lane, 'a creation is left unclaimed');
     if (lane.available.head !== null && lane.starting.length + lane.joined.length > 0)
       this.#fault(lane, 'one waits while a container is free');
+  }
+
+  /** What waits, for its turn or for a back-off to end, holds nothing that another could use. */
+  #waits(list: InvocationList): void {
+    for (let one = list.head; one !== null; one = one.next) {
+      if (one.heldSlots !== 0 || one.token !== -1 || one.creation !== null)
+        this.#found.push(`invocation ${one.id} waits and holds slots, a token or a container`);
+    }
   }
 
   #start(invocation: InvocationEntry): void {
@@ -111,9 +131,10 @@ class Audit {
   }
 
   #pool(pool: ContainerPool): void {
-    let [running, cached, leaving, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0];
+    let [running, cached, leaving, overshoot, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0, 0];
+    let [held, idleHeld, leavingHeld] = [0, 0, 0];
     for (const container of pool.all) {
-      const { phase, memoryMb } = container;
+      const { phase, memoryMb, overshootMb } = container;
       if (phase === 'idle') {
         cached += memoryMb;
         cachedCount++;
@@ -121,8 +142,17 @@ class Audit {
         running += memoryMb;
         runningCount++;
       }
-      if (phase === 'destroying') leaving += memoryMb;
+      overshoot += overshootMb;
+      if (phase === 'destroying') leaving += memoryMb + overshootMb;
+      else if (overshootMb > 0 && container.doomed === null)
+        this.#found.push(`container ${container.id} has outgrown its memory and stays`);
+      if (container.fn.needsAddress) {
+        held++;
+        if (phase === 'idle') idleHeld++;
+        else if (phase === 'destroying') leavingHeld++;
+      }
       active += container.active;
+      if (container.probe) this.#probe(container);
       runs += container.runs.length;
       if (container.active > 0 !== (phase === 'running'))
         this.#found.push(`container ${container.id} is ${phase} and runs ${container.active}`);
@@ -135,10 +165,27 @@ class Audit {
     this.#equal('running memory', '', pool.runningMb, running);
     this.#equal('cached memory', '', pool.cachedMb, cached);
     this.#equal('leaving memory', '', pool.leavingMb, leaving);
+    this.#equal('overshoot', '', pool.budget.overshootMb, overshoot);
     this.#equal('running containers', '', pool.runningCount, runningCount);
     this.#equal('cached containers', '', pool.cachedCount, cachedCount);
     this.#equal('runs', '', active, runs);
+    this.#equal('addresses', '', pool.addresses.held, held);
+    this.#equal('idle addresses', '', pool.addresses.idle, idleHeld);
+    this.#equal('leaving addresses', '', pool.addresses.leaving, leavingHeld);
     this.#equal('running + cached = total', '', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
+  }
+
+  #probe(container: ContainerEntry): void {
+    const { id, backend, phase } = container;
+    if (phase === 'idle' || phase === 'running') this.#found.push(`container ${id} is ${phase} and still a probe`);
+    if (this.#probed.includes(backend)) this.#found.push(`${backend} has two probes`);
+    this.#probed.push(backend);
+  }
+
+  #breakers(): void {
+    for (const [name, { breaker }] of this.#p.creation.backends) {
+      if (breaker.probing !== this.#probed.includes(name)) this.#found.push(`the probe of ${name} is lost`);
+    }
   }
 
   #attached(container: ContainerEntry): void {

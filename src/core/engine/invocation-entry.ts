@@ -1,3 +1,4 @@
+import type { CreationAttempts } from '../creation/creation-attempts.js';
 import type { Device } from '../function.js';
 import type { Invocation, InvocationSink, Payload } from '../invocation.js';
 import type { ContainerState } from '../pool/container.js';
@@ -32,6 +33,12 @@ export class InvocationEntry implements Invocation {
   place: 'nowhere' | 'policy' | 'waiting' | 'starting' | 'joined' | 'running' = 'nowhere';
   /** The container being created for it, while `place` is `starting`. */
   creation: ContainerEntry | null = null;
+  /** Runs that a lost container ended and that were begun again. */
+  retried = 0;
+  /** How often its lane had been closed after failed creations when it came. */
+  closingsBefore: number;
+  /** The attempts to make a container for it that failed; null = none did. */
+  attemptsFailed: CreationAttempts | null = null;
   /** What it was expected to take when it was queued; µs. Kept, so that exactly this is taken off the queue's sum again. */
   expectedUs = 0;
   /** From its arrival to its end, as it was estimated on its arrival; µs, 0 = nothing was known. */
@@ -69,6 +76,7 @@ export class InvocationEntry implements Invocation {
     this.fn = lane.fn;
     this.lane = lane;
     this.device = lane.device;
+    this.closingsBefore = lane.closings;
     this.tid = tid;
     this.payload = payload;
     this.sink = sink;
@@ -81,6 +89,7 @@ export class InvocationEntry implements Invocation {
   moveTo(lane: FunctionLane): void {
     this.lane = lane;
     this.device = lane.device;
+    this.closingsBefore = lane.closings;
   }
 
   /** What stands for it in the queue of another device. */

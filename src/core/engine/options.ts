@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { CreationOptions } from '../creation/creation-policy.js';
 import type { DispatchPolicy } from '../dispatch/dispatch-policy.js';
 import type { Device } from '../function.js';
 import type { Payload } from '../invocation.js';
@@ -19,6 +20,7 @@ export interface EngineOptions {
   readonly dispatch: DispatchPolicy;
   /** Backends that containers can be made on. */
   readonly backends: readonly string[];
+  readonly create: CreationOptions;
   readonly gpu: GpuOptions;
   /** CPU slots that admit work; Infinity = no limit. */
   readonly cpuSlots: number;
@@ -28,6 +30,8 @@ export interface EngineOptions {
   readonly oversubscription: OversubscriptionOptions | null;
   /** Memory that containers may reserve; MiB. */
   readonly memoryMb: number;
+  /** Containers with a network address of their own; Infinity = no limit. */
+  readonly addresses: number;
   /** Kept free by evicting idle containers; MiB. */
   readonly bufferMb: number;
   /** Most queued invocations. */

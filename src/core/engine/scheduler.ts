@@ -1,3 +1,5 @@
+import type { CreationAttempts } from '../creation/creation-attempts.js';
+import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { Device } from '../function.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
@@ -23,6 +25,7 @@ export interface SchedulerParts {
   readonly slots: CpuSlots;
   readonly port: ContainerPort;
   readonly supply: ContainerSupply;
+  readonly creation: CreationPolicy;
   readonly counters: Counters;
   readonly totals: QueueTotals;
   readonly queueLimit: number;
@@ -30,10 +33,12 @@ export interface SchedulerParts {
   readonly bypassUs: number;
   readonly pump: Pump;
   readonly now: () => number;
+  /** No container can be had for it, now or soon: it is taken out and answered `overloaded`. */
+  readonly refuse: (invocation: InvocationEntry) => void;
 }
 
 /** `memory is coming`: what stands in the way is being destroyed. */
-type Placement = 'placed' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
+type Placement = 'placed' | 'refused' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
 
 /**
  * Gives the invocations queued for one kind of device their CPU slots, a token of a device and a container. The queue policy's choice goes first and what it lacks is
@@ -63,7 +68,7 @@ export class Scheduler {
     this.#queue = parts.queue;
     this.#slots = parts.slots;
     this.line = new WaitingLine(parts.queue, parts.totals, parts.now);
-    this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.now);
+    this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.creation, parts.now);
     parts.pump.add(() => this.#round());
   }
 
@@ -157,8 +162,8 @@ export class Scheduler {
   }
 
   /** A container for nobody in particular, though one that waits without a creation of its own may claim it. The caller has made room. */
-  createUnclaimed(lane: FunctionLane, device: number): ContainerEntry | null {
-    return this.#creations.createUnclaimed(lane, device);
+  createUnclaimed(lane: FunctionLane, device: number, attempts: CreationAttempts | null): ContainerEntry | null {
+    return this.#creations.createUnclaimed(lane, device, attempts);
   }
 
   #round(): boolean {
@@ -181,6 +186,10 @@ export class Scheduler {
       const placement = this.#place(invocation, device, evict);
       if (placement === 'no slots') return placement;
       if (placement === 'placed') return placement;
+      if (placement === 'refused') {
+        this.#p.refuse(invocation.isStandIn ? (invocation.twin as InvocationEntry) : invocation);
+        return 'placed';
+      }
       if (placement === 'no place') {
         this.line.park(invocation, invocation.lane);
         return 'placed';
@@ -207,12 +216,19 @@ export class Scheduler {
       this.#creations.join(this.#start(this.#dispatched(invocation, device, now), now), lane);
       return 'placed';
     }
-    const room = lane.containers < fn.maxContainers ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
+    const room = lane.mayCreate ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
     if (room === 'now') {
       this.#creations.create(this.#start(this.#dispatched(invocation, device, now), now), lane);
       return 'placed';
     }
     this.#slots.release(fn.milliSlots);
+    if (room === 'no address') {
+      // Its own containers will take it; one that is yet to get its first has nothing to wait for.
+      if (fn.containers === 0) return 'refused';
+      this.#p.supply.waitForAddress(lane);
+      // A place there is may be on a GPU without a token: that is waited for at the head.
+      return lane.hasPlace ? 'no memory' : 'no place';
+    }
     return room === 'soon' ? 'memory is coming' : 'no memory';
   }
 
@@ -304,6 +320,7 @@ export class Scheduler {
     this.#slots.release(invocation.heldSlots);
     invocation.heldSlots = 0;
     this.devices.releaseToken(invocation.token);
+    invocation.token = -1;
     this.#queue.ended(invocation, this.#p.now());
   }
 
@@ -316,6 +333,8 @@ export class Scheduler {
       invocation.dispatchedAt = now;
       this.#queue.started(invocation, now);
     } else if (container.state !== 'cold') invocation.dispatchedAt = now;
+    // There is a container in the end: should it be lost, making another begins anew.
+    invocation.attemptsFailed = null;
     invocation.runningAt = now;
     invocation.phase = 'running';
     invocation.place = 'running';

@@ -1,3 +1,4 @@
+import { withCauses } from '../creation/creation-attempts.js';
 import type { DispatchPolicy } from '../dispatch/dispatch-policy.js';
 import type { ErrorClass, ErrorDetails } from '../errors.js';
 import type { Outcome, Payload } from '../invocation.js';
@@ -55,7 +56,10 @@ export class Settlement {
     details: ErrorDetails | null,
     now: number,
   ): void {
-    const known = invocation.attempts > 1 ? { ...details, attempts: invocation.attempts } : details;
+    const { attempts, attemptsFailed } = invocation;
+    let known = details;
+    if (attemptsFailed !== null) known = withCauses(details, attemptsFailed.causes, attempts);
+    else if (attempts > 1) known = { ...details, attempts };
     this.settle(invocation, new Failure(errorClass, message, known), now);
   }
 

@@ -1,3 +1,4 @@
+import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { Device } from '../function.js';
 import type { ContainerPool } from '../pool/container-pool.js';
 import type { CpuSlots } from '../resources/cpu-slots.js';
@@ -32,6 +33,17 @@ export interface GpuStatus {
   readonly utilization: number;
 }
 
+/** One backend. */
+export interface BackendStatus {
+  readonly name: string;
+  readonly containers: number;
+  /** Creations begun, and those of them that failed. */
+  readonly created: number;
+  readonly failed: number;
+  /** It failed so often that others are preferred where a function accepts any. */
+  readonly avoided: boolean;
+}
+
 /** The engine's state in numbers. Memory in MiB. */
 export interface EngineStatus {
   readonly state: 'running' | 'draining' | 'stopping';
@@ -42,6 +54,8 @@ export interface EngineStatus {
     readonly cachedMb: number;
     readonly totalMb: number;
     readonly budgetMb: number;
+    /** Used above their reservations by containers that will be replaced. */
+    readonly overshootMb: number;
     readonly runningContainers: number;
     readonly cachedContainers: number;
   };
@@ -49,6 +63,7 @@ export interface EngineStatus {
   readonly queue: { readonly length: number; readonly limit: number };
   readonly queues: Readonly<Record<Device, QueueStatus>>;
   readonly gpus: readonly GpuStatus[];
+  readonly backends: readonly BackendStatus[];
   /** Invocations that wait for a container being created. */
   readonly starting: number;
   /** Invocations inside containers. */
@@ -63,6 +78,7 @@ export interface EngineParts {
   readonly schedulers: Readonly<Record<Device, Scheduler>>;
   readonly pool: ContainerPool;
   readonly slots: CpuSlots;
+  readonly creation: CreationPolicy;
   readonly counters: Counters;
   readonly totals: { readonly queued: number };
 }
@@ -77,6 +93,7 @@ export function statusOf(state: EngineStatus['state'], parts: EngineParts, funct
       cachedMb: pool.cachedMb,
       totalMb: pool.budget.reservedMb,
       budgetMb: pool.budget.totalMb,
+      overshootMb: pool.budget.overshootMb,
       runningContainers: pool.runningCount,
       cachedContainers: pool.cachedCount,
     },
@@ -84,6 +101,7 @@ export function statusOf(state: EngineStatus['state'], parts: EngineParts, funct
     queue: { length: totals.queued, limit: options.queueLimit },
     queues: { cpu: queueStatus(schedulers.cpu, now), gpu: queueStatus(schedulers.gpu, now) },
     gpus: pool.gpus.all.map(gpuStatus),
+    backends: backendsStatus(parts),
     starting: schedulers.cpu.starting + schedulers.gpu.starting,
     running: schedulers.cpu.running + schedulers.gpu.running,
     functions,
@@ -134,6 +152,18 @@ function queueStatus(scheduler: Scheduler, now: number): QueueStatus {
     activeFunctions,
     policy: line.policy.report?.(now) ?? null,
   };
+}
+
+function backendsStatus({ creation, pool }: EngineParts): BackendStatus[] {
+  const containers = new Map<string, number>();
+  for (const { backend } of pool.all) containers.set(backend, (containers.get(backend) ?? 0) + 1);
+  return [...creation.backends].map(([name, { created, failed, breaker }]) => ({
+    name,
+    containers: containers.get(name) ?? 0,
+    created,
+    failed,
+    avoided: breaker.isOpen,
+  }));
 }
 
 function gpuStatus({ index, present, attached, running, attachedMb, utilization }: Gpu): GpuStatus {

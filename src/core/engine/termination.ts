@@ -1,3 +1,5 @@
+import { CreationAttempts, messageAfter } from '../creation/creation-attempts.js';
+import type { CreationPolicy, Verdict } from '../creation/creation-policy.js';
 import type { ErrorClass, ErrorDetails } from '../errors.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
@@ -5,6 +7,7 @@ import type { ContainerFailure, DestroyReason } from '../ports.js';
 import type { ContainerSupply } from './container-supply.js';
 import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
+import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import type { Prewarmer } from './prewarmer.js';
 import { leaves } from './scheduler.js';
@@ -19,6 +22,7 @@ export class Termination {
   readonly #settlement: Settlement;
   readonly #prewarmer: Prewarmer;
   readonly #pool: ContainerPool;
+  readonly #creation: CreationPolicy;
   readonly #counters: Counters;
 
   constructor(
@@ -26,12 +30,14 @@ export class Termination {
     settlement: Settlement,
     prewarmer: Prewarmer,
     pool: ContainerPool,
+    creation: CreationPolicy,
     counters: Counters,
   ) {
     this.#supply = supply;
     this.#settlement = settlement;
     this.#prewarmer = prewarmer;
     this.#pool = pool;
+    this.#creation = creation;
     this.#counters = counters;
   }
 
@@ -62,26 +68,54 @@ export class Termination {
     container.doomed ??= reason;
   }
 
-  /** A container that was being created is gone or going. The failure is that of the invocation it was created for, if any; others get another one. */
-  creationLost(container: ContainerEntry, failure: ContainerFailure, now: number): void {
-    const { pending, prewarm, lane } = container;
-    const { scheduler } = lane;
+  /**
+   * A container that was being created is gone or going. It is tried again for those it was for: at once on another backend, or after a back-off, in which they hold nothing and
+   * wait in the queue; or they are told. Others that counted on it get another one.
+   */
+  creationFailed(container: ContainerEntry, failure: ContainerFailure, now: number): void {
+    const { pending, prewarm, lane, backend } = container;
+    const { scheduler, fn } = lane;
+    const creation = this.#creation;
+    creation.failed(container, failure);
     container.prewarm = null;
     container.pending = null;
-    let failed: InvocationEntry | null = null;
+    if (pending !== null) pending.attemptsFailed ??= new CreationAttempts();
+    const attempts = pending?.attemptsFailed ?? null;
+    const verdict = attempts === null ? null : creation.judge(fn, attempts, backend, failure);
+    const prewarmVerdict = prewarm === null ? null : creation.judge(fn, prewarm.attempts, backend, failure);
+    const verdicts = [verdict, prewarmVerdict];
+    for (const one of verdicts) this.#count(one);
+    // Nobody's, or given up: whoever comes next would fail on the same backend.
+    const others = failure.transient && !verdicts.includes('elsewhere') && creation.choose(fn, null) === backend;
+    const closed = (others || verdicts.includes('later')) && creation.backOff.close(lane, backend, failure, now);
     if (pending !== null) {
       scheduler.rejoin(pending);
-      if (mayRetry(pending, failure)) {
-        pending.attempts++;
-        this.#counters.retries++;
-      } else {
-        failed = pending;
-        scheduler.leaveStarting(pending);
-      }
+      if (verdict !== 'elsewhere') scheduler.leaveStarting(pending);
+      if (verdict === 'later') scheduler.resubmit(pending);
+      else if (verdict === 'elsewhere') pending.attempts++;
     }
+    const hopeless = closed ? this.#takeHopeless(lane) : [];
     scheduler.recover(lane);
-    if (failed !== null) this.#settlement.fail(failed, failure.errorClass, failure.message, failure.details, now);
-    if (prewarm !== null) this.#prewarmer.ended(prewarm, failure);
+    for (const one of hopeless) {
+      one.attemptsFailed ??= new CreationAttempts(lane.causes);
+      this.#settlement.fail(one, failure.errorClass, messageAfter(one.attemptsFailed.causes), failure.details, now);
+    }
+    if (pending !== null && attempts !== null && verdict === 'never') {
+      this.#settlement.fail(pending, failure.errorClass, messageAfter(attempts.causes), failure.details, now);
+    }
+    if (prewarm === null) return;
+    if (prewarmVerdict !== 'never') this.#prewarmer.again(prewarm, failure);
+    else this.#prewarmer.ended(prewarm, { ...failure, message: messageAfter(prewarm.attempts.causes) });
+  }
+
+  /** As `creationFailed`, but its device is gone, which is no fault of its backend's: it counts as no attempt. */
+  creationLost(container: ContainerEntry, failure: ContainerFailure): void {
+    const { pending, prewarm, lane } = container;
+    container.prewarm = null;
+    container.pending = null;
+    if (pending !== null) lane.scheduler.rejoin(pending);
+    lane.scheduler.recover(lane);
+    if (prewarm !== null) this.#prewarmer.again(prewarm, failure);
   }
 
   /** A ready container is lost with everything it runs. */
@@ -91,6 +125,7 @@ export class Termination {
     for (const invocation of runs) {
       if (!invocation.overdue && mayRetry(invocation, failure)) {
         this.#counters.retries++;
+        invocation.retried++;
         invocation.lane.scheduler.resubmit(invocation);
       } else failed.push(invocation);
     }
@@ -120,6 +155,7 @@ export class Termination {
       if (container.fn === fn) this.#dismiss(container, 'unregistered', message);
     }
     this.#prewarmer.giveUp(fn, message);
+    for (const lane of fn.lanes) this.#creation.backOff.reset(lane);
     for (const invocation of waiting) this.#settlement.fail(invocation, 'unavailable', message, null, now);
   }
 
@@ -143,7 +179,31 @@ export class Termination {
       this.#dismiss(container, 'stopping', message);
     }
     this.#prewarmer.giveUp(null, message);
+    for (const fn of functions) for (const lane of fn.lanes) this.#creation.backOff.reset(lane);
     for (const invocation of open) this.#settlement.fail(invocation, 'unavailable', message, null, now);
+  }
+
+  /**
+   * Those that have waited while as many attempts as they may have failed one after the other, without a success between them: theirs would be no better, and in a long
+   * failure only as many are tried at a time as there are slots. What is queued for another device too may still run there.
+   */
+  #takeHopeless(lane: FunctionLane): InvocationEntry[] {
+    const { createAttempts, backends } = lane.fn;
+    const limit = createAttempts * backends.length;
+    if (lane.closedInARow < limit) return [];
+    const taken: InvocationEntry[] = [];
+    for (const list of [lane.waiting, lane.choosable]) {
+      for (let one = list.head; one !== null; one = one.next) {
+        if (one.twin === null && lane.closings - one.closingsBefore >= limit) taken.push(one);
+      }
+    }
+    for (const invocation of taken) this.withdraw(invocation);
+    return taken;
+  }
+
+  #count(verdict: Verdict | null): void {
+    if (verdict === 'later') this.#counters.creationRetries++;
+    else if (verdict === 'elsewhere') this.#counters.fallBacks++;
   }
 
   /** Taken out first and answered later: an answered caller may come back before the next one is taken out. */
@@ -194,7 +254,7 @@ function firstWaiting(fn: FunctionEntry): InvocationEntry | null {
 }
 
 function mayRetry(invocation: InvocationEntry, failure: ContainerFailure): boolean {
-  return failure.transient && !invocation.fn.removed && invocation.attempts <= invocation.fn.spec.retries;
+  return failure.transient && !invocation.fn.removed && invocation.retried < invocation.fn.spec.retries;
 }
 
 function replacedAfter(errorClass: ErrorClass | null): DestroyReason | null {

@@ -1,3 +1,4 @@
+import type { CreationAttempts } from '../creation/creation-attempts.js';
 import type { FunctionEntry } from '../engine/function-entry.js';
 import type { FunctionLane } from '../engine/function-lane.js';
 import { type InvocationEntry, InvocationList } from '../engine/invocation-entry.js';
@@ -23,7 +24,11 @@ export class ContainerEntry implements Container {
   invocations = 0;
   active = 0;
   measuredMb = 0;
+  /** Measured above its reservation; whole MiB, so that sums of it come out even. */
+  overshootMb = 0;
   pending: InvocationEntry | null = null;
+  /** The probe of its backend's circuit breaker, while it is being created. */
+  probe = false;
   poolNode: unknown = null;
   evictionNode: unknown = null;
   handle: unknown = undefined;
@@ -39,7 +44,14 @@ export class ContainerEntry implements Container {
   previous: ContainerEntry | null = null;
   next: ContainerEntry | null = null;
 
-  constructor(id: number, lane: FunctionLane, gpu: number, eviction: EvictionPolicy, createdAt: number) {
+  constructor(
+    id: number,
+    lane: FunctionLane,
+    gpu: number,
+    backend: string,
+    eviction: EvictionPolicy,
+    createdAt: number,
+  ) {
     const { fn } = lane;
     this.id = id;
     this.fn = fn;
@@ -47,16 +59,15 @@ export class ContainerEntry implements Container {
     this.device = lane.device;
     this.gpu = gpu;
     this.eviction = eviction;
-    this.backend = fn.backend;
+    this.backend = backend;
     this.memoryMb = fn.spec.memoryMb;
     this.createdAt = createdAt;
   }
 }
 
-/** The part of a prewarm request that its containers know. */
+/** The part of a prewarm request that its containers know: one of its places. */
 export interface PrewarmTarget {
-  underWay: number;
-  ready: number;
+  readonly attempts: CreationAttempts;
 }
 
 /** Doubly linked through the containers, newest first: a stack from which anything can be taken in O(1). */

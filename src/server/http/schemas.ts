@@ -5,6 +5,7 @@ import {
   functionDefinitionSchema,
   type InvokeResult,
   methodSchemas,
+  type PrewarmResult,
   type RegisteredFunction,
   type WorkerHealth,
   type WorkerStatus,
@@ -26,6 +27,7 @@ const ms = z.number().describe('ms, a moving average; 0 = never seen');
 const characteristics = z.object({
   interArrivalMs: ms,
   memoryMb: z.number().describe('Measured, a moving average'),
+  pageCacheMb: z.number().describe('Page cache that its containers caused, not in memoryMb; a moving average'),
   devices: z.array(
     z.object({
       device: z.enum(['cpu', 'gpu']),
@@ -60,7 +62,7 @@ const invokeResult = z.object({
   result: z.unknown().describe('What the function returned'),
   tid: z.string().describe('Transaction id'),
   containerState: z.enum(['cold', 'prewarm', 'warm']),
-  phases: z.object({ queueUs: us, startUs: us, runUs: us }),
+  phases: z.object({ queueUs: us, startUs: us, runUs: us, throttledUs: us }),
   attempts: z.number().int().min(1),
   stdout: z.string().describe('Captured output, bounded'),
   stderr: z.string(),
@@ -91,6 +93,7 @@ const workerStatus = z.object({
     cachedMb: z.number(),
     totalMb: z.number(),
     budgetMb: z.number(),
+    overshootMb: z.number().describe('Used above reservations by containers that will be replaced'),
     runningContainers: count,
     cachedContainers: count,
   }),
@@ -108,6 +111,7 @@ const workerStatus = z.object({
     }),
   ),
   functions: count,
+  backends: z.record(z.string(), z.record(z.string(), z.number())).describe('Counters of each backend'),
   counters: z.record(z.string(), z.number()),
   shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
 }) satisfies z.ZodType<WorkerStatus>;
@@ -136,6 +140,7 @@ const problem = z.object({
   evidence: details.optional().describe('What the platform saw: limits, peaks, signals'),
   retryAfterMs: z.number().optional(),
   attempts: z.number().optional(),
+  throttledUs: z.number().optional().describe('How long a CPU quota held it back; µs'),
 }) satisfies z.ZodType<Problem>;
 
 const progressLine = z
@@ -156,7 +161,10 @@ export const httpSchemas = {
   Problem: problem,
   Removed: z.object({ removed: z.literal(true) }),
   PrewarmRequest: methodSchemas.prewarm.pick({ count: true, device: true }),
-  Prewarmed: z.object({ containers: count }),
+  Prewarmed: z.object({
+    containers: count,
+    attempts: count.describe('More than containers when some had to be tried again'),
+  }) satisfies z.ZodType<PrewarmResult>,
   EstimateRequest: methodSchemas.estimate,
   Estimates: z.object({ estimates: z.array(z.number()).describe('Seconds, in order; 0 = never seen') }),
   Cleaned: z.object({ removed: count.describe('Idle containers removed') }),

@@ -1,5 +1,5 @@
 import type { Draw } from '../fuzz/draw.js';
-import type { FuzzEvent, RunPlan } from '../fuzz/fuzz-case.js';
+import { BACKENDS, type CreationFault, type FuzzEvent, type RunPlan } from '../fuzz/fuzz-case.js';
 
 /**
  * What can go wrong, and what people do at a bad moment. A seed switches some of them on and picks how often each happens (swarm testing: Groce et al., ISSTA
@@ -81,6 +81,16 @@ export const FAULTS: readonly Fault[] = [
         kind: draw.of(['gpu lost', 'gpu found']),
         gpu: draw.whole(0, 1),
       })),
+  },
+  {
+    name: 'backend-down',
+    meaning: 'nothing can be made on a backend, and it may come back',
+    events: (site) =>
+      scattered(site, 0.02, (at, { draw }) => {
+        const backend = draw.whole(0, BACKENDS.length - 1);
+        if (draw.chance(0.5)) return { at, kind: 'backend up', backend };
+        return { at, kind: 'backend down', backend, how: draw.of<CreationFault>(['for now', 'not able', 'for good']) };
+      }),
   },
   {
     name: 'gpu-reading',

@@ -33,6 +33,14 @@ export function chooseSettings(draw: Draw, seed: number): EngineSettings {
       dropAbandoned: draw.chance(0.8),
     },
     dispatch: choosePolicy(draw, dispatchPolicies),
+    create: {
+      attempts: draw.of([1, 2, 3, 5]),
+      backOffMs: draw.of([0, 1, 50, 1000]),
+      maxBackOffMs: draw.of([0, 50, 5000]),
+      jitter: draw.of([0, 0.5, 1]),
+      fallBack: draw.chance(0.8),
+      breaker: { failures: draw.of([1, 2, 3]), openMs: draw.of([0, 10, 1000]) },
+    },
     keepAlive: { ...choosePolicy(draw, evictionPolicies), ttlMs: draw.of([0, 10, 200, 5000, 600_000]) },
     gpu: {
       count: draw.of([0, 1, 2, 2]),
@@ -44,6 +52,7 @@ export function chooseSettings(draw: Draw, seed: number): EngineSettings {
       queue: choosePolicy(draw, gpuQueuePolicies),
       keepAlive: choosePolicy(draw, evictionPolicies),
     },
+    network: { bridges: draw.of([1, 2]), portsPerBridge: draw.of([1, 2, 4, 1000]) },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Device, EngineSettings, FunctionSpec } from '../../core/index.js';
+import { BACKEND } from '../simulated-worker.js';
 
 /**
  * One history to try, written out: everything that is chance has been drawn, so that leaving out a part of it changes nothing else. That is what makes a failing
@@ -17,10 +18,25 @@ export interface FuzzCase {
 }
 
 export interface FuzzFunction {
-  readonly spec: Omit<FunctionSpec, 'backends'>;
+  readonly spec: FunctionSpec;
   readonly creationUs: number;
   readonly destructionUs: number;
+  /** Which of its creations fail, whatever the chances say. */
+  readonly failing: readonly FailingCreations[];
 }
+
+/** The creations of one function from number `from` (0 = its first) to `from + count − 1`, on any backend. */
+export interface FailingCreations {
+  readonly from: number;
+  readonly count: number;
+  readonly how: CreationFault;
+}
+
+/** `for now`: worth another attempt; `for good`: not; `not able`: the backend cannot, another one may. */
+export type CreationFault = 'for now' | 'for good' | 'not able';
+
+/** That a history has. */
+export const BACKENDS = [BACKEND, 'spare', 'last'] as const;
 
 /** Chances of one creation; the rest is ready in time. */
 export interface CreationChances {
@@ -64,6 +80,9 @@ export type FuzzEvent =
   | { readonly at: number; readonly kind: 'gpu lost' | 'gpu found'; readonly gpu: number }
   | { readonly at: number; readonly kind: 'gpu reading'; readonly gpu: number; readonly percent: number }
   | { readonly at: number; readonly kind: 'load reading'; readonly perCore: number }
+  /** From then on nothing can be made there, or it can again. */
+  | { readonly at: number; readonly kind: 'backend down'; readonly backend: number; readonly how: CreationFault }
+  | { readonly at: number; readonly kind: 'backend up'; readonly backend: number }
   | { readonly at: number; readonly kind: 'clean' }
   | { readonly at: number; readonly kind: 'drain' }
   | { readonly at: number; readonly kind: 'stop' };

@@ -1,6 +1,6 @@
 import { type Container, type ContainerFailure, type Invocation, seededRandom } from '../../core/index.js';
 import type { ContainerModel, RunFate } from '../container-model.js';
-import type { FuzzCase, FuzzEvent, FuzzFunction, RunPlan } from './fuzz-case.js';
+import type { CreationFault, FuzzCase, FuzzEvent, FuzzFunction, RunPlan } from './fuzz-case.js';
 
 export type Arrival = Extract<FuzzEvent, { kind: 'invoke' }>;
 
@@ -11,6 +11,14 @@ export const LOST_RACE: ContainerFailure = {
   transient: true,
 };
 export const BROKEN: ContainerFailure = { errorClass: 'crashed', message: 'broken', details: null, transient: false };
+
+const UNABLE: ContainerFailure = { errorClass: 'unavailable', message: 'not able', details: null, transient: false };
+
+const CREATION_FAULTS: Readonly<Record<CreationFault, ContainerFailure>> = {
+  'for now': LOST_RACE,
+  'for good': BROKEN,
+  'not able': UNABLE,
+};
 
 const FATES: Readonly<Record<RunPlan, RunFate | null>> = {
   ok: null,
@@ -33,6 +41,8 @@ export class FuzzModel implements ContainerModel {
   readonly #case: FuzzCase;
   /** Invocations that were begun when their time had passed, as sentences. */
   readonly faults: string[] = [];
+  /** How creations fail on the backends that are down, by name. */
+  readonly down = new Map<string, CreationFault>();
   readonly #functions = new Map<string, Creations>();
   #slow = false;
   #failure: ContainerFailure | null = null;
@@ -47,7 +57,7 @@ export class FuzzModel implements ContainerModel {
 
   creationUs(container: Container): number {
     const creations = this.#of(container);
-    this.#draw(creations);
+    this.#draw(creations, container.backend);
     return this.#slow ? creations.fn.creationUs * 100 : creations.fn.creationUs;
   }
 
@@ -72,11 +82,17 @@ export class FuzzModel implements ContainerModel {
     return this.#of(container).fn.destructionUs;
   }
 
-  #draw(creations: Creations): void {
+  #draw(creations: Creations, backend: string): void {
     const { failsForNow, failsForGood, slow } = this.#case.creation;
     this.#slow = false;
     this.#failure = null;
     const number = creations.count++;
+    const planned = creations.fn.failing.find(({ from, count }) => number >= from && number < from + count);
+    const how = this.down.get(backend) ?? planned?.how;
+    if (how !== undefined) {
+      this.#failure = CREATION_FAULTS[how];
+      return;
+    }
     if (failsForNow + failsForGood + slow === 0) return;
     const random = seededRandom(this.#case.seed + number * 2 ** 32, creations.stream);
     const chance = random();

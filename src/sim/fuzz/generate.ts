@@ -2,16 +2,26 @@ import type { Device } from '../../core/index.js';
 import { FAULTS, type Fault } from '../faults/faults.js';
 import { chooseSettings } from './choose-settings.js';
 import { Draw } from './draw.js';
-import type { CreationChances, FuzzCase, FuzzEvent, FuzzFunction, RunPlan } from './fuzz-case.js';
+import {
+  BACKENDS,
+  type CreationChances,
+  type CreationFault,
+  type FailingCreations,
+  type FuzzCase,
+  type FuzzEvent,
+  type FuzzFunction,
+  type RunPlan,
+} from './fuzz-case.js';
 
-const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4 };
+const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4, addresses: 5 };
 
 /** The history that a seed stands for. The same seed and number of invocations give the same history as long as there are the same policies and faults. */
 export function generateCase(seed: number, invocations: number): FuzzCase {
   const settings = chooseSettings(new Draw(seed, STREAMS.settings), seed);
   const draw = new Draw(seed, STREAMS.functions);
+  const addresses = new Draw(seed, STREAMS.addresses);
   const functions = Array.from({ length: draw.whole(1, 5) }, (_, index) =>
-    chooseFunction(draw, index, settings.memory.budgetMb),
+    chooseFunction(draw, index, settings.memory.budgetMb, addresses.chance(0.4)),
   );
   const faults = new Draw(seed, STREAMS.faults);
   const active = FAULTS.filter((fault) => faults.chance(fault.name === 'stop' || fault.name === 'drain' ? 0.15 : 0.4));
@@ -30,7 +40,7 @@ export function generateCase(seed: number, invocations: number): FuzzCase {
   return { seed, settings, functions, creation: chooseCreation(faults), immediate: faults.chance(0.3), events };
 }
 
-function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFunction {
+function chooseFunction(draw: Draw, index: number, budgetMb: number, needsAddress: boolean): FuzzFunction {
   const memoryMb = Math.min(budgetMb, draw.of([10, 50, 100, 100, 200, 300]));
   const devices: Device[] = draw.of<Device[]>([['cpu'], ['cpu'], ['cpu', 'gpu'], ['cpu', 'gpu'], ['gpu']]);
   return {
@@ -45,11 +55,26 @@ function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFuncti
       timeoutMs: draw.of([50, 1000, 10_000, 60_000]),
       keepAliveMs: draw.of([null, null, 0, 10, 500]),
       retries: draw.of([0, 0, 1, 3]),
+      createAttempts: draw.of([null, null, 1, 2, 4]),
+      fallBack: draw.of([null, null, true, false]),
       devices,
+      backends: draw.of([[BACKENDS[0]], BACKENDS.slice(0, 2), BACKENDS, [BACKENDS[1], BACKENDS[0]]]),
+      needsAddress,
     },
+    failing: chooseFailing(draw),
     creationUs: draw.chance(0.1) ? 0 : Math.round(draw.magnitude(100, 500_000)),
     destructionUs: draw.of([0, 0, 1000, 100_000]),
   };
+}
+
+/** Up to two runs of creations that fail one after the other: the first few, or some later ones. */
+function chooseFailing(draw: Draw): FailingCreations[] {
+  if (!draw.chance(0.3)) return [];
+  return Array.from({ length: draw.whole(1, 2) }, () => ({
+    from: draw.whole(0, draw.of([2, 20])),
+    count: draw.whole(1, 6),
+    how: draw.of<CreationFault>(['for now', 'for now', 'not able', 'for good']),
+  }));
 }
 
 function chooseCreation(draw: Draw): CreationChances {

@@ -7,9 +7,9 @@ import {
   type InvocationSink,
   type Outcome,
 } from '../../core/index.js';
-import { BACKEND, SimulatedWorker } from '../simulated-worker.js';
+import { SimulatedWorker } from '../simulated-worker.js';
 import { ORIGIN_US } from '../virtual-clock.js';
-import type { FuzzCase, FuzzEvent, StrayAnswer } from './fuzz-case.js';
+import { BACKENDS, type FuzzCase, type FuzzEvent, type StrayAnswer } from './fuzz-case.js';
 import { BROKEN, FuzzModel, LOST_RACE } from './fuzz-model.js';
 
 export interface FuzzOptions {
@@ -67,6 +67,7 @@ export class History implements InvocationSink {
       settings: fuzzCase.settings,
       machine: { cores: 4, memoryMb: 1000 },
       model: this.#model,
+      backends: BACKENDS,
       cancelGraceUs: GRACE_US,
       adapt,
     });
@@ -170,6 +171,12 @@ export class History implements InvocationSink {
       case 'load reading':
         engine.cpuLoad(event.perCore);
         return;
+      case 'backend down':
+        this.#model.down.set(BACKENDS[event.backend] as string, event.how);
+        return;
+      case 'backend up':
+        this.#model.down.delete(BACKENDS[event.backend] as string);
+        return;
       case 'clean':
         engine.clean();
         return;
@@ -194,7 +201,7 @@ export class History implements InvocationSink {
 
   #register(index: number): FunctionRecord | null {
     const { spec } = this.#case.functions[index] as FuzzCase['functions'][number];
-    return refusable(() => this.worker.engine.register({ ...spec, backends: [BACKEND] }));
+    return refusable(() => this.worker.engine.register(spec));
   }
 
   #check(): void {

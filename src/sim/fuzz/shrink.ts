@@ -1,4 +1,4 @@
-import type { FuzzCase, FuzzEvent, FuzzFunction } from './fuzz-case.js';
+import { BACKENDS, type FuzzCase, type FuzzEvent, type FuzzFunction } from './fuzz-case.js';
 
 /**
  * Makes a failing history small: delta debugging (ddmin, Zeller and Hildebrandt, IEEE TSE 2002) over its events, then its functions, and then simpler values,
@@ -85,12 +85,13 @@ function simpler(start: FuzzCase, attempt: Attempt): FuzzCase {
     change({ ...small, creation: { ...small.creation, [chance]: 0 } });
   }
   change({ ...small, settings: plainSettings(small.settings) });
-  for (const part of ['queue', 'dispatch', 'keepAlive', 'cpu', 'memory', 'gpu'] as const) {
+  for (const part of ['queue', 'dispatch', 'create', 'keepAlive', 'cpu', 'memory', 'network', 'gpu'] as const) {
     change({ ...small, settings: { ...small.settings, [part]: plainSettings(small.settings)[part] } });
   }
   small.functions.forEach((_, index) => {
     for (const [key, value] of Object.entries(PLAIN_SPEC)) change(withSpec(small, index, { [key]: value }));
     change(withFunction(small, index, { creationUs: 1000, destructionUs: 0 }));
+    change(withFunction(small, index, { failing: [] }));
   });
   small.events.forEach((event, index) => {
     if (event.kind !== 'invoke') return;
@@ -112,6 +113,10 @@ const PLAIN_SPEC: Partial<FuzzFunction['spec']> = {
   keepAliveMs: null,
   retries: 0,
   devices: ['cpu'],
+  createAttempts: null,
+  fallBack: null,
+  backends: [BACKENDS[0]],
+  needsAddress: false,
 };
 
 /** Policies without parameters, one slot of each kind, nothing extra. */
@@ -121,8 +126,17 @@ function plainSettings(settings: FuzzCase['settings']): FuzzCase['settings'] {
     ...settings,
     cpu: { slots: 1, bypassMs: 0, oversubscribe: { ...settings.cpu.oversubscribe, maxSlots: 0 } },
     memory: { ...settings.memory, budgetMb: 1000, bufferMb: 0 },
+    network: { bridges: 1, portsPerBridge: 1000 },
     queue: { ...queue, policy: 'fcfs', parameters: {}, limit: 10_000, dropAbandoned: true },
     dispatch: { ...dispatch, policy: 'cpu', parameters: {} },
+    create: {
+      attempts: 1,
+      backOffMs: 50,
+      maxBackOffMs: 5000,
+      jitter: 0,
+      fallBack: true,
+      breaker: { failures: 3, openMs: 10_000 },
+    },
     keepAlive: { ...keepAlive, policy: 'lru', parameters: {}, ttlMs: 600_000 },
     gpu: {
       ...gpu,

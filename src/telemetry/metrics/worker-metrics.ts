@@ -16,6 +16,7 @@ export interface FunctionGauges {
   readonly running: number;
   readonly containers: number;
   readonly memoryMb: number;
+  readonly characteristics: { readonly memoryMb: number; readonly pageCacheMb: number };
 }
 
 /** Asked once per scrape, on the thread that owns the numbers. */
@@ -57,6 +58,7 @@ export class WorkerMetrics {
     this.#addInvocations();
     this.#addFunctions();
     this.#addWorker();
+    this.#addBackends();
     this.#addProcess();
   }
 
@@ -101,6 +103,13 @@ export class WorkerMetrics {
     this.#add('iluvatar_invocation_retries_total', 'counter', 'Further attempts after platform failures', () =>
       [...this.#byKey.values()].map((series) => ({ labels: functionLabels(series), value: series.retries })),
     );
+    this.#add(
+      'iluvatar_invocation_throttled_seconds_total',
+      'counter',
+      'Time that CPU quotas held invocations back, summed over the cores',
+      () =>
+        [...this.#byKey.values()].map((series) => ({ labels: functionLabels(series), value: series.throttled / 1e6 })),
+    );
     const histogram = (phase: 'queue' | 'start' | 'run', help: string): void => {
       const name = `iluvatar_invocation_${phase}_seconds`;
       this.#add(name, 'histogram', help, () =>
@@ -121,6 +130,16 @@ export class WorkerMetrics {
     gauge('iluvatar_function_running', 'Running invocations', (fn) => fn.running);
     gauge('iluvatar_function_containers', 'Containers', (fn) => fn.containers);
     gauge('iluvatar_function_memory_bytes', 'Reserved memory per container', (fn) => fn.memoryMb * MIB);
+    gauge(
+      'iluvatar_function_memory_used_bytes',
+      'Measured memory per container without page cache, a moving average',
+      (fn) => fn.characteristics.memoryMb * MIB,
+    );
+    gauge(
+      'iluvatar_function_page_cache_bytes',
+      'Measured page cache per container, a moving average',
+      (fn) => fn.characteristics.pageCacheMb * MIB,
+    );
   }
 
   #addWorker(): void {
@@ -162,6 +181,9 @@ export class WorkerMetrics {
     worker('iluvatar_memory_budget_bytes', 'Memory that containers may reserve', ({ memory }) => [
       { value: memory.budgetMb * MIB },
     ]);
+    worker('iluvatar_memory_overshoot_bytes', 'Used above reservations, under memory policy grow', ({ memory }) => [
+      { value: memory.overshootMb * MIB },
+    ]);
     worker('iluvatar_containers', 'Containers by use', ({ memory }) => [
       { labels: { state: 'running' }, value: memory.runningContainers },
       { labels: { state: 'cached' }, value: memory.cachedContainers },
@@ -171,6 +193,27 @@ export class WorkerMetrics {
     );
     this.#add('iluvatar_events_total', 'counter', "The worker's own counters by name", () =>
       Object.entries(this.#status?.counters ?? {}).map(([event, value]) => ({ labels: { event }, value })),
+    );
+  }
+
+  #addBackends(): void {
+    const each = (name: string, kind: MetricKind, help: string, counter: string): void =>
+      this.#add(name, kind, help, () =>
+        Object.entries(this.#status?.backends ?? {}).map(([backend, counters]) => ({
+          labels: { backend },
+          value: counters[counter] ?? 0,
+        })),
+      );
+    each('iluvatar_backend_containers', 'gauge', 'Containers in any phase', 'containers');
+    each('iluvatar_backend_creations_total', 'counter', 'Containers that were begun', 'creations');
+    each('iluvatar_backend_creation_failures_total', 'counter', 'Of these, those that failed', 'creationsFailed');
+    each('iluvatar_backend_avoided', 'gauge', 'Whether others are preferred after failures in a row', 'avoided');
+    this.#add('iluvatar_backend_events_total', 'counter', "The backend's own counters by name", () =>
+      Object.entries(this.#status?.backends ?? {}).flatMap(([backend, counters]) =>
+        Object.entries(counters)
+          .filter(([event]) => !ENGINE_COUNTERS.has(event))
+          .map(([event, value]) => ({ labels: { backend, event }, value })),
+      ),
     );
   }
 
@@ -198,6 +241,8 @@ export class WorkerMetrics {
   }
 }
 
+/** Of a backend, and metrics of their own. */
+const ENGINE_COUNTERS = new Set(['containers', 'creations', 'creationsFailed', 'avoided']);
 const MIB = 1024 * 1024;
 
 function functionLabels(fn: { name: string; version: string }): { function: string; version: string } {

@@ -7,7 +7,8 @@ import type {
   PreparedFunction,
   RunResult,
 } from '../../../src/backends/backend.js';
-import { ProcessBackend } from '../../../src/backends/process/backend.js';
+import { ProcessBackend, type ProcessBackendOptions } from '../../../src/backends/process/backend.js';
+import { SimulatedBackend } from '../../../src/backends/simulated/backend.js';
 import { type FunctionDefinitionInput, functionDefinitionSchema } from '../../../src/config/api.js';
 import { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from '../../../src/config/schema.js';
 import type { FunctionSpec } from '../../../src/core/function.js';
@@ -27,10 +28,23 @@ export interface Harness {
 
 let instances = 0;
 
-export async function startProcessBackend(
+export function startProcessBackend(
   input: WorkerConfigInput = {},
-  options: { threads?: boolean } = {},
+  options: { threads?: boolean; adapt?: (options: ProcessBackendOptions) => ProcessBackendOptions } = {},
 ): Promise<Harness & { backend: ProcessBackend }> {
+  const { adapt = (same) => same } = options;
+  return startBackend(input, options.threads ?? false, (parts) => new ProcessBackend(adapt(parts)));
+}
+
+export function startSimulatedBackend(input: WorkerConfigInput = {}): Promise<Harness & { backend: SimulatedBackend }> {
+  return startBackend(input, false, (parts) => new SimulatedBackend(parts));
+}
+
+export async function startBackend<B extends Backend>(
+  input: WorkerConfigInput,
+  threads: boolean,
+  make: (parts: ProcessBackendOptions) => B,
+): Promise<Harness & { backend: B }> {
   const name = input.name ?? `test-${process.pid}-${++instances}`;
   const config = workerConfigSchema.parse({ name, ...input, dataDir: input.dataDir ?? temporaryFolder() });
   const lines: string[] = [];
@@ -45,8 +59,8 @@ export async function startProcessBackend(
     highWaterBytes: config.transport.highWaterBytes,
     hello: JSON.stringify({ role: 'worker', name }),
   });
-  const lifecycle = new LifecyclePool({ threads: options.threads ?? false, size: config.lifecycleThreads });
-  const backend = new ProcessBackend({ config, transport, lifecycle, log });
+  const lifecycle = new LifecyclePool({ threads, size: config.lifecycleThreads });
+  const backend = make({ config, transport, lifecycle, log });
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;

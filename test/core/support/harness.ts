@@ -1,3 +1,4 @@
+import type { CreationOptions } from '../../../src/core/creation/creation-policy.js';
 import { CpuOnlyDispatch } from '../../../src/core/dispatch/cpu-only.js';
 import { Engine, type EngineOptions, nullJournal, silentLog } from '../../../src/core/engine.js';
 import { IluvatarError } from '../../../src/core/errors.js';
@@ -30,6 +31,12 @@ export const LOST_RACE: ContainerFailure = {
   message: 'lost',
   details: null,
   transient: true,
+};
+export const UNABLE: ContainerFailure = {
+  errorClass: 'unavailable',
+  message: 'the daemon is down',
+  details: null,
+  transient: false,
 };
 export const BAD_CODE: ContainerFailure = {
   errorClass: 'start_failed',
@@ -122,6 +129,17 @@ export class Recorder implements InvocationSink {
   }
 }
 
+/** One attempt, on one backend: what a test of something else wants. */
+export const ONE_ATTEMPT: CreationOptions = {
+  attempts: 1,
+  backOffUs: 10_000,
+  maxBackOffUs: 40_000,
+  jitter: 0,
+  random: () => 0.5,
+  fallBack: true,
+  breaker: { failures: 3, openUs: 100_000 },
+};
+
 export class Harness {
   readonly clock = new TestClock();
   readonly port = new ModelPort();
@@ -136,12 +154,14 @@ export class Harness {
       queues: { cpu: new FcfsQueue(), gpu: new FcfsQueue() },
       eviction: () => new LruEviction(),
       dispatch: new CpuOnlyDispatch(),
-      backends: ['model'],
+      backends: ['model', 'second', 'third'],
+      create: ONE_ATTEMPT,
       gpu: noGpus,
       bypassUs: 0,
       oversubscription: null,
       cpuSlots: 4,
       memoryMb: 1000,
+      addresses: Number.POSITIVE_INFINITY,
       bufferMb: 0,
       queueLimit: 100,
       dropAbandoned: true,

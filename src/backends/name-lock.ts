@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { IluvatarError } from '../../core/errors.js';
+import { IluvatarError } from '../core/errors.js';
 
 /**
  * Keeps two workers of one name apart: each would take the other's containers for leftovers and kill them. The lock is an

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { resolveDataDir } from '../../config/paths.js';
+import type { BackendParts } from '../backends.js';
+import { OciBackend } from '../oci/backend.js';
+import { ContainerdEngine } from './engine.js';
+
+/** The backend `containerd`: its engine, set up as the worker is configured. */
+export function containerdBackend(parts: BackendParts): OciBackend {
+  const { config, log, shard = 0 } = parts;
+  const { address, namespace, snapshotter, runtime } = config.backends.containerd;
+  const { seccomp, openFiles } = config.sandbox;
+  const engine = new ContainerdEngine({
+    address,
+    namespace,
+    snapshotter,
+    runtime,
+    scope: `${shard === 0 ? config.name : `${config.name}.${shard}`}.containerd`,
+    folder: join(resolveDataDir(config), `containerd-${shard}`),
+    seccomp,
+    openFiles,
+    log,
+  });
+  return new OciBackend({ ...parts, engine });
+}

@@ -1,0 +1,212 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { nativeFile } from '../../native.js';
+import { Status } from '../../rpc/gen/task.js';
+import type { BackendLog } from '../log.js';
+import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
+import { ContainerdClient, ignore } from './client.js';
+import { TaskEvents } from './events.js';
+import { type ContainerdImage, ContainerdImages } from './images.js';
+import { ContainerOutput } from './output.js';
+import { ContainerRoots } from './roots.js';
+import { runtimeSpec } from './spec.js';
+import { endTask, exitOf, SPEC_TYPE } from './tasks.js';
+
+/** containerd as a container engine: its own namespace, images under leases, tasks with the worker's shim, exits from the event stream. */
+export interface ContainerdEngineOptions {
+  readonly address: string;
+  readonly namespace: string;
+  readonly snapshotter: string;
+  /** `iluvatar`, or the name of an installed runtime. */
+  readonly runtime: string;
+  /** The worker's mark on everything of its own. */
+  readonly scope: string;
+  /** For pipes, upper layers, and the shim's socket; made when missing. */
+  readonly folder: string;
+  readonly seccomp: boolean;
+  readonly openFiles: number;
+  readonly log: BackendLog;
+}
+
+const OWNER = 'dev.iluvatar.worker';
+const START_LIMIT_MS = 5_000;
+
+export class ContainerdEngine implements OciEngine<ContainerdImage> {
+  readonly name = 'containerd';
+  readonly entersNamespaces = true;
+  readonly #options: ContainerdEngineOptions;
+  readonly #client: ContainerdClient;
+  readonly #images: ContainerdImages;
+  readonly #roots: ContainerRoots;
+  readonly #outputs = new Map<string, ContainerOutput>();
+  /** Started and not known to have ended. */
+  readonly #live = new Set<string>();
+  readonly #ownShim: boolean;
+  #events: EngineEvents | null = null;
+  #stream: TaskEvents | null = null;
+  #away: string | null = 'not started';
+  #opened = 0;
+  #version = '';
+
+  constructor(options: ContainerdEngineOptions) {
+    this.#options = options;
+    const { address, namespace, scope, snapshotter, folder } = options;
+    this.#client = new ContainerdClient({ address, namespace });
+    this.#images = new ContainerdImages(this.#client, { snapshotter, scope });
+    this.#roots = new ContainerRoots(join(folder, 'roots'));
+    this.#ownShim = options.runtime === 'iluvatar';
+  }
+
+  async start(events: EngineEvents): Promise<void> {
+    const { folder, log } = this.#options;
+    for (const path of [folder, join(folder, 'output')]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    this.#events = events;
+    const client = this.#client;
+    this.#stream = new TaskEvents({
+      client,
+      log,
+      exited: (container, status) => this.#exited(container, status),
+      opened: () => this.#back(),
+      lost: (reason) => {
+        if (this.#away === null) log.warn({ reason }, 'containerd is away');
+        this.#away = reason;
+      },
+    });
+    await this.#stream.open();
+    if (this.#away !== null) log.warn({ reason: this.#away }, 'containerd cannot be reached; it is tried again');
+  }
+
+  importImage(image: NamedImage, progress: (line: string) => void): Promise<ContainerdImage> {
+    return this.#images.import(image, progress);
+  }
+
+  findImage(reference: string): Promise<FoundImage<ContainerdImage> | null> {
+    return this.#images.find(reference);
+  }
+
+  releaseImage(image: ContainerdImage): Promise<void> {
+    return this.#images.release(image);
+  }
+
+  async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
+    try {
+      await this.#create(plan);
+    } catch (error) {
+      await this.remove(plan.name).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async run({ name }: ContainerPlan<ContainerdImage>): Promise<number> {
+    const { tasks } = this.#client;
+    this.#live.add(name);
+    const { pid } = await this.#client.call('Tasks.Start', tasks.start, tasks, { containerId: name, execId: '' });
+    return pid;
+  }
+
+  async remove(name: string): Promise<void> {
+    const { containers } = this.#client;
+    await endTask(this.#client, name);
+    await this.#client
+      .call('Containers.Delete', containers.delete, containers, { id: name })
+      .catch(ignore((error) => error.notFound));
+    this.#live.delete(name);
+    this.#outputs.get(name)?.close();
+    this.#outputs.delete(name);
+    await this.#roots.remove(name);
+  }
+
+  async list(): Promise<string[]> {
+    const { containers } = this.#client;
+    const filters = [`labels."${OWNER}"==${this.#options.scope}`];
+    const found = await this.#client.call('Containers.List', containers.list, containers, { filters });
+    return found.containers.map(({ id }) => id);
+  }
+
+  health(): EngineHealth {
+    const { address, runtime } = this.#options;
+    const notes = this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
+    if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
+    return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
+  }
+
+  async stop(): Promise<void> {
+    this.#stream?.close();
+    this.#stream = null;
+    if (this.#away === null) await this.#images.releaseAll();
+    this.#away = 'stopped';
+    this.#events = null;
+    for (const output of this.#outputs.values()) output.close();
+    this.#outputs.clear();
+    this.#client.close();
+    rmSync(this.#options.folder, { recursive: true, force: true });
+  }
+
+  async #create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
+    const { name, fn } = plan;
+    const { containers, tasks } = this.#client;
+    const { scope, folder, runtime, snapshotter, seccomp, openFiles } = this.#options;
+    const rootfs = await this.#roots.mounts(name, fn.image.mounts, fn.readOnlyRoot);
+    const output = new ContainerOutput(join(folder, 'output'), name, (stream, chunk) =>
+      this.#events?.output(name, stream, chunk),
+    );
+    this.#outputs.set(name, output);
+    const shimSocket = join(folder, 'shim.sock');
+    const spec = runtimeSpec(plan, { ownShim: this.#ownShim, shimSocket, seccomp, openFiles });
+    const container = {
+      id: name,
+      labels: { [OWNER]: scope, 'dev.iluvatar.function': fn.key },
+      image: fn.image.reference,
+      runtime: {
+        name: this.#ownShim ? nativeFile('containerd-shim-iluvatar-v1') : runtime,
+        options: undefined,
+      },
+      spec: { typeUrl: SPEC_TYPE, value: Buffer.from(JSON.stringify(spec)) },
+      snapshotter,
+      snapshotKey: '',
+    };
+    await this.#client.call('Containers.Create', containers.create, containers, { container });
+    await this.#client.call('Tasks.Create', tasks.create, tasks, {
+      containerId: name,
+      rootfs,
+      stdin: '',
+      stdout: output.paths.stdout,
+      stderr: output.paths.stderr,
+      terminal: false,
+      options: undefined,
+    });
+  }
+
+  /** The stream of events is open: what ended while it was not is found by looking. */
+  async #back(): Promise<void> {
+    const { log } = this.#options;
+    try {
+      this.#version = await this.#client.reach(START_LIMIT_MS);
+      await this.#client.ensureNamespace();
+      const { tasks } = this.#client;
+      const found = await this.#client.call('Tasks.List', tasks.list, tasks, { filter: '' });
+      const known = new Map(found.tasks.map((task) => [task.id, task]));
+      for (const name of [...this.#live]) {
+        const task = known.get(name);
+        // Gone without a trace: the engine forgot it, or somebody else removed it.
+        if (task === undefined) this.#exited(name, UNKNOWN_STATUS);
+        else if (task.status === Status.STOPPED) this.#exited(name, task.exitStatus);
+      }
+      const again = this.#opened > 0;
+      this.#opened++;
+      this.#away = null;
+      log.info({ version: this.#version, again }, 'containerd answers');
+      if (again) this.#events?.back();
+    } catch (error) {
+      this.#away = (error as Error).message;
+      log.warn({ reason: this.#away }, 'containerd answers, but not as it should');
+    }
+  }
+
+  #exited(name: string, status: number): void {
+    if (this.#live.delete(name)) this.#events?.exited(name, exitOf(status));
+  }
+}
+
+/** As a shell has it for a killed process. */
+const UNKNOWN_STATUS = 137;

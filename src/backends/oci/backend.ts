@@ -1,0 +1,284 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { FunctionDefinition } from '../../config/api.js';
+import type { WorkerConfig } from '../../config/schema.js';
+import { IluvatarError } from '../../core/errors.js';
+import type { FunctionSpec } from '../../core/function.js';
+import type { Transport } from '../../transport/transport.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
+import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import { limitNotes } from '../cgroups/limit-notes.js';
+import { containerLimits } from '../cgroups/limits.js';
+import { CgroupPool } from '../cgroups/pool.js';
+import type { Lifecycle } from '../lifecycle.js';
+import type { BackendLog } from '../log.js';
+import { assertAlone, type NameLock } from '../name-lock.js';
+import type { Networks } from '../networks.js';
+import { takeCgroup } from './cgroup.js';
+import { OciContainer } from './container.js';
+import type { OciContext } from './context.js';
+import type { OciEngine } from './engine.js';
+import type { OciFunction } from './function.js';
+import { socketsFolder } from './paths.js';
+import { FunctionPreparer } from './prepare.js';
+import { makeStages, STAGES, type Stages } from './stage.js';
+
+/**
+ * A backend of any container engine: images at registration, containers made in stages, exits as the engine tells them. One instance per
+ * shard and engine.
+ */
+export interface OciBackendOptions {
+  readonly config: WorkerConfig;
+  readonly transport: Transport;
+  readonly lifecycle: Lifecycle;
+  readonly log: BackendLog;
+  readonly engine: OciEngine;
+  /** Shared by the backends of a worker, which starts and stops them; null = functions with network "bridge" are refused. */
+  readonly networks?: Networks | null;
+  readonly shard?: number;
+}
+
+const STOP_LIMIT_MS = 30_000;
+const REMOVE_GRACE_MS = 500;
+const REMOVE_LIMIT_MS = 10_000;
+
+interface Running {
+  readonly lock: NameLock;
+  readonly layout: CgroupLayout;
+  readonly cgroups: CgroupPool;
+  readonly context: OciContext;
+  readonly preparer: FunctionPreparer;
+}
+
+export class OciBackend implements Backend {
+  readonly name: string;
+  readonly #options: OciBackendOptions;
+  readonly #worker: string;
+  readonly #scope: string;
+  readonly #stages: Stages;
+  readonly #containers = new Set<OciContainer>();
+  /** Those of which the engine has heard. */
+  readonly #byName = new Map<string, OciContainer>();
+  #running: Running | null = null;
+  #created = 0;
+  #memoryReads = 0;
+  #strangers = 0;
+
+  constructor(options: OciBackendOptions) {
+    const { config, engine, shard = 0 } = options;
+    this.#options = options;
+    this.name = engine.name;
+    this.#worker = shard === 0 ? config.name : `${config.name}.${shard}`;
+    this.#scope = `${this.#worker}.${engine.name}`;
+    this.#stages = makeStages(config.stages);
+  }
+
+  async start(): Promise<void> {
+    if (this.#running !== null) throw new IluvatarError('conflict', `the backend ${this.name} is already started`);
+    const { config, engine, lifecycle, log, networks = null, shard = 0 } = this.#options;
+    const lock = await assertAlone(config.cgroup.parent, this.#scope);
+    try {
+      const layout = prepareCgroups(config.cgroup, this.#scope);
+      const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
+      const sockets = socketsFolder(config, this.#scope);
+      mkdirSync(sockets, { recursive: true, mode: 0o700 });
+      const context = this.#context(layout, cgroups, sockets);
+      const preparer = new FunctionPreparer({ config, engine, lifecycle, log, shard });
+      await preparer.start();
+      this.#running = { lock, layout, cgroups, context, preparer };
+      await networks?.start();
+      await engine.start({
+        exited: (name, exit) => this.#byName.get(name)?.exited(exit),
+        output: (name, stream, chunk) => this.#byName.get(name)?.wrote(stream, chunk),
+        back: () => void this.#reconcile(),
+      });
+      await this.clean();
+      cgroups.fill();
+    } catch (error) {
+      this.#running = null;
+      lock.release();
+      throw error;
+    }
+  }
+
+  async prepare(
+    definition: FunctionDefinition,
+    _spec: FunctionSpec,
+    progress: (line: string) => void,
+  ): Promise<PreparedFunction> {
+    const { preparer, layout } = this.#started();
+    for (const note of limitNotes(definition, this.#options.config, layout)) progress(note);
+    if (definition.network === 'bridge') {
+      const { networks = null } = this.#options;
+      if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
+      await networks.open();
+    }
+    return preparer.prepare(definition, progress);
+  }
+
+  async release(prepared: PreparedFunction): Promise<void> {
+    await this.#running?.preparer.release(prepared as OciFunction);
+  }
+
+  create(
+    prepared: PreparedFunction,
+    env: Readonly<Record<string, string>>,
+    id: number,
+    events: ContainerEvents,
+  ): BackendContainer {
+    const { context } = this.#started();
+    const container = new OciContainer(prepared as OciFunction, env, id, context, events);
+    this.#created++;
+    this.#containers.add(container);
+    container.start();
+    return container;
+  }
+
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
+    const { layout } = this.#started();
+    this.#memoryReads += containers.length;
+    if (!layout.memory) return containers.map(() => ({ usedBytes: 0, cacheBytes: 0 }));
+    const versions = [...layout.versions];
+    return this.#options.lifecycle.run('cgroupMemory', {
+      groups: containers.map((container) => ({ dirs: [...(container as OciContainer).cgroupDirs], versions })),
+    });
+  }
+
+  async list(): Promise<readonly string[]> {
+    this.#started();
+    const names = await this.#options.engine.list();
+    return names.map((name) => `${this.#worker}/${name.slice(this.#worker.length + 1)}`);
+  }
+
+  health(): BackendHealth {
+    const { engine } = this.#options;
+    const { healthy, notes, counters } = engine.health();
+    return {
+      name: this.name,
+      healthy: healthy && this.#running !== null,
+      notes: [...notes, ...(this.#running?.layout.notes ?? ['not started'])],
+      counters: {
+        containers: this.#containers.size,
+        created: this.#created,
+        memoryReads: this.#memoryReads,
+        strangersRefused: this.#strangers,
+        cgroupsReady: this.#running?.cgroups.size ?? 0,
+        ...counters,
+        ...Object.assign({}, ...STAGES.map((name) => this.#stages[name].counters())),
+      },
+    };
+  }
+
+  /** What carries this worker's mark and is none of its live containers. */
+  async clean(): Promise<readonly string[]> {
+    const { layout, context, cgroups } = this.#started();
+    const { engine, lifecycle } = this.#options;
+    const removed: string[] = [];
+    if (engine.health().healthy) {
+      const live = new Set([...this.#containers].map((container) => container.engineName));
+      for (const name of await engine.list()) {
+        if (live.has(name)) continue;
+        await engine.remove(name);
+        removed.push(`container ${name}`);
+      }
+    }
+    const keep = [...this.#containers].map(({ engineName }) => engineName.slice(this.#scope.length + 1));
+    keep.push(...cgroups.names());
+    const swept = await lifecycle.run('sweep', {
+      ...allParents(layout),
+      keep,
+      folders: [context.sockets],
+    });
+    return [...removed, ...swept];
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#options.log.error({ backend: this.name, limitMs: STOP_LIMIT_MS }, 'a backend did not stop in time');
+        resolve();
+      }, STOP_LIMIT_MS);
+    });
+    await Promise.race([this.#stop(running), limit]);
+    clearTimeout(timer);
+    running.lock.release();
+  }
+
+  async #stop({ cgroups, layout, context }: Running): Promise<void> {
+    await Promise.all([...this.#containers].map((container) => container.destroy('stopping')));
+    this.#running = null;
+    await this.#options.engine.stop();
+    await this.#options.networks?.stop();
+    await cgroups.close();
+    removeCgroupParents(layout);
+    rmSync(context.sockets, { recursive: true, force: true });
+  }
+
+  #context(layout: CgroupLayout, cgroups: CgroupPool, sockets: string): OciContext {
+    const { config, engine, transport, lifecycle, log, networks = null } = this.#options;
+    return {
+      worker: this.#worker,
+      scope: this.#scope,
+      engine,
+      transport,
+      stages: this.#stages,
+      layout,
+      cgroupPath: `/${config.cgroup.parent}/${this.#scope}`,
+      networks,
+      sockets,
+      maxBodyBytes: config.transport.maxBodyBytes,
+      killGraceMs: config.sandbox.killGraceMs,
+      log,
+      takeCgroup: () => takeCgroup(cgroups),
+      limits: (definition) => containerLimits(definition, config),
+      cores: availableParallelism(),
+      removeCgroup: async ({ dirs, name }) => {
+        if (dirs.length === 0) return;
+        const groups = [{ dirs, versions: [...layout.versions] }];
+        const limits = { graceMs: REMOVE_GRACE_MS, limitMs: REMOVE_LIMIT_MS };
+        const [gone] = await lifecycle.run('removeCgroups', { groups, ...limits }).catch(() => [false]);
+        if (gone !== true) log.error({ container: name }, 'the cgroup of a container could not be removed');
+      },
+      removeFolder: (folder) =>
+        lifecycle.run('removeFolders', { folders: [folder] }).catch((error: Error) => {
+          log.warn({ folder, reason: error.message }, 'a folder of a container could not be removed');
+        }),
+      strangerRefused: () => {
+        this.#strangers++;
+      },
+      named: (container) => this.#byName.set(container.engineName, container),
+      gone: (container) => {
+        this.#containers.delete(container);
+        this.#byName.delete(container.engineName);
+      },
+    };
+  }
+
+  /** The daemon is back after an absence: leftovers of starts that it never answered go. */
+  async #reconcile(): Promise<void> {
+    try {
+      const removed = await this.clean();
+      if (removed.length > 0) this.#options.log.warn({ backend: this.name, removed }, 'leftovers were removed');
+    } catch (error) {
+      this.#options.log.warn(
+        { backend: this.name, reason: (error as Error).message },
+        'leftovers could not be removed',
+      );
+    }
+  }
+
+  #started(): Running {
+    if (this.#running === null) throw new IluvatarError('unavailable', `the backend ${this.name} is not running`);
+    return this.#running;
+  }
+}
