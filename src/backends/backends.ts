@@ -3,9 +3,11 @@ import { IluvatarError } from '../core/errors.js';
 import type { Transport } from '../transport/transport.js';
 import type { Backend } from './backend.js';
 import { containerdBackend } from './containerd/backend.js';
+import { dockerBackend } from './docker/backend.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
 import type { Networks } from './networks.js';
+import type { BridgeAddresses } from './oci/bridge-addresses.js';
 import { ProcessBackend } from './process/backend.js';
 import { SimulatedBackend } from './simulated/backend.js';
 
@@ -15,6 +17,8 @@ export interface BackendParts {
   readonly transport: Transport;
   readonly lifecycle: Lifecycle;
   readonly networks: Networks | null;
+  /** For engines that make bridges of their own; null or absent = those have no network "bridge". */
+  readonly addresses?: BridgeAddresses | null;
   /** Which shard this is: what it owns carries the number; 0 when absent. */
   readonly shard?: number;
   readonly log: BackendLog;
@@ -26,7 +30,7 @@ type BackendName = keyof WorkerConfig['backends'];
 const BACKENDS: Readonly<Record<BackendName, (parts: BackendParts) => Backend>> = {
   process: (parts) => new ProcessBackend(parts),
   containerd: containerdBackend,
-  docker: containerdBackend,
+  docker: dockerBackend,
   simulated: (parts) => new SimulatedBackend(parts),
 };
 

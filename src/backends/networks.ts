@@ -29,8 +29,8 @@ export interface Networks {
   readonly folder: string;
   /** Of containers with network "bridge". After `open`. */
   readonly bridged: NamespaceSource<AddressLease>;
-  /** Of containers with network "none", for engines that would else make one during the start. Root only; what takes none costs nothing. */
-  readonly isolated: NamespaceSource;
+  /** Of containers with network "none", for engines that would else make one during the start. Root only; what takes none costs nothing. null = the engine makes them. */
+  readonly isolated: NamespaceSource | null;
   /** Removes what an earlier worker of this name left. By each backend that uses it; the first one counts. */
   start(): Promise<void>;
   /** Before the first namespace with an address. Rejects with `unavailable` and the reason. */

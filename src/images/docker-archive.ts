@@ -24,12 +24,9 @@ const savedSchema = z
   .array(z.looseObject({ Config: z.string(), RepoTags: z.array(z.string()).nullish(), Layers: z.array(z.string()) }))
   .min(1);
 
-/** Writes the image as one file, for `docker load`, `ctr images import`, `skopeo copy` and `podman load`. The same image makes the same bytes. */
-export async function writeArchive(image: BuiltImage, name: ImageReference, file: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const partial = `${file}.${process.pid}.partial`;
+/** The image as one tar, for `docker load`, `ctr images import`, `skopeo copy` and `podman load`. The same image makes the same bytes. Destroy it to give it up. */
+export function archiveOf(image: BuiltImage, name: ImageReference): Readable {
   const tar = pack();
-  const out = Readable.from(tar as AsyncIterable<Buffer>, { objectMode: false });
   const write = async (): Promise<void> => {
     await add(tar, LAYOUT_FILE, bytesBlob(Buffer.from(LAYOUT_TEXT)));
     await add(tar, 'index.json', bytesBlob(layoutIndex(image, name)));
@@ -37,12 +34,20 @@ export async function writeArchive(image: BuiltImage, name: ImageReference, file
     for (const blob of blobsOf(image)) await add(tar, pathOf(blob.digest), blob);
     tar.finalize();
   };
+  const out = Readable.from(tar as AsyncIterable<Buffer>, { objectMode: false });
+  out.once('close', () => tar.destroy());
+  write().catch((error: Error) => tar.destroy(error));
+  return out;
+}
+
+/** The same as a file, which is there whole or not at all. */
+export async function writeArchive(image: BuiltImage, name: ImageReference, file: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const partial = `${file}.${process.pid}.partial`;
   try {
-    write().catch((error: Error) => tar.destroy(error));
-    await pipeline(out, createWriteStream(partial, { mode: 0o644 }));
+    await pipeline(archiveOf(image, name), createWriteStream(partial, { mode: 0o644 }));
     await rename(partial, file);
   } finally {
-    tar.destroy();
     await rm(partial, { force: true });
   }
 }

@@ -12,13 +12,15 @@ import { LinkNames } from './names.js';
 import { NamespaceMaker } from './namespace-maker.js';
 import { NamespacePool, type PoolLog } from './namespace-pool.js';
 import { enableForwarding, forwards, NatTable } from './nat.js';
-import { parseRange } from './range.js';
+import { parseRange, type Range } from './range.js';
 
 export interface NetworksOptions {
   readonly config: WorkerConfig;
   readonly log: PoolLog;
   /** So many addresses there are, as far as is known now. */
   readonly addresses?: (count: number) => void;
+  /** Subnets that are promised to somebody else, though no link has them yet. */
+  readonly others?: () => readonly Range[];
   readonly shard?: number;
 }
 
@@ -39,6 +41,7 @@ export class ContainerNetworks {
   readonly #isolated: IsolatedNamespaces;
   readonly #addresses: (count: number) => void;
   readonly #holders: (() => boolean)[] = [];
+  readonly #others: () => readonly Range[];
   #allocator: AddressAllocator | null = null;
   #pool: NamespacePool<Allocation> | null = null;
   #opening: Promise<void> | null = null;
@@ -46,12 +49,13 @@ export class ContainerNetworks {
   #users = 0;
   #failure: string | null = null;
 
-  constructor({ config, log, addresses = () => {}, shard = 0 }: NetworksOptions) {
+  constructor({ config, log, addresses = () => {}, others = () => [], shard = 0 }: NetworksOptions) {
     const dataDir = resolveDataDir(config);
     const { network } = config;
     this.#config = network;
     this.#log = log;
     this.#addresses = addresses;
+    this.#others = others;
     this.folder = join(dataDir, `networks-${shard}`);
     this.names = new LinkNames(`${config.name}\0${dataDir}\0${shard}`);
     this.#nat = new NatTable(this.names.prefix);
@@ -107,6 +111,11 @@ export class ContainerNetworks {
     if (pool !== null) await this.#sweep();
   }
 
+  /** Subnets of its bridges. */
+  get ranges(): readonly Range[] {
+    return this.#allocator?.bridges.map(({ subnet }) => subnet) ?? [];
+  }
+
   /** Sentences for people. */
   notes(): string[] {
     const notes = this.#failure === null ? [] : [`network "bridge" is not available: ${this.#failure}`];
@@ -156,7 +165,10 @@ export class ContainerNetworks {
     const parsed = parseRange(range);
     if (parsed === null) throw new Error(`network.range "${range}" is no range such as 10.187.0.0/16`);
     const isOwn = (link: string): boolean => link.startsWith(this.names.prefix);
-    this.#allocator = new AddressAllocator(parsed, { bridges, portsPerBridge }, () => hostRanges(isOwn));
+    this.#allocator = new AddressAllocator(parsed, { bridges, portsPerBridge }, () => [
+      ...hostRanges(isOwn),
+      ...this.#others(),
+    ]);
     // The first address tells whether there is room, and its bridge whether the kernel lets us.
     const first = this.#allocator.take();
     if (first === null) throw new Error(`every part of network.range ${range} is used by this machine already`);

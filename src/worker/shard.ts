@@ -20,6 +20,7 @@ import {
   type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
+import { BridgeAddresses } from '../net/bridge-addresses.js';
 import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
@@ -88,12 +89,16 @@ export class Shard {
     this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    const networks = new ContainerNetworks({
+    // Each keeps away from the other's subnets, also from those of which the machine knows nothing yet.
+    const networks: ContainerNetworks = new ContainerNetworks({
       config,
       log: moduleLog(log, 'network'),
       addresses: (count) => this.#engine.addressesAvailable(count),
+      others: () => addresses.ranges,
     });
-    this.#backends = createBackends({ config, transport, lifecycle, networks }, (name) => moduleLog(log, name));
+    const addresses = new BridgeAddresses(config.network, () => networks.ranges);
+    const parts = { config, transport, lifecycle, networks, addresses };
+    this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),

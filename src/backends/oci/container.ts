@@ -224,9 +224,9 @@ export class OciContainer extends AgentContainer {
 
   /** Where its network namespace comes from; null = the engine makes one, or it has the host's. */
   #namespaces(): NamespaceSource | null {
-    const { networks, engine } = this.#context;
+    const { networks } = this.#context;
     const { network } = this.fn.definition;
-    if (networks === null || !engine.entersNamespaces || network === 'host') return null;
+    if (networks === null || network === 'host') return null;
     return network === 'bridge' ? (networks.bridged as NamespaceSource) : networks.isolated;
   }
 
@@ -234,7 +234,8 @@ export class OciContainer extends AgentContainer {
     const { network } = this.#holds;
     const { networks } = this.#context;
     if (network === null || networks === null) return null;
-    return { path: join(networks.folder, network.name), address: network.address };
+    const { name, address } = network;
+    return { name, path: join(networks.folder, name), address };
   }
 
   #openDoor(sockets: string): void {

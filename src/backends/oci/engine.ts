@@ -11,15 +11,13 @@ import type { OciFunction } from './function.js';
 export interface OciEngine<Image = unknown> {
   /** `containerd`, `docker`. */
   readonly name: string;
-  /** Whether its containers enter network namespaces that are ready (`plan.network`); else it makes them itself. */
-  readonly entersNamespaces: boolean;
   /** Goes on trying in the background when the daemon is away. */
   start(events: EngineEvents): Promise<void>;
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
   importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
   /** An image that the engine has under this reference; null = it has none. */
   findImage(reference: string): Promise<FoundImage<Image> | null>;
-  /** No function uses it any more. */
+  /** Once for each `importImage` and `findImage`. With the last of them the engine may forget what it was brought. */
   releaseImage(image: Image): Promise<void>;
   /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
   create(plan: ContainerPlan<Image>): Promise<void>;
@@ -93,7 +91,9 @@ export interface ContainerPlan<Image = unknown> {
 }
 
 export interface PlannedNetwork {
-  /** Of the namespace, which is mounted there. */
+  /** Of its lease: the namespace's file, or the engine's own network. */
+  readonly name: string;
+  /** Of the namespace, which is mounted there; of no meaning where networks are the engine's. */
   readonly path: string;
   /** null = it has loopback alone. */
   readonly address: string | null;

@@ -1,0 +1,147 @@
+import type { ContainerPlan } from '../oci/engine.js';
+import { seccompProfile } from '../oci/seccomp-profile.js';
+import type { DockerImage } from './images.js';
+import { LABELS } from './labels.js';
+import { type DockerResources, dockerResources } from './resources.js';
+
+/** What `POST /containers/create` is sent for a plan. Pure. */
+
+/** As the worker is configured. */
+export interface ContainerOptions {
+  readonly seccomp: boolean;
+  readonly openFiles: number;
+  readonly cpuEnforce: 'quota' | 'shares' | 'none';
+}
+
+export interface CreateOptions extends ContainerOptions {
+  /** Of this worker: all that carries it is its own. */
+  readonly scope: string;
+  /** The daemon can put a container's cgroup below the worker's. */
+  readonly cgroupParents: boolean;
+}
+
+const SOCKETS = '/iluvatar/sockets';
+const MIB = 1024 * 1024;
+/** The container's processes are the first to go when the machine's memory runs out. */
+const FIRST_VICTIM = 1000;
+
+export interface CreateRequest {
+  readonly Image: string;
+  readonly Entrypoint: readonly string[];
+  readonly Cmd: readonly string[];
+  readonly Env: readonly string[];
+  readonly WorkingDir: string;
+  readonly User: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly AttachStdout: true;
+  readonly AttachStderr: true;
+  /** An image's own check would run a process in it every now and then. */
+  readonly Healthcheck: { readonly Test: readonly ['NONE'] };
+  readonly HostConfig: HostConfig;
+  readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, object>> };
+}
+
+export interface HostConfig extends DockerResources {
+  readonly CgroupParent?: string;
+  readonly CgroupnsMode: 'private';
+  readonly NetworkMode: string;
+  readonly ReadonlyRootfs: boolean;
+  readonly Tmpfs: Readonly<Record<string, string>>;
+  readonly ShmSize: number;
+  readonly Mounts: readonly object[];
+  readonly CapDrop: readonly ['ALL'];
+  readonly SecurityOpt: readonly string[];
+  readonly GroupAdd: readonly string[];
+  readonly Ulimits: readonly { Name: string; Soft: number; Hard: number }[];
+  readonly OomScoreAdj: number;
+  readonly IpcMode: 'private';
+  readonly Init: false;
+  readonly AutoRemove: false;
+  readonly LogConfig: { readonly Type: 'none' };
+  readonly DeviceRequests?: readonly DeviceRequest[];
+}
+
+export interface DeviceRequest {
+  readonly DeviceIDs: readonly string[];
+  readonly Capabilities: readonly (readonly string[])[];
+}
+
+export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateOptions): CreateRequest {
+  const { fn, network } = plan;
+  const { definition, process } = fn;
+  const { uid, gid, groups } = process.user;
+  const devices = gpusOf(plan);
+  // Inside there are only these, numbered from 0: the machine's numbers would hide them.
+  const env =
+    devices.length === 0 ? plan.env : { ...plan.env, CUDA_VISIBLE_DEVICES: devices.map((_, i) => i).join(',') };
+  const ownCgroup = options.cgroupParents && plan.cgroupPath !== '';
+  // Without an interface but `lo` there is nothing that a route socket could tell.
+  const profile = options.seccomp ? JSON.stringify(seccompProfile(definition.network !== 'none')) : 'unconfined';
+  return {
+    Image: fn.image.id,
+    Entrypoint: process.argv,
+    Cmd: [],
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    WorkingDir: process.cwd,
+    User: `${uid}:${gid}`,
+    Labels: {
+      [LABELS.worker]: options.scope,
+      [LABELS.function]: fn.key,
+      ...(ownCgroup ? { [LABELS.cgroup]: plan.cgroupPath } : {}),
+    },
+    AttachStdout: true,
+    AttachStderr: true,
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: {
+      ...dockerResources(definition, options.cpuEnforce),
+      ...(ownCgroup ? { CgroupParent: plan.cgroupPath } : {}),
+      CgroupnsMode: 'private',
+      NetworkMode: network?.name ?? (definition.network === 'host' ? 'host' : 'none'),
+      ReadonlyRootfs: fn.readOnlyRoot,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${fn.tmpMb}m` },
+      ShmSize: Math.min(fn.tmpMb, 64) * MIB,
+      // Not `Binds`: those cannot name a path with a colon, and make folders that are not there.
+      Mounts: [bind(plan.sockets, SOCKETS, false), ...fn.binds.map(({ source, target }) => bind(source, target, true))],
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges', `seccomp=${profile}`],
+      GroupAdd: groups.map(String),
+      Ulimits: [limit('nofile', options.openFiles), limit('core', 0)],
+      OomScoreAdj: FIRST_VICTIM,
+      IpcMode: 'private',
+      Init: false,
+      AutoRemove: false,
+      // Output is read as it comes; kept by the daemon it would fill the disk.
+      LogConfig: { Type: 'none' },
+      ...(devices.length === 0 ? {} : { DeviceRequests: [{ DeviceIDs: devices, Capabilities: [['gpu']] }] }),
+    },
+    ...(network === null
+      ? {}
+      : {
+          NetworkingConfig: { EndpointsConfig: { [network.name]: { IPAMConfig: { IPv4Address: network.address } } } },
+        }),
+  };
+}
+
+/**
+ * Numbers or UUIDs of the GPUs that the worker has given it. It says so in the container's environment, where a function's own word goes before its: what the function has set itself
+ * is no GPU of the worker's.
+ */
+export function gpusOf({ fn, env }: ContainerPlan<DockerImage>): string[] {
+  const { definition } = fn;
+  if (!definition.devices.includes('gpu') || 'CUDA_VISIBLE_DEVICES' in definition.env) return [];
+  return (env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((device) => device !== '');
+}
+
+function bind(source: string, target: string, readOnly: boolean): object {
+  return {
+    Type: 'bind',
+    Source: source,
+    Target: target,
+    ReadOnly: readOnly,
+    BindOptions: { Propagation: 'rprivate' },
+  };
+}
+
+function limit(Name: string, value: number): { Name: string; Soft: number; Hard: number } {
+  return { Name, Soft: value, Hard: value };
+}
