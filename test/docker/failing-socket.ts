@@ -15,7 +15,6 @@ export type FailureMode =
 
 export class FailingSocket {
   readonly path: string;
-  readonly #daemon: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** `POST /containers/create`, … in order, since `arm`. */
@@ -24,7 +23,6 @@ export class FailingSocket {
   #mode: FailureMode = 'refused';
 
   constructor(daemon: string, folder: string) {
-    this.#daemon = daemon;
     this.path = join(folder, 'failing.sock');
     this.#server = createServer((incoming, answer) => {
       const { method = '', url = '', headers } = incoming;

@@ -107,6 +107,7 @@ describeWith(DOCKER, 'images in Docker', () => {
     await one.engine.releaseImage(image);
     expect(await tags(one)).toEqual([expect.stringMatching(/^iluvatar\.local\/kept-by\//)]);
     // The worker ends without a word to the engine's memory of it; its next life has none.
+    await two.engine.importImage({ ...named, reference: 'iluvatar.local/second:1' }, () => {});
     await two.engine.stop();
     expect(await tags(one)).toEqual([]);
   });

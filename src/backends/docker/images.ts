@@ -139,7 +139,7 @@ export class DockerImages {
       // Being brought in again: an import waits for removals that began before it, and none begins after it.
       if ([...names].some((name) => this.#imports.has(name))) continue;
       this.#unreleased.delete(id);
-      await this.#remove(id, names).catch((error: Error) => {
+      await this.#remove(id, names).catch(() => {
         this.#unreleased.set(id, names);
       });
     }
@@ -148,10 +148,10 @@ export class DockerImages {
   /** Removes all that carries this worker's tag, also of an earlier life of it. */
   async removeAll(): Promise<void> {
     const filters = { reference: [this.#repository] };
-    const own = await this.#client.call<{ Id: string; RepoTags: string[] | null }[]>('GET', '/images/json', {
-      query: { filters },
-    });
-    for (const { Id, RepoTags } of own) {
+    const own = await this.#client.call<{ Id: string }[]>('GET', '/images/json', { query: { filters } });
+    for (const { Id } of own) {
+      // A filtered list has only the tags that fit the filter.
+      const { RepoTags = null } = (await this.#inspect(Id)) ?? {};
       // Another worker's tags keep it for that one, under whatever name.
       const others = `${KEPT_BY}/`;
       const names = (RepoTags ?? []).filter(

@@ -14,6 +14,7 @@ import type { Cgroup } from '../cgroups/pool.js';
 import { runMeterFor } from '../cgroups/run-meter.js';
 import type { NamespaceSource, NetworkLease } from '../networks.js';
 import { AgentDoor } from './agent-door.js';
+import { withChildren } from './cgroup.js';
 import type { OciContext } from './context.js';
 import type { ContainerPlan, EngineExit, PlannedNetwork } from './engine.js';
 import { containerEnvironment } from './environment.js';
@@ -120,8 +121,10 @@ export class OciContainer extends AgentContainer {
   protected override kill(): void {
     const { layout, log } = this.#context;
     try {
-      if (this.cgroupDirs.length > 0) native().cgroup.killAll([...this.cgroupDirs], [...layout.versions]);
-      else this.#signal(SIGKILL);
+      if (this.cgroupDirs.length > 0) {
+        const { dirs, versions } = withChildren(this.cgroupDirs, layout.versions);
+        native().cgroup.killAll(dirs, versions);
+      } else this.#signal(SIGKILL);
     } catch (error) {
       log.warn({ container: this.name, reason: (error as Error).message }, 'a container could not be killed at once');
     }
@@ -148,7 +151,7 @@ export class OciContainer extends AgentContainer {
   protected override awaitsExit(waitedMs: number): boolean {
     if (waitedMs >= EXIT_LIMIT_MS || this.cgroupDirs.length === 0) return false;
     try {
-      return native().cgroup.pids([...this.cgroupDirs]).length === 0;
+      return native().cgroup.pids(withChildren(this.cgroupDirs, this.#context.layout.versions).dirs).length === 0;
     } catch {
       return false;
     }
