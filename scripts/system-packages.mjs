@@ -24,7 +24,6 @@ const PACKAGES = {
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
     { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
     { package: 'containerd', use: 'the shim, under a daemon of the tests', there: () => which('containerd') !== null },
-    { package: 'runc', use: 'runs images as others run them', there: () => which('runc') !== null },
     { package: 'python3-flask', use: 'images with old agents', there: () => existsSync(FLASK) },
     { package: 'gunicorn', use: 'images with old agents', there: () => which('gunicorn') !== null },
     { package: 'nftables', use: 'NAT for containers', there: () => which('nft') !== null },

@@ -30,6 +30,8 @@ export interface ContainerdEngineOptions {
 
 const OWNER = 'dev.iluvatar.worker';
 const START_LIMIT_MS = 5_000;
+/** Then it is killed and deleted without the word of its end, which may be lost. */
+const EXIT_WAIT_MS = 1_000;
 
 export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly name = 'containerd';
@@ -40,6 +42,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #outputs = new Map<string, ContainerOutput>();
   /** Started and not known to have ended. */
   readonly #live = new Set<string>();
+  /** Those whose end somebody waits for. */
+  readonly #ending = new Map<string, () => void>();
   readonly #ownShim: boolean;
   #events: EngineEvents | null = null;
   #stream: TaskEvents | null = null;
@@ -105,6 +109,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   async remove(name: string): Promise<void> {
     const { containers } = this.#client;
+    if (this.#live.has(name)) await this.#ended(name);
     await endTask(this.#client, name);
     await this.#client
       .call('Containers.Delete', containers.delete, containers, { id: name })
@@ -205,7 +210,22 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   #exited(name: string, status: number): void {
-    if (this.#live.delete(name)) this.#events?.exited(name, exitOf(status));
+    if (!this.#live.delete(name)) return;
+    this.#ending.get(name)?.();
+    this.#events?.exited(name, exitOf(status));
+  }
+
+  /** It has been killed: its exit is waited for, for a while, since a task that still runs cannot be deleted. */
+  #ended(name: string): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(late);
+        this.#ending.delete(name);
+        resolve();
+      };
+      const late = setTimeout(done, EXIT_WAIT_MS);
+      this.#ending.set(name, done);
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants, openSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { native } from '../../native.js';
@@ -34,9 +34,7 @@ export class ContainerOutput {
 
   #open(stream: 'stdout' | 'stderr', write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void): void {
     const path = this.paths[stream];
-    native().system.makeFifo(path);
-    // Without waiting for a writer; and for writing too, so that one writer's end does not end the pipe for the next (engine, then process).
-    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const fd = native().system.openFifo(path);
     const socket = new Socket({ fd, readable: true, writable: false });
     socket.on('data', (chunk: Buffer) => write(stream, chunk));
     socket.on('error', () => socket.destroy());

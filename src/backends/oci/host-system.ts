@@ -53,11 +53,7 @@ export function emptySystem(): LayerEntry[] {
 
 /** `paths`: further absolute paths that are bound, such as an interpreter's. What is not there, or seen already, is left out. */
 export async function hostSystem(paths: readonly string[]): Promise<HostSystem> {
-  const entries: LayerEntry[] = [
-    ...MOUNT_POINTS.map((path) => folder(path)),
-    ...emptySystem(),
-    ...(await copiedEtc()),
-  ];
+  const entries: LayerEntry[] = [...MOUNT_POINTS.map((path) => folder(path)), ...emptySystem(), ...(await copiedEtc())];
   const bound = ['/usr'];
   for (const name of BESIDE_USR) {
     const stats = await lstat(`/${name}`).catch(() => null);
