@@ -157,12 +157,8 @@ describe('a function from source', () => {
     expect(plan.assign).toEqual({});
     expect(plan.process.env).not.toHaveProperty('ILUVATAR_AGENTS_SOCKET');
     const content = await contentOf(plan.named.image);
-<<<<<<< HEAD
-    expect([...content.keys()].filter((path) => path.startsWith('iluvatar/'))).toEqual(['iluvatar/sockets', 'iluvatar/init']);
-=======
     expect([...content.keys()].filter((path) => path.startsWith('iluvatar/agents'))).toEqual([]);
     expect(content.has('iluvatar/sockets')).toBe(true);
->>>>>>> images
   });
 });
 
