@@ -79,6 +79,7 @@ class Rig {
       oversubscription: null,
       cpuSlots,
       memoryMb: 1000,
+      addresses: Number.POSITIVE_INFINITY,
       bufferMb: 0,
       queueLimit: 1000,
       dropAbandoned: true,

@@ -42,6 +42,7 @@ class AtOnce implements Gateway {
       queueUs: 3,
       startUs: 0,
       runUs: 25,
+      throttledUs: 0,
       attempts: 1,
       state: 'warm',
     };

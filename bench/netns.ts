@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { workerConfigSchema } from '../src/config/schema.js';
 import { native } from '../src/native.js';
-import { ContainerNetworks, type NetworkLease } from '../src/net/container-networks.js';
+import { ContainerNetworks } from '../src/net/container-networks.js';
+import type { AddressLease } from '../src/net/leases.js';
 import { cniTool, ipCommands, type Maker } from './lib/netns-others.js';
 import {
   atLeast,
@@ -52,7 +53,10 @@ async function run({ long, log }: BenchOptions): Promise<BenchResult> {
     dataDir: folder,
     network: { range: '10.191.0.0/18', bridges: 2, portsPerBridge: PORTS, pool: { low: 0, high: AT_ONCE } },
   });
-  const networks = new ContainerNetworks(config, { warn: (fields, text) => log(`${text} ${JSON.stringify(fields)}`) });
+  const networks = new ContainerNetworks({
+    config,
+    log: { warn: (fields, text) => log(`${text} ${JSON.stringify(fields)}`) },
+  });
   await networks.start();
   try {
     const begun = performance.now();
@@ -83,7 +87,7 @@ async function run({ long, log }: BenchOptions): Promise<BenchResult> {
     });
     await invocations(worker, INVOCATIONS);
     const quiet = await invocations(worker, INVOCATIONS);
-    for (const lease of leases.slice(0, DELETED)) networks.give(lease);
+    for (const lease of leases.slice(0, DELETED)) networks.bridged.give(lease);
     const deleting = performance.now();
     const during: number[] = [];
     // Their addresses are free again once they are gone; nothing else gives any back meanwhile.
@@ -163,6 +167,7 @@ async function ours(): Promise<{ make(): Promise<number>; close(): Promise<void>
           mac: `02:00:00:00:0d:${number.toString(16).padStart(2, '0')}`,
           address: `10.188.0.${number}/21`,
           gateway: '10.188.0.1',
+          gatewayMac: '02:00:00:00:0c:01',
           isolated: true,
         },
       ]);
@@ -180,15 +185,15 @@ async function ours(): Promise<{ make(): Promise<number>; close(): Promise<void>
 }
 
 /** µs each. */
-function takeAll(networks: ContainerNetworks): { leases: NetworkLease[]; times: number[] } {
-  const leases: NetworkLease[] = [];
+function takeAll(networks: ContainerNetworks): { leases: AddressLease[]; times: number[] } {
+  const leases: AddressLease[] = [];
   const times: number[] = [];
   for (let i = 0; i < AT_ONCE; i++) {
     const begun = performance.now();
-    networks.take((lease, failure) => {
+    networks.bridged.take((lease, failure) => {
       if (lease === null) throw new Error(failure?.message);
       leases.push(lease);
-    });
+    }, true);
     times.push((performance.now() - begun) * 1000);
   }
   if (leases.length !== AT_ONCE) throw new Error('the pool was not full');
@@ -196,7 +201,7 @@ function takeAll(networks: ContainerNetworks): { leases: NetworkLease[]; times: 
 }
 
 /** How often each answer was heard. Nobody listens there: that a connection is refused is the answer of the namespace. */
-async function answering(leases: readonly NetworkLease[]): Promise<Map<string, number>> {
+async function answering(leases: readonly AddressLease[]): Promise<Map<string, number>> {
   const answers = new Map<string, number>();
   const queue = leases.map(({ address }) => address);
   const caller = async (): Promise<void> => {

@@ -97,12 +97,24 @@ export interface CgroupMount {
   readonly path: string;
 }
 
+/** null = no limit. */
 export interface CgroupLimits {
-  /** Hard limit; bytes, null = none. */
+  /** Hard limit of what is in RAM; bytes. */
   memoryBytes: number | null;
-  /** CPUs, 100 ms period; null = none. */
+  /** Beside it; bytes. Only where `memoryBytes` is set. */
+  swapBytes: number | null;
+  /** CPUs, 100 ms period. */
   cpus: number | null;
+  /** Weight in units of version 1; null = left as it is, which is 1024 in a new group. */
+  shares: number | null;
   pids: number | null;
+}
+
+export interface CgroupMemory {
+  /** Anonymous, kernel and shared memory and tmpfs: what only an end of the processes (or swap) gives back. */
+  usedBytes: number;
+  /** File pages that the kernel drops when somebody needs the room. */
+  cacheBytes: number;
 }
 
 export interface CgroupEvidence {
@@ -121,7 +133,13 @@ export interface NativeCgroup {
   create(dirs: string[]): void;
   setLimits(dirs: string[], versions: number[], limits: CgroupLimits): void;
   evidence(dirs: string[], versions: number[]): CgroupEvidence;
-  memoryBytes(dirs: string[], versions: number[]): number;
+  memory(dirs: string[], versions: number[]): CgroupMemory;
+  /** Of an open `cpu.stat`: time held back by the quota, summed over the cores; µs, -1 = the group is gone. */
+  throttledUs(file: number): number;
+  /** Of an open file with one number in it; -1 = the group is gone. */
+  counter(file: number): number;
+  /** Makes the folder of this version's cpuset controller, and allows it these cores ("0-1,4"). */
+  setCpuset(dir: string, version: number, cpus: string): void;
   pids(dirs: string[]): number[];
   killAll(dirs: string[], versions: number[]): number;
   /** Removes them; false while something still lives in them. */
@@ -142,8 +160,10 @@ export interface NamespaceRequest {
   mac: string;
   /** "10.0.0.2/21" */
   address: string;
-  /** Of the default route. */
+  /** Of the default route: the bridge's address. */
   gateway: string;
+  /** The bridge's. */
+  gatewayMac: string;
   /** Isolated ports do not reach each other. */
   isolated: boolean;
 }
@@ -162,8 +182,15 @@ export interface NetworkLink {
 export interface NativeNetlink {
   /** Up, with this address ("10.0.0.1/21"). */
   createBridge(name: string, mac: string, address: string): Promise<void>;
-  /** One outcome each, in order; null = made. Of one that failed nothing is left. */
+  /**
+   * One outcome each, in order; null = made. Of one that failed nothing is left. The host and each of them know each other's MAC for good: such entries
+   * are not among the 1,024 neighbours that the kernel learns for all namespaces together.
+   */
   createNamespaces(bridge: string, requests: NamespaceRequest[]): Promise<(NodeJS.ErrnoException | null)[]>;
+  /** The same with nothing but loopback, up. */
+  createBareNamespaces(paths: string[]): Promise<(NodeJS.ErrnoException | null)[]>;
+  /** Who was at these addresses of the bridge. What is gone already is fine. */
+  forgetNeighbours(bridge: string, addresses: string[]): Promise<void>;
   /** Links first, all at once, then the mounts. What is gone already is fine. */
   removeNamespaces(paths: string[], hostLinks: string[]): Promise<void>;
   /** Those of this process's namespace whose name begins with `prefix`. */

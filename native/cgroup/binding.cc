@@ -67,7 +67,11 @@ void SetLimits(const Napi::CallbackInfo& info) {
   iluvatar::cgroup::Limits limits;
   const auto memory = ToOptional(object.Get("memoryBytes"));
   const auto pids = ToOptional(object.Get("pids"));
+  const auto swap = ToOptional(object.Get("swapBytes"));
+  const auto shares = ToOptional(object.Get("shares"));
   if (memory) limits.memory_bytes = static_cast<uint64_t>(*memory);
+  if (swap) limits.swap_bytes = static_cast<uint64_t>(*swap);
+  if (shares) limits.shares = static_cast<uint64_t>(*shares);
   if (pids) limits.pids = static_cast<uint64_t>(*pids);
   limits.cpus = ToOptional(object.Get("cpus"));
   Check(info.Env(), iluvatar::cgroup::SetLimits(dirs, ToVersions(info[1], dirs.size()), limits));
@@ -90,13 +94,35 @@ Napi::Value ReadEvidence(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
+Napi::Value Memory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
   const Strings dirs = ToStrings(info[0]);
-  uint64_t bytes = 0;
-  if (!Check(info.Env(), iluvatar::cgroup::MemoryBytes(dirs, ToVersions(info[1], dirs.size()), &bytes))) {
-    return info.Env().Undefined();
-  }
-  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  iluvatar::cgroup::MemoryUse use;
+  if (!Check(env, iluvatar::cgroup::ReadMemory(dirs, ToVersions(info[1], dirs.size()), &use))) return env.Undefined();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("usedBytes", Napi::Number::New(env, static_cast<double>(use.used_bytes)));
+  result.Set("cacheBytes", Napi::Number::New(env, static_cast<double>(use.cache_bytes)));
+  return result;
+}
+
+// Minus one instead of null: asked after invocations, where making an answer of two types would cost more than the
+// read.
+Napi::Value NumberOrMinusOne(Napi::Env env, const std::optional<uint64_t>& value) {
+  return Napi::Number::New(env, value ? static_cast<double>(*value) : -1);
+}
+
+Napi::Value ThrottledUs(const Napi::CallbackInfo& info) {
+  return NumberOrMinusOne(info.Env(), iluvatar::cgroup::ThrottledUs(info[0].As<Napi::Number>().Int32Value()));
+}
+
+Napi::Value CounterValue(const Napi::CallbackInfo& info) {
+  return NumberOrMinusOne(info.Env(), iluvatar::cgroup::CounterValue(info[0].As<Napi::Number>().Int32Value()));
+}
+
+void SetCpuset(const Napi::CallbackInfo& info) {
+  const std::string dir = info[0].As<Napi::String>();
+  const std::string cpus = info[2].As<Napi::String>();
+  Check(info.Env(), iluvatar::cgroup::SetCpuset(dir, info[1].As<Napi::Number>().Int32Value(), cpus));
 }
 
 Napi::Value Pids(const Napi::CallbackInfo& info) {
@@ -140,7 +166,10 @@ Napi::Object InitCgroup(Napi::Env env) {
   exports.Set("create", Napi::Function::New<Create>(env, "create"));
   exports.Set("setLimits", Napi::Function::New<SetLimits>(env, "setLimits"));
   exports.Set("evidence", Napi::Function::New<ReadEvidence>(env, "evidence"));
-  exports.Set("memoryBytes", Napi::Function::New<MemoryBytes>(env, "memoryBytes"));
+  exports.Set("memory", Napi::Function::New<Memory>(env, "memory"));
+  exports.Set("throttledUs", Napi::Function::New<ThrottledUs>(env, "throttledUs"));
+  exports.Set("counter", Napi::Function::New<CounterValue>(env, "counter"));
+  exports.Set("setCpuset", Napi::Function::New<SetCpuset>(env, "setCpuset"));
   exports.Set("pids", Napi::Function::New<Pids>(env, "pids"));
   exports.Set("killAll", Napi::Function::New<KillAll>(env, "killAll"));
   exports.Set("remove", Napi::Function::New<Remove>(env, "remove"));

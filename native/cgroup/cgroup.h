@@ -22,10 +22,23 @@ struct Mount {
   std::string path;
 };
 
+// Nothing = no limit.
 struct Limits {
   std::optional<uint64_t> memory_bytes;
+  // Beside the memory; without a limit on that it has none either.
+  std::optional<uint64_t> swap_bytes;
   std::optional<double> cpus;
+  // Weight against other groups, in the units of version 1 (1024 = what the kernel gives a new group); nothing = left
+  // as it is.
+  std::optional<uint64_t> shares;
   std::optional<uint64_t> pids;
+};
+
+// What a group holds: `used_bytes` cannot be taken from it without swap (anonymous memory, kernel memory, shared memory
+// and tmpfs), `cache_bytes` is file pages that the kernel drops when somebody needs the room.
+struct MemoryUse {
+  uint64_t used_bytes = 0;
+  uint64_t cache_bytes = 0;
 };
 
 struct Evidence {
@@ -48,8 +61,20 @@ Status SetLimits(const std::vector<std::string>& dirs, const std::vector<int>& v
 
 Status ReadEvidence(const std::vector<std::string>& dirs, const std::vector<int>& versions, Evidence* evidence);
 
-// Working set: usage without the page cache that the kernel would give up first. 0 without a memory controller.
-Status MemoryBytes(const std::vector<std::string>& dirs, const std::vector<int>& versions, uint64_t* bytes);
+// Zeros without a memory controller.
+Status ReadMemory(const std::vector<std::string>& dirs, const std::vector<int>& versions, MemoryUse* use);
+
+// Of an open cpu.stat of either version: how long the group has been held back by its quota, summed over the cores; µs.
+// Nothing once the group is gone.
+std::optional<uint64_t> ThrottledUs(int cpu_stat);
+
+// First number of an open file of one line (a counter); nothing once the group is gone.
+std::optional<uint64_t> CounterValue(int file);
+
+// Makes `dir` a group of its version's cpuset controller and lets it use only these cores ("0-1,4"). Version 1 refuses
+// processes in a group without cores and memory nodes, and a new one has none: it and its ancestors get those of their
+// parents first. Version 2 inherits by itself, once every ancestor hands the controller down.
+Status SetCpuset(const std::string& dir, int version, const std::string& cpus);
 
 Status Pids(const std::vector<std::string>& dirs, std::vector<int>* pids);
 

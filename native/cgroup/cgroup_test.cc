@@ -62,11 +62,51 @@ void TestKeys() {
   CHECK(!FindKey("max 99999999999999999999999\n", "max"));
 }
 
+// As the kernel would make them with each folder; ordinary files keep what is longer than the last write.
+void TestCpuset(const std::string& folder) {
+  const std::string root = folder + "/cpuset";
+  const std::string dir = root + "/worker";
+  for (const std::string& made : {root, dir}) CHECK(mkdir(made.c_str(), 0755) == 0);
+  Write(root + "/cpuset.cpus", "0-1\n");
+  Write(root + "/cpuset.mems", "0\n");
+  for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) Write(dir + file, "\n");
+  CHECK(SetCpuset(dir, 1, "0-1").ok());
+  std::string text;
+  CHECK(ReadFile(dir + "/cpuset.cpus", &text).ok() && text == "0-1");
+  CHECK(ReadFile(dir + "/cpuset.mems", &text).ok() && text == "0");
+  CHECK(SetCpuset(root + "/none", 1, "0").error == ENOENT);
+  CHECK(!SetCpuset("relative", 1, "0").ok());
+}
+
+void TestMemory(const std::string& folder) {
+  const std::string dir = folder + "/memory";
+  CHECK(mkdir(dir.c_str(), 0755) == 0);
+  Write(dir + "/memory.current", "1000\n");
+  Write(dir + "/memory.stat", "file 300\nshmem 100\n");
+  MemoryUse use;
+  CHECK(ReadMemory({dir}, {2}, &use).ok());
+  CHECK(use.used_bytes == 800 && use.cache_bytes == 200);
+  // Shared memory that was counted after the files were.
+  Write(dir + "/memory.stat", "file 300\nshmem 400\n");
+  CHECK(ReadMemory({dir}, {2}, &use).ok());
+  CHECK(use.used_bytes == 1000 && use.cache_bytes == 0);
+}
+
+void TestOpenFiles(const std::string& folder) {
+  Write(folder + "/cpu.stat", "nr_throttled 1\nthrottled_time 2500\n");
+  iluvatar::system::UniqueFd file(open((folder + "/cpu.stat").c_str(), O_RDONLY | O_CLOEXEC));
+  CHECK(ThrottledUs(file.get()) == 2u && !CounterValue(file.get()));
+  CHECK(!ThrottledUs(-1) && !CounterValue(-1));
+  Write(folder + "/peak", "77\n");
+  file.reset(open((folder + "/peak").c_str(), O_RDONLY | O_CLOEXEC));
+  CHECK(CounterValue(file.get()) == 77u && !ThrottledUs(file.get()));
+}
+
 void Fuzz(unsigned seed, int rounds, const std::string& folder) {
   const std::string files[] = {"memory.events", "memory.oom_control", "memory.stat",          "cpu.stat",
                                "cgroup.procs",  "memory.current",     "memory.usage_in_bytes"};
-  const std::string texts[] = {"oom_kill 1\nmax 2\n", "usage_usec 5\n", "123\n456\n", "max\n",
-                               "inactive_file 7\ntotal_inactive_file 9\n"};
+  const std::string texts[] = {"oom_kill 1\nmax 2\n", "usage_usec 5\nthrottled_usec 7\n", "123\n456\n", "max\n",
+                               "file 7\nshmem 3\ntotal_cache 9\ntotal_shmem 2\n"};
   const std::string mountinfo = "30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
   std::mt19937 random(seed);
   const auto mutate = [&random](std::string text) {
@@ -80,11 +120,14 @@ void Fuzz(unsigned seed, int rounds, const std::string& folder) {
     Evidence evidence;
     std::vector<int> pids;
     std::vector<Mount> mounts;
-    uint64_t bytes = 0;
+    MemoryUse use;
     for (const int version : {1, 2}) {
       CHECK(ReadEvidence({folder}, {version}, &evidence).ok());
-      (void)MemoryBytes({folder}, {version}, &bytes).ok();
+      (void)ReadMemory({folder}, {version}, &use).ok();
     }
+    const iluvatar::system::UniqueFd stat(open((folder + "/cpu.stat").c_str(), O_RDONLY | O_CLOEXEC));
+    (void)ThrottledUs(stat.get());
+    (void)CounterValue(stat.get());
     CHECK(Pids({folder}, &pids).ok());
     for (const int pid : pids) CHECK(pid > 0);
     CHECK(ReadMounts(folder + "/mountinfo", &mounts).ok());
@@ -100,6 +143,9 @@ int main(int argc, char** argv) {
   std::printf("seed %u, %d rounds\n", seed, rounds);
   TestMounts(argv[3]);
   TestKeys();
+  TestCpuset(argv[3]);
+  TestMemory(argv[3]);
+  TestOpenFiles(argv[3]);
   Fuzz(seed, rounds, argv[3]);
   std::printf("ok\n");
   return 0;

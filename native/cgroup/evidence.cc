@@ -9,7 +9,9 @@ void ReadV1(const std::string& dir, Evidence* evidence) {
   std::string text;
   if (ReadFile(dir + "/memory.oom_control", &text).ok()) {
     evidence->oom_kills += FindKey(text, "oom_kill").value_or(0);
+    // Where memory and memory+swap have the same limit, only the second counts its hits.
     evidence->limit_hits += ReadNumber(dir + "/memory.failcnt").value_or(0);
+    evidence->limit_hits += ReadNumber(dir + "/memory.memsw.failcnt").value_or(0);
     evidence->peak_bytes = ReadNumber(dir + "/memory.max_usage_in_bytes");
     evidence->current_bytes = ReadNumber(dir + "/memory.usage_in_bytes");
     evidence->limit_bytes = ReadNumber(dir + "/memory.limit_in_bytes");
@@ -42,20 +44,6 @@ Status ReadEvidence(const std::vector<std::string>& dirs, const std::vector<int>
     } else {
       ReadV1(dirs[i], evidence);
     }
-  }
-  return Status::Ok();
-}
-
-Status MemoryBytes(const std::vector<std::string>& dirs, const std::vector<int>& versions, uint64_t* bytes) {
-  *bytes = 0;
-  for (size_t i = 0; i < dirs.size(); ++i) {
-    const bool v2 = versions[i] == 2;
-    const auto usage = ReadNumber(dirs[i] + (v2 ? "/memory.current" : "/memory.usage_in_bytes"));
-    if (!usage) continue;
-    std::string text;
-    if (const Status status = ReadFile(dirs[i] + "/memory.stat", &text); !status.ok()) return status;
-    const uint64_t cache = FindKey(text, v2 ? "inactive_file" : "total_inactive_file").value_or(0);
-    *bytes += *usage > cache ? *usage - cache : 0;
   }
   return Status::Ok();
 }

@@ -16,13 +16,6 @@ constexpr size_t kMaxFileBytes = 1u << 20;
 // A memory limit's write waits for the kernel's books and ends with EINTR when a signal (SIGCHLD) comes meanwhile.
 constexpr int kMostInterruptions = 100;
 
-std::optional<uint64_t> ParseNumber(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end == text.data()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 system::Status WriteFile(const std::string& path, std::string_view text) {
@@ -47,6 +40,18 @@ system::Status ReadFile(const std::string& path, std::string* text) {
     text->append(buffer, static_cast<size_t>(got));
   }
   return system::Status::Ok();
+}
+
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end == text.data()) return std::nullopt;
+  return value;
+}
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? std::string() : path.substr(0, slash);
 }
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

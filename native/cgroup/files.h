@@ -19,6 +19,12 @@ system::Status ReadFile(const std::string& path, std::string* text);
 
 bool Exists(const std::string& path);
 
+// The folder that holds it; empty for a name of one part.
+std::string ParentOf(const std::string& path);
+
+// The number that a text begins with; nothing when it begins otherwise.
+std::optional<uint64_t> ParseNumber(std::string_view text);
+
 // First number of a file; nothing when it is missing, "max", or no number.
 std::optional<uint64_t> ReadNumber(const std::string& path);
 

@@ -17,11 +17,6 @@ namespace {
 constexpr int kKillPasses = 64;
 constexpr int kMaxDepth = 16;
 
-std::string Parent(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos || slash == 0 ? std::string() : path.substr(0, slash);
-}
-
 // v2 only: a controller works in a directory only when the parent hands it down. Failing is not fatal (the parent may
 // hold processes, or not have the controller); the limit is then left out like any other missing controller.
 void HandDownControllers(const std::string& parent) {
@@ -40,7 +35,7 @@ void HandDownControllers(const std::string& parent) {
 }
 
 Status CreateOne(const std::string& dir, int depth) {
-  const std::string parent = Parent(dir);
+  const std::string parent = ParentOf(dir);
   if (parent.empty() || depth > kMaxDepth) return {EINVAL, "mkdir", dir};
   if (!Exists(parent)) {
     if (const Status status = CreateOne(parent, depth + 1); !status.ok()) return status;

@@ -111,13 +111,24 @@ Status ToRequest(const Napi::Object& object, netlink::NamespaceRequest* request)
     if (Status status = ToLinkName(name); !status.ok()) return status;
   }
   if (Status status = ToMac(ToText(object.Get("mac")), &request->mac); !status.ok()) return status;
+  if (Status status = ToMac(ToText(object.Get("gatewayMac")), &request->gateway_mac); !status.ok()) return status;
   if (Status status = ToAddress(ToText(object.Get("address")), &request->address); !status.ok()) return status;
   const std::string gateway = ToText(object.Get("gateway"));
   return netlink::ParseIp(gateway, &request->gateway) ? Status::Ok() : Status{EINVAL, "read address", gateway};
 }
 
+using Outcomes = std::vector<Status>;
+
+// null for each that worked.
+Napi::Value ToArray(Napi::Env env, const Outcomes& outcomes) {
+  Napi::Array array = Napi::Array::New(env, outcomes.size());
+  for (uint32_t i = 0; i < outcomes.size(); ++i) {
+    array.Set(i, outcomes[i].ok() ? env.Null() : SystemError(env, outcomes[i]).Value());
+  }
+  return array;
+}
+
 Napi::Value CreateNamespaces(const Napi::CallbackInfo& info) {
-  using Results = std::vector<Status>;
   const std::string bridge = ToText(info[0]);
   const Napi::Array array = info[1].As<Napi::Array>();
   std::vector<netlink::NamespaceRequest> requests(array.Length());
@@ -125,19 +136,34 @@ Napi::Value CreateNamespaces(const Napi::CallbackInfo& info) {
     const Status status = ToRequest(array.Get(i).As<Napi::Object>(), &requests[i]);
     if (!status.ok()) return Refuse(info.Env(), status);
   }
-  return Work<Results>::Start(
+  return Work<Outcomes>::Start(
       info.Env(),
-      [=](Results* results) {
-        *results = netlink::CreateNamespaces(bridge, requests);
+      [=](Outcomes* outcomes) {
+        *outcomes = netlink::CreateNamespaces(bridge, requests);
         return Status::Ok();
       },
-      [](Napi::Env env, const Results& results) -> Napi::Value {
-        Napi::Array outcomes = Napi::Array::New(env, results.size());
-        for (uint32_t i = 0; i < results.size(); ++i) {
-          outcomes.Set(i, results[i].ok() ? env.Null() : SystemError(env, results[i]).Value());
-        }
-        return outcomes;
-      });
+      &ToArray);
+}
+
+Napi::Value CreateBareNamespaces(const Napi::CallbackInfo& info) {
+  const Strings paths = ToStrings(info[0]);
+  return Work<Outcomes>::Start(
+      info.Env(),
+      [=](Outcomes* outcomes) {
+        *outcomes = netlink::CreateBareNamespaces(paths);
+        return Status::Ok();
+      },
+      &ToArray);
+}
+
+Napi::Value ForgetNeighbours(const Napi::CallbackInfo& info) {
+  const std::string bridge = ToText(info[0]);
+  std::vector<uint32_t> addresses;
+  for (const std::string& text : ToStrings(info[1])) {
+    if (!netlink::ParseIp(text, &addresses.emplace_back())) return Refuse(info.Env(), {EINVAL, "read address", text});
+  }
+  return Work<Nothing>::Start(
+      info.Env(), [=](Nothing*) { return netlink::ForgetNeighbours(bridge, addresses); }, &Undefined);
 }
 
 Napi::Value RemoveNamespaces(const Napi::CallbackInfo& info) {
@@ -187,6 +213,8 @@ Napi::Object InitNetlink(Napi::Env env) {
   Napi::Object exports = Napi::Object::New(env);
   exports.Set("createBridge", Napi::Function::New<CreateBridge>(env, "createBridge"));
   exports.Set("createNamespaces", Napi::Function::New<CreateNamespaces>(env, "createNamespaces"));
+  exports.Set("createBareNamespaces", Napi::Function::New<CreateBareNamespaces>(env, "createBareNamespaces"));
+  exports.Set("forgetNeighbours", Napi::Function::New<ForgetNeighbours>(env, "forgetNeighbours"));
   exports.Set("removeNamespaces", Napi::Function::New<RemoveNamespaces>(env, "removeNamespaces"));
   exports.Set("links", Napi::Function::New<Links>(env, "links"));
   exports.Set("deleteLinks", Napi::Function::New<DeleteLinks>(env, "deleteLinks"));

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/veth.h>
 #include <net/if.h>
 
@@ -33,6 +34,23 @@ Message Change(const std::string& name, const char* what) {
   Message message(RTM_SETLINK, NLM_F_ACK, LinkHeader(0, 0, 0), what, name);
   message.Text(IFLA_IFNAME, name);
   return message;
+}
+
+void NoIpv6(Message* message) {
+  const size_t families = message->Begin(IFLA_AF_SPEC);
+  const size_t inet6 = message->Begin(AF_INET6);
+  message->U8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+  message->End(inet6);
+  message->End(families);
+}
+
+struct ndmsg NeighbourHeader(uint8_t family, int index, uint16_t state, uint8_t flags) {
+  struct ndmsg header = {};
+  header.ndm_family = family;
+  header.ndm_ifindex = index;
+  header.ndm_state = state;
+  header.ndm_flags = flags;
+  return header;
 }
 
 uint32_t ReadU32(std::string_view value) {
@@ -84,7 +102,7 @@ Message NewBridge(const std::string& name, const Mac& mac) {
 
 Message NewVeth(const std::string& name, int master, const std::string& peer, const Mac& peer_mac, int namespace_fd) {
   Message message(RTM_NEWLINK, kNew, Up(), "create veth", name);
-  message.Text(IFLA_IFNAME, name);
+  message.Text(IFLA_IFNAME, name).U32(IFLA_NUM_TX_QUEUES, 1).U32(IFLA_NUM_RX_QUEUES, 1);
   if (master != 0) message.U32(IFLA_MASTER, static_cast<uint32_t>(master));
   const size_t info = message.Begin(IFLA_LINKINFO);
   message.Text(IFLA_INFO_KIND, "veth");
@@ -94,6 +112,8 @@ Message NewVeth(const std::string& name, int master, const std::string& peer, co
   const struct ifinfomsg header = LinkHeader(0, 0, 0);
   message.Append(&header, sizeof header);
   message.Text(IFLA_IFNAME, peer).Bytes(IFLA_ADDRESS, peer_mac.data(), peer_mac.size());
+  // Else one for each CPU that the machine could have, all of them in sysfs, and none of use to a link without a queue.
+  message.U32(IFLA_NUM_TX_QUEUES, 1).U32(IFLA_NUM_RX_QUEUES, 1);
   if (namespace_fd >= 0) message.U32(IFLA_NET_NS_FD, static_cast<uint32_t>(namespace_fd));
   message.End(other);
   message.End(data);
@@ -112,16 +132,23 @@ Message SetMaster(const std::string& name, int master) {
   return message;
 }
 
-Message SetIsolated(const std::string& name, bool isolated) {
+Message SetPort(const std::string& name, bool isolated) {
   // NEWLINK of a link that exists: only there does the kernel read what concerns a port of a bridge.
-  Message message(RTM_NEWLINK, NLM_F_ACK, LinkHeader(0, 0, 0), "isolate bridge port", name);
+  Message message(RTM_NEWLINK, NLM_F_ACK, LinkHeader(0, 0, 0), "set bridge port", name);
   message.Text(IFLA_IFNAME, name);
+  NoIpv6(&message);
   const size_t info = message.Begin(IFLA_LINKINFO);
   message.Text(IFLA_INFO_SLAVE_KIND, "bridge");
   const size_t data = message.Begin(IFLA_INFO_SLAVE_DATA);
-  message.U8(kPortIsolated, isolated ? 1 : 0);
+  message.U8(IFLA_BRPORT_LEARNING, 0).U8(IFLA_BRPORT_UNICAST_FLOOD, 0).U8(kPortIsolated, isolated ? 1 : 0);
   message.End(data);
   message.End(info);
+  return message;
+}
+
+Message WithoutIpv6(int index, const std::string& subject) {
+  Message message(RTM_SETLINK, NLM_F_ACK, LinkHeader(index, 0, 0), "leave out IPv6", subject);
+  NoIpv6(&message);
   return message;
 }
 
@@ -168,6 +195,27 @@ Message AddDefaultRoute(int index, uint32_t gateway, const std::string& subject)
   return message;
 }
 
+Message AddNeighbour(int index, uint32_t ip, const Mac& mac, const std::string& subject) {
+  Message message(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+                  NeighbourHeader(AF_INET, index, NUD_PERMANENT, 0), "add neighbour", subject);
+  message.U32(NDA_DST, ip).Bytes(NDA_LLADDR, mac.data(), mac.size());
+  return message;
+}
+
+Message DeleteNeighbour(int index, uint32_t ip, const std::string& subject) {
+  Message message(RTM_DELNEIGH, NLM_F_ACK, NeighbourHeader(AF_INET, index, 0, 0), "delete neighbour", subject);
+  message.U32(NDA_DST, ip);
+  return message;
+}
+
+Message AddForwarding(int port, const Mac& mac, const std::string& subject) {
+  // NOARP: an entry that does not age and is somebody behind the port. PERMANENT would be the bridge's own address.
+  Message message(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+                  NeighbourHeader(AF_BRIDGE, port, NUD_NOARP, NTF_MASTER), "add forwarding entry", subject);
+  message.Bytes(NDA_LLADDR, mac.data(), mac.size());
+  return message;
+}
+
 bool ParseLink(std::string_view body, Link* link) {
   struct ifinfomsg header;
   if (body.size() < sizeof header) return false;
@@ -179,6 +227,7 @@ bool ParseLink(std::string_view body, Link* link) {
   const bool read = EachAttribute(body.substr(sizeof header), [&](uint16_t type, std::string_view value) {
     if (type == IFLA_IFNAME) link->name = ReadText(value);
     if (type == IFLA_MASTER) link->master = static_cast<int>(ReadU32(value));
+    if (type == IFLA_LINK) link->peer = static_cast<int>(ReadU32(value));
     if (type == IFLA_GROUP) link->group = ReadU32(value);
     if (type != IFLA_LINKINFO) return;
     whole = EachAttribute(value, [&](uint16_t inner, std::string_view text) {

@@ -22,6 +22,8 @@ struct Link {
   int index = 0;
   // Index of the bridge it is a port of; 0 = none.
   int master = 0;
+  // Of a veth: the index of its other end, in the namespace where that is; 0 = none.
+  int peer = 0;
   uint32_t group = 0;
   bool up = false;
 };
@@ -49,8 +51,13 @@ Message NewVeth(const std::string& name, int master, const std::string& peer, co
 Message SetUp(int index, bool up, const std::string& subject);
 // 0 = no longer a port of any bridge.
 Message SetMaster(const std::string& name, int master);
-// An isolated port reaches the bridge itself and ports that are not isolated, but no other isolated one.
-Message SetIsolated(const std::string& name, bool isolated);
+// A port as containers have it: without addresses of IPv6 (which take a handshake on every link, heard by all), and
+// fixed in what it receives: the bridge learns nothing from it, so that nobody draws another's packets to it, and
+// floods nothing unknown to it. Who is behind it is said with AddForwarding. An isolated port reaches the bridge itself
+// and ports that are not isolated, but no other isolated one.
+Message SetPort(const std::string& name, bool isolated);
+// No IPv6 address is made up for it when it comes up.
+Message WithoutIpv6(int index, const std::string& subject);
 Message SetGroup(const std::string& name, uint32_t group);
 Message DeleteLink(const std::string& name);
 // All links of the group at once: the kernel waits for its readers once instead of once a link (20 ms each).
@@ -58,6 +65,13 @@ Message DeleteGroup(uint32_t group);
 
 Message AddAddress(int index, const Address& address, const std::string& subject);
 Message AddDefaultRoute(int index, uint32_t gateway, const std::string& subject);
+
+// Who has `ip` on a link, once and for all. The kernel neither asks nor counts such entries: those that it learns are
+// limited to 1,024 for all namespaces together (net.ipv4.neigh.default.gc_thresh3). One that is there is replaced.
+Message AddNeighbour(int index, uint32_t ip, const Mac& mac, const std::string& subject);
+Message DeleteNeighbour(int index, uint32_t ip, const std::string& subject);
+// Packets for `mac` leave the bridge by this port. Gone with the port.
+Message AddForwarding(int port, const Mac& mac, const std::string& subject);
 
 // ENODEV when there is none.
 Status FindLink(RouteSocket* socket, const std::string& name, Link* link);

@@ -7,11 +7,14 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "netlink/links.h"
+
 namespace iluvatar::netlink {
 namespace {
 
 using system::UniqueFd;
 
+constexpr int kLoopback = 1;
 constexpr char kOwn[] = "/proc/thread-self/ns/net";
 
 void* Call(void* work) {
@@ -34,6 +37,7 @@ Status MakeOne(const std::string& path, Namespace* made) {
   made->fd.reset(open(kOwn, O_RDONLY | O_CLOEXEC));
   if (!made->fd.valid()) return Status::Errno("open network namespace", path);
   if (Status status = made->socket.Open(); !status.ok()) return status;
+  if (Status status = made->socket.Run({SetUp(kLoopback, true, "lo")}); !status.ok()) return status;
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file.valid()) return Status::Errno("create", path);
   if (mount(kOwn, path.c_str(), nullptr, MS_BIND, nullptr) == 0) return Status::Ok();

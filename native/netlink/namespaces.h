@@ -12,7 +12,7 @@
 
 namespace iluvatar::netlink {
 
-// A namespace being set up: the descriptor names it in requests, the socket was opened inside it.
+// A namespace being set up, its loopback up: the descriptor names it in requests, the socket was opened inside it.
 struct Namespace {
   system::UniqueFd fd;
   RouteSocket socket;

@@ -3,6 +3,7 @@
 // rounds, an empty folder to mount namespaces in.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/neighbour.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -92,7 +93,7 @@ void Mutate(std::string* bytes, std::mt19937* random) {
 void Fuzz(uint32_t seed, int rounds) {
   std::mt19937 random(seed);
   const Message request = NewVeth("host", 7, "eth0", MacOf(1), 3);
-  const std::string wanted = request.Finish(1) + NewBridge("br", MacOf(2)).Finish(2) + SetIsolated("p", true).Finish(3);
+  const std::string wanted = request.Finish(1) + NewBridge("br", MacOf(2)).Finish(2) + SetPort("p", true).Finish(3);
   for (int i = 0; i < rounds; ++i) {
     std::string bytes = wanted;
     Mutate(&bytes, &random);
@@ -132,7 +133,7 @@ void TestLinks() {
   for (size_t i = 0; i < 39; ++i) OK(outcomes[i]);
   EXPECT(outcomes[39], EEXIST);
   CHECK(outcomes[39].path.compare(0, 6, "ilt-v0") == 0);
-  OK(socket.Run({SetMaster("ilt-v0", 0), SetIsolated("ilt-v1", true), SetIsolated("ilt-v1", false)}));
+  OK(socket.Run({SetMaster("ilt-v0", 0), SetPort("ilt-v1", true), SetPort("ilt-v1", false)}));
   EXPECT(socket.Run({SetMaster("ilt-none", bridge)}), ENODEV);
 
   std::vector<Link> links;
@@ -161,6 +162,7 @@ NamespaceRequest RequestOf(const std::string& folder, int number) {
   request.mac = MacOf(static_cast<uint8_t>(number));
   request.address = AddressOf(("10.9.0." + std::to_string(number)).c_str(), 24);
   request.gateway = AddressOf("10.9.0.1", 24).ip;
+  request.gateway_mac = MacOf(1);
   return request;
 }
 
@@ -178,6 +180,25 @@ bool Reaches(const std::string& from, const char* to) {
     return Status::Errno("connect", to);
   });
   return status.error == ECONNREFUSED;
+}
+
+// The IPv4 addresses of permanent neighbours in this namespace.
+Status Neighbours(RouteSocket* socket, std::vector<uint32_t>* addresses) {
+  struct ndmsg header = {};
+  header.ndm_family = AF_INET;
+  return socket->Dump(Message(RTM_GETNEIGH, NLM_F_DUMP, header, "list neighbours", ""),
+                      [&](const nlmsghdr& answer, std::string_view body) {
+                        if (answer.nlmsg_type != RTM_NEWNEIGH) return;
+                        struct ndmsg neighbour;
+                        std::memcpy(&neighbour, body.data(), sizeof neighbour);
+                        if ((neighbour.ndm_state & NUD_PERMANENT) == 0) return;
+                        EachAttribute(body.substr(sizeof neighbour), [&](uint16_t type, std::string_view value) {
+                          uint32_t ip = 0;
+                          if (type != NDA_DST || value.size() != sizeof ip) return;
+                          std::memcpy(&ip, value.data(), sizeof ip);
+                          addresses->push_back(ip);
+                        });
+                      });
 }
 
 void TestNamespaces(const std::string& folder) {
@@ -206,7 +227,7 @@ void TestNamespaces(const std::string& folder) {
   CHECK(Reaches(requests[0].path, "10.9.0.1") && Reaches(requests[0].path, "127.0.0.1"));
   CHECK(Reaches(requests[1].path, "10.9.0.4") && Reaches(requests[1].path, "10.9.0.2"));
   // Isolated from each other only: make the second one so too.
-  OK(socket.Run({SetIsolated(requests[1].host_link, true)}));
+  OK(socket.Run({SetPort(requests[1].host_link, true)}));
   CHECK(!Reaches(requests[1].path, "10.9.0.2") && Reaches(requests[1].path, "10.9.0.1"));
 
   std::vector<std::string> paths;
@@ -216,6 +237,16 @@ void TestNamespaces(const std::string& folder) {
     names.push_back(request.host_link);
   }
   OK(RemoveNamespaces(paths, names));
+  // The host knows them until it is told; who is gone is no longer reached.
+  std::vector<uint32_t> known;
+  OK(Neighbours(&socket, &known));
+  CHECK(known.size() == 3);
+  OK(ForgetNeighbours("ilt-b0", {requests[0].address.ip, requests[1].address.ip, requests[2].address.ip}));
+  OK(ForgetNeighbours("ilt-b0", {requests[0].address.ip}));
+  OK(ForgetNeighbours("ilt-none", {requests[0].address.ip}));
+  known.clear();
+  OK(Neighbours(&socket, &known));
+  CHECK(known.empty());
   // Again: everything is gone already.
   OK(RemoveNamespaces(paths, names));
   OK(socket.Run({DeleteLink("ilt-b0")}));
@@ -224,6 +255,19 @@ void TestNamespaces(const std::string& folder) {
   CHECK(links.empty());
   for (const std::string& path : paths) CHECK(stat(path.c_str(), &info) != 0);
   EXPECT(InNamespace(folder + "/none", [] { return Status::Ok(); }), ENOENT);
+}
+
+// Namespaces without links.
+void TestBare(const std::string& folder) {
+  const std::vector<Status> outcomes = CreateBareNamespaces({folder + "/a", folder + "/b", folder + "/a"});
+  CHECK(outcomes.size() == 3);
+  OK(outcomes[0]);
+  OK(outcomes[1]);
+  EXPECT(outcomes[2], EEXIST);
+  CHECK(Reaches(folder + "/a", "127.0.0.1") && !Reaches(folder + "/a", "10.9.0.1"));
+  OK(RemoveNamespaces({folder + "/a", folder + "/b"}, {}));
+  struct stat info;
+  CHECK(stat((folder + "/b").c_str(), &info) != 0);
 }
 
 bool OwnNamespaces() {
@@ -243,6 +287,7 @@ int main(int argc, char** argv) {
   if (OwnNamespaces()) {
     TestLinks();
     TestNamespaces(argv[3]);
+    TestBare(argv[3]);
     std::printf("live\n");
   }
   std::printf("ok\n");

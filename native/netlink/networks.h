@@ -23,14 +23,23 @@ struct NamespaceRequest {
   Address address;
   // Of the default route; network order.
   uint32_t gateway = 0;
+  // The bridge's.
+  Mac gateway_mac = {};
   // Ports of the bridge that are isolated do not reach each other.
   bool isolated = true;
 };
 
 Status CreateBridge(const std::string& name, const Mac& mac, const Address& address);
 
-// One status per request, in order.
+// One status per request, in order. Host and container know each other's MAC from the beginning, for good, and the
+// bridge who is behind which port: nobody has to ask, and nobody else can answer.
 std::vector<Status> CreateNamespaces(const std::string& bridge, const std::vector<NamespaceRequest>& requests);
+
+// Namespaces with nothing but loopback, up, mounted at these paths. One status per path, in order.
+std::vector<Status> CreateBareNamespaces(const std::vector<std::string>& paths);
+
+// Who was at these addresses of the bridge is no longer known; network order. What is gone already is fine.
+Status ForgetNeighbours(const std::string& bridge, const std::vector<uint32_t>& addresses);
 
 // Deletes links all at once, of any kind, wherever they stand; those that are gone already are fine. `deleted` counts.
 Status DeleteLinks(const std::vector<std::string>& names, size_t* deleted);

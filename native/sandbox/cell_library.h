@@ -77,10 +77,10 @@ enum { ILUVATAR_IN_SPAWNER = 0, ILUVATAR_IN_AGENT = 1, ILUVATAR_IN_ZYGOTE = 2 };
  * be 0700. sockets     absolute path of a folder with one folder per old-protocol container (see ASSIGN's `sockets`);
  * "" = none cgroups     array: absolute directories, one per hierarchy, under which SPAWN's `cgroup` exists
  * networks    absolute path of the folder in which the worker mounts network namespaces for SPAWN's `networkNamespace`;
- * "" = none paths array: host paths bound read-only at the same place (interpreter prefixes) userNamespace  "auto"
- * (default: only when not root), "on", "off" seccomp     boolean, default true supervisor     absolute path of
- * iluvatar-supervisor, which supervisors become so that they are no copy of an interpreter; "" = they stay one. Unknown
- * keys are refused.
+ * "" = none nameServers array: addresses for /etc/resolv.conf, empty = the host's file paths array: host paths bound
+ * read-only at the same place (interpreter prefixes) userNamespace  "auto" (default: only when not root), "on", "off"
+ * seccomp     boolean, default true supervisor     absolute path of iluvatar-supervisor, which supervisors become so
+ * that they are no copy of an interpreter; "" = they stay one. Unknown keys are refused.
  */
 ILUVATAR_CELL_EXPORT iluvatar_spawner* iluvatar_spawner_open(const char* config_json, char* error, size_t error_size);
 

@@ -37,8 +37,9 @@ bool HasEnvironmentNames(const StringPairs& env) {
 }  // namespace
 
 std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
-  static constexpr std::array<std::string_view, 10> kKeys = {
-      "name", "agents", "store", "sockets", "networks", "cgroups", "paths", "userNamespace", "seccomp", "supervisor"};
+  static constexpr std::array<std::string_view, 11> kKeys = {"name",          "agents",  "store",     "sockets",
+                                                             "networks",      "cgroups", "paths",     "nameServers",
+                                                             "userNamespace", "seccomp", "supervisor"};
   JsonReader reader(json);
   config->name = reader.RequiredString("name");
   config->agents = reader.RequiredString("agents");
@@ -47,6 +48,7 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   config->networks = reader.String("networks", "");
   config->cgroups = reader.Strings("cgroups");
   config->paths = reader.Strings("paths");
+  config->name_servers = reader.Strings("nameServers");
   config->seccomp = reader.Boolean("seccomp", true);
   config->supervisor = reader.String("supervisor", "");
   const std::string user_namespace = reader.String("userNamespace", "auto");
@@ -70,6 +72,11 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   if (!config->networks.empty()) absolute.push_back(config->networks);
   for (const std::string& path : absolute) {
     if (!IsAbsolute(path)) return JsonQuote(path) + " is not an absolute, normalised path";
+  }
+  for (const std::string& server : config->name_servers) {
+    if (server.find_first_not_of("0123456789abcdefABCDEF.:") != std::string::npos) {
+      return JsonQuote(server) + " is no address of a name server";
+    }
   }
   return {};
 }

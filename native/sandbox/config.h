@@ -23,6 +23,8 @@ struct SpawnerConfig {
   std::string networks;
   std::vector<std::string> cgroups;
   std::vector<std::string> paths;
+  // Of /etc/resolv.conf; none = the host's file.
+  std::vector<std::string> name_servers;
   UserNamespace user_namespace = UserNamespace::kAuto;
   bool seccomp = true;
   std::string supervisor;

@@ -60,11 +60,16 @@ Step CopyLocalTime(const std::string& host) {
 
 }  // namespace
 
-Step MakeEtc(const std::string& host) {
+Step MakeEtc(const std::string& host, const std::vector<std::string>& name_servers) {
   if (Step step = MakeFolders("/etc"); !step.ok()) return step;
   for (const char* name : {"/ld.so.cache", "/ld.so.conf", "/nsswitch.conf", "/hosts", "/resolv.conf", "/mime.types",
                            "/timezone", "/protocols", "/services", "/host.conf", "/gai.conf"}) {
     if (Step step = CopyFile(host + name, std::string("/etc") + name); !step.ok()) return step;
+  }
+  if (!name_servers.empty()) {
+    std::string text;
+    for (const std::string& server : name_servers) text += "nameserver " + server + "\n";
+    if (Step step = WriteText("/etc/resolv.conf", text); !step.ok()) return step;
   }
   if (Step step = CopyLocalTime(host); !step.ok()) return step;
   if (Step step = WriteText("/etc/passwd",

@@ -145,7 +145,7 @@ Step BuildRoot(const SpawnerConfig& config, Root* root) {
   if (symlink("/layers/0/node_modules", "/node_modules") != 0) return Step::Failed("symlink /node_modules");
   if (chmod("/tmp", 01777) != 0) return Step::Failed("chmod /tmp");
   if (Step step = BindSystem(); !step.ok()) return step;
-  if (Step step = MakeEtc(std::string(kOldRoot) + "/etc"); !step.ok()) return step;
+  if (Step step = MakeEtc(std::string(kOldRoot) + "/etc", config.name_servers); !step.ok()) return step;
   if (Step step = MakeDevices(); !step.ok()) return step;
   if (Step step = BindHostFolders(config, root); !step.ok()) return step;
   return BindPaths(config.paths, root);

@@ -29,6 +29,18 @@ export interface RunResult {
   readonly details: ErrorDetails | null;
   readonly payload: number | Uint8Array | null;
   readonly runUs: number;
+  /** Part of it in which the container's CPU quota was used up, summed over the cores; µs, absent = 0. */
+  readonly throttledUs?: number;
+  /** What its container held at most, where that was found to be above its soft limit (`memorySoftBytes`); MiB, absent = 0 = not known to be. */
+  readonly overMb?: number;
+}
+
+/** What a container has in memory; bytes, zeros = could not be read. */
+export interface MemoryReading {
+  /** Anonymous, kernel and shared memory and tmpfs: what it holds. */
+  readonly usedBytes: number;
+  /** File pages that the kernel drops when somebody needs the room. */
+  readonly cacheBytes: number;
 }
 
 /** What a container tells its owner. Each may be called from inside the command that caused it. */
@@ -82,8 +94,8 @@ export interface Backend {
     id: number,
     events: ContainerEvents,
   ): BackendContainer;
-  /** Measured memory of each, bytes, in one batch off the shard; 0 = could not be read. */
-  memory(containers: readonly BackendContainer[]): Promise<number[]>;
+  /** Measured memory of each, in one batch off the shard. */
+  memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]>;
   health(): BackendHealth;
   /** Names of all containers that carry this worker's mark, looked for where they would be, not in what it remembers. */
   list(): Promise<readonly string[]>;

@@ -6,9 +6,9 @@ import { containerdBackend } from './containerd/backend.js';
 import { dockerBackend } from './docker/backend.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { BackendLog } from './log.js';
+import type { Networks } from './networks.js';
 import type { BridgeAddresses } from './oci/bridge-addresses.js';
 import { ProcessBackend } from './process/backend.js';
-import type { Networks } from './process/networks.js';
 import { SimulatedBackend } from './simulated/backend.js';
 
 /** What a worker has to give its backends. Each takes what it needs. */

@@ -79,11 +79,12 @@ export function printResult(context: Context, answer: InvokeResult): void {
   if (context.json) return;
   process.stderr.write(answer.stdout);
   process.stderr.write(answer.stderr);
-  const { queueUs, startUs, runUs } = answer.phases;
+  const { queueUs, startUs, runUs, throttledUs } = answer.phases;
   const start = startUs > 0 ? `, start ${microseconds(startUs)}` : '';
+  const throttled = throttledUs > 0 ? ` (throttled ${microseconds(throttledUs)})` : '';
   const attempts = answer.attempts > 1 ? `, ${answer.attempts} attempts` : '';
   const tid = answer.tid === '' ? '' : `, tid ${answer.tid}`;
   context.note(
-    `${answer.containerState}: queue ${microseconds(queueUs)}${start}, run ${microseconds(runUs)}${attempts}${tid}`,
+    `${answer.containerState}: queue ${microseconds(queueUs)}${start}, run ${microseconds(runUs)}${throttled}${attempts}${tid}`,
   );
 }

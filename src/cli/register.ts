@@ -14,7 +14,9 @@ interface Options {
   runtime?: string;
   entry?: string;
   memory?: number;
+  memoryPolicy?: string;
   cpus?: number;
+  cpuset?: string;
   timeout?: number;
   startupTimeout?: number;
   concurrency?: number;
@@ -52,8 +54,10 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--version <version>', 'function version (default: 1)')
     .option('--runtime <runtime>', 'python3, nodejs or binary (default: found from the source)')
     .option('--entry <entry>', 'entry point, file:function, or the executable')
-    .option('-m, --memory <size>', 'memory reserved and hard limit: 128m, 1g', parseMemory)
+    .option('-m, --memory <size>', 'memory reserved, and its limit: 128m, 1g', parseMemory)
+    .option('--memory-policy <policy>', 'when it needs more: kill, grow, swap or none (default: memory.policy)')
     .option('-c, --cpus <n>', 'CPU quota and slots', parseNumber)
+    .option('--cpuset <cores>', 'cores that it may use, as 0-1,4')
     .option('-t, --timeout <duration>', 'from enqueueing to the answer: 500ms, 10s, 2m', parseDuration)
     .option('--startup-timeout <duration>', 'from creation until the code is loaded', parseDuration)
     .option('--concurrency <n>', 'invocations that one container runs at once', parseInteger)
@@ -109,7 +113,9 @@ function definitionOf(options: Options, source: string): FunctionDefinitionInput
     runtime: options.runtime,
     entry: options.entry,
     memoryMb: options.memory,
+    memoryPolicy: options.memoryPolicy,
     cpus: options.cpus,
+    cpuset: options.cpuset,
     timeoutMs: options.timeout,
     startupTimeoutMs: options.startupTimeout,
     concurrency: options.concurrency,

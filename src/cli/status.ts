@@ -24,7 +24,8 @@ function statusText(status: WorkerStatus): string {
     [
       'memory',
       `${memory.totalMb} of ${memory.budgetMb} MiB: ${memory.runningMb} running (${memory.runningContainers} containers), ` +
-        `${memory.cachedMb} cached (${memory.cachedContainers})`,
+        `${memory.cachedMb} cached (${memory.cachedContainers})` +
+        `${memory.overshootMb > 0 ? `; ${memory.overshootMb} used above that` : ''}`,
     ],
     ...gpus.map(
       ({ index, present, running, containers, reservedMb, utilization }) =>

@@ -221,7 +221,7 @@ export class ClientConnection implements ConnectionHandler {
         result: readBody(frame, meta),
         tid: meta.tid ?? (pending.tid === '' ? transactionId(this.#tidPrefix, frame.requestId) : pending.tid),
         containerState: RESULT_STATES[(frame.flags & 3) as 0 | 1 | 2 | 3] ?? 'warm',
-        phases: { queueUs: frame.x0, startUs: frame.x1, runUs: frame.x2 },
+        phases: { queueUs: frame.x0, startUs: frame.x1, runUs: frame.x2, throttledUs: meta.throttledUs ?? 0 },
         attempts: meta.attempts ?? 1,
         stdout: meta.stdout ?? '',
         stderr: meta.stderr ?? '',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CPU_ENFORCEMENTS, CPUSET_PATTERN, MEMORY_POLICIES } from './limits.js';
 import { timingsSchema } from './timings.js';
 
 /**
@@ -65,8 +66,40 @@ export const functionDefinitionSchema = z
       .boolean()
       .default(true)
       .describe('Install requirements.txt / package.json dependencies at registration'),
-    memoryMb: z.number().int().min(1).max(1_048_576).default(128).describe('Memory reservation and hard limit; MiB'),
+    memoryMb: z.number().int().min(1).max(1_048_576).default(128).describe('Memory reservation and limit; MiB'),
+    memoryPolicy: z
+      .enum(MEMORY_POLICIES)
+      .nullable()
+      .default(null)
+      .describe('When it needs more than that: kill, grow, swap or none; null = the worker setting'),
+    memoryCeilingMb: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe('Hard limit under `grow`; MiB; null = the worker’s factor'),
+    swapMb: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .nullable()
+      .default(null)
+      .describe('Swap allowed under `swap`; MiB; null = the worker’s factor'),
     cpus: z.number().min(0.01).max(1024).default(1).describe('CPU quota and slots'),
+    cpuEnforce: z
+      .enum(CPU_ENFORCEMENTS)
+      .nullable()
+      .default(null)
+      .describe('How it is held to them; null = the worker setting'),
+    cpuset: z
+      .string()
+      .regex(CPUSET_PATTERN, 'cores such as "0-1,4"')
+      .nullable()
+      .default(null)
+      .describe('Cores that it may use, as "0-1,4"; null = all'),
     concurrency: z.number().int().min(1).max(1024).default(1).describe('Invocations that one container runs at once'),
     maxContainers: z
       .number()
@@ -194,6 +227,8 @@ export interface RegisteredFunction {
 export interface Characteristics {
   interArrivalMs: number;
   memoryMb: number;
+  /** Part of the page cache that its containers caused; it is not in `memoryMb`. */
+  pageCacheMb: number;
   devices: {
     device: 'cpu' | 'gpu';
     invocations: number;
@@ -234,6 +269,11 @@ export interface Phases {
   queueUs: number;
   startUs: number;
   runUs: number;
+  /**
+   * Part of `runUs` in which the container's CPU quota was used up, summed over the cores it ran on. Read only after runs that are long enough to use
+   * it up alone; 0 otherwise.
+   */
+  throttledUs: number;
 }
 
 export interface InvokeResult<T = unknown> {
@@ -258,6 +298,8 @@ export interface PoolMemory {
   cachedMb: number;
   totalMb: number;
   budgetMb: number;
+  /** Used by running containers above their reservations (memory policy `grow`), and so not to be reserved. */
+  overshootMb: number;
   runningContainers: number;
   cachedContainers: number;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
 
 /**
@@ -105,7 +106,10 @@ export const workerConfigSchema = z
             checkMs: ms.min(10).default(1000).describe('How often the load is looked at'),
           })
           .prefault({}),
-        enforce: z.enum(['quota', 'shares', 'none']).default('quota').describe('How a container is held to its cpus'),
+        enforce: z
+          .enum(CPU_ENFORCEMENTS)
+          .default('quota')
+          .describe('How a container is held to its cpus: a quota per 100 ms, a weight against others, or not at all'),
       })
       .prefault({}),
     memory: z
@@ -113,6 +117,49 @@ export const workerConfigSchema = z
         budgetMb: z.number().int().min(0).default(0).describe('Memory for containers; MiB, 0 = 80 % of the machine'),
         bufferMb: z.number().int().min(0).default(0).describe('Kept free by evicting idle containers; MiB'),
         sampleMs: ms.default(500).describe('How often containers that ran are measured; idle ones never are'),
+        policy: z
+          .enum(MEMORY_POLICIES)
+          .default('kill')
+          .describe(
+            'When a container needs more than its memory: kill = answered out_of_memory; grow = it finishes, up to growFactor, and its container is replaced; swap = swapFactor more is swapped out; none = no limit, idle containers go when the host runs short',
+          ),
+        growFactor: z
+          .number()
+          .min(1)
+          .max(1024)
+          .default(2)
+          .describe('Ceiling under `grow`, in multiples of the memory; over it: out_of_memory'),
+        swapFactor: z
+          .number()
+          .min(0)
+          .max(1024)
+          .default(1)
+          .describe('Swap allowed under `swap`, in multiples of the memory'),
+        pressure: z
+          .strictObject({
+            watch: z
+              .enum(['auto', 'always', 'never'])
+              .default('auto')
+              .describe(
+                'Evict idle containers while the host is short of memory; auto = while a function with memory policy `none` is registered',
+              ),
+            checkMs: ms.min(10).default(1000).describe('How often it is looked at, while there are idle containers'),
+            stallHigh: z
+              .number()
+              .min(0)
+              .max(100)
+              .default(10)
+              .describe('Percent of the time that tasks waited for memory (PSI) from which it is short'),
+            stallLow: z.number().min(0).max(100).default(1).describe('Percent at or under which it no longer is'),
+            availableLow: z
+              .number()
+              .min(0)
+              .max(100)
+              .default(5)
+              .describe('Percent of the memory available (MemAvailable) under which it is short'),
+            availableHigh: z.number().min(0).max(100).default(10).describe('Percent from which it no longer is'),
+          })
+          .prefault({}),
       })
       .prefault({}),
     queue: z
@@ -357,6 +404,28 @@ export const workerConfigSchema = z
           .boolean()
           .default(false)
           .describe('Containers on the same bridge reach each other; else each reaches only the host'),
+        nat: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Containers reach what lies beyond the host, under its address: a table of nftables of the worker’s own, where the host forwards',
+          ),
+        forwarding: z
+          .enum(['leave', 'enable'])
+          .default('leave')
+          .describe('enable = with `nat`, net.ipv4.ip_forward of the host is set, and stays so'),
+        dns: z
+          .array(z.ipv4())
+          .default([])
+          .describe('Name servers in the containers’ /etc/resolv.conf; empty = a copy of the host’s'),
+        isolatedPool: z
+          .strictObject({
+            low: z.number().int().min(0).max(16_384).default(4).describe('Fewer ready ones: more are made'),
+            high: z.number().int().min(1).max(16_384).default(16).describe('So many are then ready'),
+            idleMs: ms.min(10).default(60_000).describe('Nothing taken for so long: `low` of them are kept'),
+          })
+          .prefault({})
+          .describe('Namespaces with loopback alone, for backends that would else make one during a start'),
         pool: z
           .strictObject({
             low: z

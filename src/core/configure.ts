@@ -22,6 +22,7 @@ export interface EngineSettings {
     readonly oversubscribe: { readonly maxSlots: number; readonly maxLoad: number };
   };
   readonly memory: { readonly budgetMb: number; readonly bufferMb: number };
+  readonly network: { readonly bridges: number; readonly portsPerBridge: number };
   readonly queue: PolicyChoice & { readonly limit: number; readonly dropAbandoned: boolean };
   readonly dispatch: PolicyChoice;
   readonly create: {
@@ -64,7 +65,7 @@ const STREAMS = { 'cpu-queue': 1, 'gpu-queue': 2, dispatch: 3, eviction: 4, crea
 /** Throws IluvatarError `invalid` for a policy that does not exist or parameters that it cannot take. */
 export function configureEngine(settings: EngineSettings, owner: EngineOwner): EngineOptions {
   const { cores, machineMemoryMb, ...given } = owner;
-  const { cpu, memory, queue, dispatch, keepAlive, gpu, seed, create: creation } = settings;
+  const { cpu, memory, network, queue, dispatch, keepAlive, gpu, seed, create: creation } = settings;
   const cpuSlots = cpu.slots === 0 ? cores : cpu.slots;
   const context = (stream: number, parallelism: number): PolicyContext => ({
     random: seededRandom(seed, stream),
@@ -101,6 +102,7 @@ export function configureEngine(settings: EngineSettings, owner: EngineOwner): E
     oversubscription: cpu.oversubscribe.maxSlots > cpuSlots ? cpu.oversubscribe : null,
     memoryMb: memory.budgetMb === 0 ? Math.floor(machineMemoryMb * 0.8) : memory.budgetMb,
     bufferMb: memory.bufferMb,
+    addresses: network.bridges * network.portsPerBridge,
     queueLimit: queue.limit,
     dropAbandoned: queue.dropAbandoned,
   };

@@ -10,6 +10,7 @@ import type { FunctionEntry } from './engine/function-entry.js';
 import { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
+import { MemoryReadings } from './engine/memory-readings.js';
 import type { EngineOptions } from './engine/options.js';
 import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
 import { Pump } from './engine/pump.js';
@@ -24,7 +25,9 @@ import type { Invocation, InvocationSink, Outcome, Payload } from './invocation.
 import type { Container } from './pool/container.js';
 import type { ContainerEntry } from './pool/container-entry.js';
 import { ContainerPool } from './pool/container-pool.js';
+import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerFailure } from './ports.js';
+import { Addresses } from './resources/addresses.js';
 import { CpuSlots } from './resources/cpu-slots.js';
 import { CpuDevice } from './resources/device-set.js';
 import { GpuDevices } from './resources/gpu-devices.js';
@@ -56,9 +59,12 @@ export class Engine {
   readonly #loads: EngineLoads;
   readonly #due: DueWork;
   readonly #deviceEvents: DeviceEvents;
+  readonly #memory: MemoryReadings;
   readonly #oversubscription: Oversubscription | null;
   readonly #parts: EngineParts;
   #state: 'running' | 'draining' | 'stopping' = 'running';
+  /** Told of each arrival. */
+  readonly #arrived: ((fn: FunctionRecord, now: number) => void)[] = [];
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions) {
@@ -67,7 +73,12 @@ export class Engine {
     const { port, journal, log, queueLimit, bufferMb, bypassUs, oversubscription, queues } = options;
     const slots = new CpuSlots(options.cpuSlots);
     const gpus = new GpuDevices(options.gpu);
-    const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, options.eviction);
+    const pool = new ContainerPool(
+      new MemoryBudget(options.memoryMb),
+      gpus,
+      new Addresses(options.addresses),
+      options.eviction,
+    );
     const totals = this.#totals;
     const now = (): number => options.clock.now();
     this.#pool = pool;
@@ -77,6 +88,10 @@ export class Engine {
     this.#supply = supply;
     const creation = new CreationPolicy(options.create, options.backends, now);
     this.#creation = creation;
+    const refuse = (invocation: InvocationEntry): void => {
+      this.#termination.withdraw(invocation);
+      this.#settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
+    };
     const shared = {
       pool,
       slots,
@@ -89,6 +104,7 @@ export class Engine {
       bypassUs,
       pump: this.#pump,
       now,
+      refuse,
     };
     // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
     const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
@@ -96,11 +112,18 @@ export class Engine {
     this.#schedulers = { cpu, gpu };
     this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
     this.#loads = new EngineLoads(this.#schedulers, slots, now);
-    const arrived = pool.evictions.flatMap((eviction) =>
-      eviction.arrived === undefined ? [] : [eviction.arrived.bind(eviction)],
+    this.#admission = new Admission(
+      options,
+      this.#wheel,
+      this.#settlement,
+      counters,
+      this.#loads,
+      totals,
+      this.#arrived,
     );
-    this.#admission = new Admission(options, this.#wheel, this.#settlement, counters, this.#loads, totals, arrived);
+    this.#learnArrivals(pool.evictions.map(({ policy }) => policy));
     this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
+    this.#pump.before = () => supply.tellWaiting();
     this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
     this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, creation, counters);
     this.#due = new DueWork(
@@ -114,6 +137,7 @@ export class Engine {
       this.#termination,
       counters,
     );
+    this.#memory = new MemoryReadings(pool, supply, counters);
     this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
     this.#parts = { options, schedulers: this.#schedulers, pool, slots, creation, counters, totals };
   }
@@ -127,6 +151,7 @@ export class Engine {
   register(spec: FunctionSpec): FunctionRecord {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     const fn = this.#functions.add(spec);
+    if (fn.needsAddress) this.#learnArrivals(this.#pool.separateAddressed());
     this.#o.journal.functionRegistered(fn.key);
     return fn;
   }
@@ -139,7 +164,7 @@ export class Engine {
     if (fn === null) return false;
     this.#o.journal.functionUnregistered(key);
     this.#o.dispatch.forget(fn);
-    for (const eviction of this.#pool.evictions) eviction.forget?.(fn);
+    for (const { policy } of this.#pool.evictions) policy.forget?.(fn);
     this.#termination.functionRemoved(fn, this.#o.clock.now());
     this.#forgetIfGone(fn);
     this.#pump.run();
@@ -234,6 +259,7 @@ export class Engine {
     const { lane } = home;
     lane.scheduler.endRun(entry, home);
     this.#termination.judge(home, outcome.errorClass);
+    const outgrown = outcome.overMb !== undefined && outcome.overMb > 0 && this.#memory.note(home, outcome.overMb);
     this.#pool.giveBack(home, now);
     if (entry.containerState === 'warm') this.counters.warm++;
     else if (entry.containerState === 'prewarm') this.counters.prewarm++;
@@ -245,7 +271,7 @@ export class Engine {
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
     } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
-    if (this.#o.bufferMb > 0) this.#supply.keepBuffer();
+    if (this.#o.bufferMb > 0 || outgrown) this.#supply.keepBuffer();
     if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 
@@ -259,11 +285,25 @@ export class Engine {
     this.#checkEmpty();
   }
 
-  /** Measured memory of a container, MiB. It informs and never changes a reservation. */
-  measured(container: Container, mb: number): void {
+  /**
+   * Measured memory of a container and the page cache it caused beside that, MiB. It never changes a reservation; under the memory policy `grow`, a container that
+   * uses more than its own is replaced, as soon as it runs nothing.
+   */
+  measured(container: Container, mb: number, pageCacheMb = 0): void {
     const entry = container as ContainerEntry;
-    entry.measuredMb = mb;
-    entry.fn.stats.memory.add(mb);
+    entry.fn.stats.pageCache.add(pageCacheMb);
+    if (!this.#memory.note(entry, mb)) return;
+    this.#memory.follow(entry);
+    this.#pump.run();
+  }
+
+  /** The host is short of memory. Evicts up to so many idle containers; returns how many. */
+  memoryPressure(most: number): number {
+    return this.#memory.relieve(most);
+  }
+
+  get idleContainers(): number {
+    return this.#pool.cachedCount;
   }
 
   /** A GPU has failed or been taken away, with every container on it. */
@@ -288,6 +328,12 @@ export class Engine {
   /** A reading of the machine's load average per core; more or fewer CPU slots follow, if so configured. */
   cpuLoad(perCore: number): void {
     this.#oversubscription?.reading(perCore);
+    this.#pump.run();
+  }
+
+  /** There are so many network addresses for containers from now on. Those held beyond are not taken back: they are missed when they come free. */
+  addressesAvailable(count: number): void {
+    this.#pool.addresses.resize(count);
     this.#pump.run();
   }
 
@@ -347,6 +393,10 @@ export class Engine {
   /** What is wrong with the books, as sentences; empty when all is well. Walks over everything: for tests and the simulator. */
   checkInvariants(): string[] {
     return violations(this.#functions.all(), this.#parts, this.#settlement);
+  }
+
+  #learnArrivals(policies: readonly EvictionPolicy[]): void {
+    for (const policy of policies) if (policy.arrived !== undefined) this.#arrived.push(policy.arrived.bind(policy));
   }
 
   #gone(container: ContainerEntry): void {

@@ -42,6 +42,8 @@ export interface ErrorDetails {
   /** With `overloaded`: when trying again makes sense. */
   retryAfterMs?: number;
   attempts?: number;
+  /** How long its container's CPU quota held it back, summed over the cores; µs. */
+  throttledUs?: number;
 }
 
 /** The one error type of the public API: `catch (e) { if (e.errorClass === 'timeout') … }`. */

@@ -18,6 +18,10 @@ export interface Outcome {
   readonly payload: Payload;
   /** Time inside the function as the agent measured it; µs. */
   readonly runUs: number;
+  /** Part of it in which its container's CPU quota was used up, summed over the cores; µs, absent = 0. */
+  readonly throttledUs?: number;
+  /** What its container was found to have held, where that is more than its memory; MiB, absent = 0 = not known to be. */
+  readonly overMb?: number;
 }
 
 /**

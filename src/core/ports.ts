@@ -24,6 +24,7 @@ export type DestroyReason =
   | 'crashed'
   | 'timeout'
   | 'failed'
+  | 'outgrown'
   | 'unregistered'
   | 'clean'
   | 'stopping';

@@ -63,6 +63,8 @@ export class FunctionStats {
   readonly interArrival = new Characteristic();
   /** Measured memory of its containers. */
   readonly memory = new Characteristic();
+  /** Page cache that they caused, measured beside it. */
+  readonly pageCache = new Characteristic();
   /** What its agent says it has allocated on the GPU. */
   readonly gpuMemory = new Characteristic();
 

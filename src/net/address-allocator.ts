@@ -67,6 +67,19 @@ export class AddressAllocator {
     return this.#bridges.reduce((sum, { taken }) => sum + taken.size, 0);
   }
 
+  /** So many can be out at once, as the machine's ranges are now. */
+  capacity(): number {
+    const { bridges, portsPerBridge } = this.#limits;
+    const size = sizeOf(this.#prefixLength);
+    const end = this.#range.first + sizeOf(this.#range.prefixLength);
+    const used = this.#used();
+    let open = this.#bridges.length;
+    for (let first = this.#nextSubnet; first < end && open < bridges; first += size) {
+      if (!used.some((other) => overlap(other, { first, prefixLength: this.#prefixLength }))) open++;
+    }
+    return open * portsPerBridge;
+  }
+
   /** null = every port of every bridge is taken, or the range has no unused subnet left. */
   take(): Allocation | null {
     const { portsPerBridge } = this.#limits;

@@ -3,58 +3,80 @@ import { join } from 'node:path';
 import { resolveDataDir } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
-import type { ContainerFailure } from '../core/ports.js';
 import { native } from '../native.js';
 import { AddressAllocator, type Allocation } from './address-allocator.js';
 import { hostRanges } from './host-ranges.js';
+import { IsolatedNamespaces } from './isolated-namespaces.js';
+import type { AddressLease, LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
 import { LinkNames } from './names.js';
 import { NamespaceMaker } from './namespace-maker.js';
 import { NamespacePool, type PoolLog } from './namespace-pool.js';
+import { enableForwarding, forwards, NatTable } from './nat.js';
 import { parseRange, type Range } from './range.js';
 
-/**
- * The networks of a worker's containers: bridges, addresses and the pool of ready namespaces. Nothing is made before the first function that
- * wants it; everything carries the worker's prefix and is removed at the end, or by the next worker of the same name.
- */
-export interface NetworkLease {
-  /** File below `folder`. */
-  readonly name: string;
-  readonly address: string;
-  readonly allocation: Allocation;
+export interface NetworksOptions {
+  readonly config: WorkerConfig;
+  readonly log: PoolLog;
+  /** So many addresses there are, as far as is known now. */
+  readonly addresses?: (count: number) => void;
+  /** Subnets that are promised to somebody else, though no link has them yet. */
+  readonly others?: () => readonly Range[];
+  readonly shard?: number;
 }
 
-export type LeaseTaken = (lease: NetworkLease | null, failure: ContainerFailure | null) => void;
-
+/**
+ * The networks of a worker's containers: bridges, addresses, the way out, and the pools of ready namespaces. Nothing is made before the first function that
+ * wants it; everything carries the worker's prefix and is removed at the end, or by the next worker of the same name.
+ */
 export class ContainerNetworks {
   /** Where the namespaces are mounted by name; there from `start` on. */
   readonly folder: string;
   readonly names: LinkNames;
+  readonly bridged: LeaseSource<AddressLease>;
+  readonly isolated: LeaseSource<NamespaceLease>;
   readonly #config: WorkerConfig['network'];
   readonly #maker: NamespaceMaker;
   readonly #log: PoolLog;
+  readonly #nat: NatTable;
+  readonly #isolated: IsolatedNamespaces;
+  readonly #addresses: (count: number) => void;
+  readonly #holders: (() => boolean)[] = [];
   readonly #others: () => readonly Range[];
   #allocator: AddressAllocator | null = null;
-  #pool: NamespacePool | null = null;
+  #pool: NamespacePool<Allocation> | null = null;
   #opening: Promise<void> | null = null;
+  /** Backends that have started it. */
+  #users = 0;
   #failure: string | null = null;
 
-  /** `others`: subnets that are promised to somebody else, though no link has them yet. */
-  constructor(config: WorkerConfig, log: PoolLog, shard = 0, others: () => readonly Range[] = () => []) {
+  constructor({ config, log, addresses = () => {}, others = () => [], shard = 0 }: NetworksOptions) {
     const dataDir = resolveDataDir(config);
-    this.#config = config.network;
+    const { network } = config;
+    this.#config = network;
     this.#log = log;
+    this.#addresses = addresses;
     this.#others = others;
     this.folder = join(dataDir, `networks-${shard}`);
     this.names = new LinkNames(`${config.name}\0${dataDir}\0${shard}`);
+    this.#nat = new NatTable(this.names.prefix);
+    this.#isolated = new IsolatedNamespaces({ folder: this.folder, marks: network.isolatedPool, log });
     this.#maker = new NamespaceMaker({
       names: this.names,
       folder: this.folder,
-      connected: config.network.connected,
+      connected: network.connected,
+      opened: network.nat ? () => this.#translate() : async () => {},
     });
+    this.isolated = this.#isolated;
+    this.bridged = {
+      take: (taken, urgent) => this.#take(taken, urgent),
+      // Closed: it was removed with the rest.
+      give: (lease) => this.#pool?.give(lease.allocation),
+    };
   }
 
   /** Removes what an earlier worker of this name left. The caller has made sure that it is gone. */
   async start(): Promise<void> {
+    if (this.#users++ > 0) return;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     if (process.getuid?.() === 0) await this.#sweep();
   }
@@ -74,31 +96,18 @@ export class ContainerNetworks {
     return this.#opening;
   }
 
-  /** May answer from inside the call. */
-  take(taken: LeaseTaken): void {
-    if (this.#pool === null) {
-      const message = this.#failure ?? 'the networks are closed';
-      taken(null, { errorClass: 'unavailable', message, details: null, transient: false });
-      return;
-    }
-    this.#pool.take((allocation, failure) => {
-      if (allocation === null) taken(null, failure);
-      else taken({ name: this.#maker.nameOf(allocation), address: allocation.address, allocation }, null);
-    });
+  recallFrom(holder: () => boolean): void {
+    this.#holders.push(holder);
   }
 
-  /** Its processes are gone. */
-  give(lease: NetworkLease): void {
-    // Closed: it was removed with the rest.
-    this.#pool?.give(lease.allocation);
-  }
-
+  /** Each backend that started it stops it; with the last one everything goes. */
   async stop(): Promise<void> {
+    if (--this.#users > 0) return;
     await this.#opening?.catch(() => {});
     const pool = this.#pool;
     this.#pool = null;
     this.#opening = null;
-    await pool?.close();
+    await Promise.all([pool?.close(), this.#isolated.close()]);
     if (pool !== null) await this.#sweep();
   }
 
@@ -109,13 +118,21 @@ export class ContainerNetworks {
 
   /** Sentences for people. */
   notes(): string[] {
-    return this.#failure === null ? [] : [`network "bridge" is not available: ${this.#failure}`];
+    const notes = this.#failure === null ? [] : [`network "bridge" is not available: ${this.#failure}`];
+    if (this.#pool !== null && this.#config.nat && !forwards()) {
+      notes.push(
+        'network.nat is on, and this host forwards nothing (net.ipv4.ip_forward is 0): containers reach only the host. Set it, or network.forwarding to "enable"',
+      );
+    }
+    return notes;
   }
 
   counters(): Record<string, number> {
     const pool = this.#pool;
-    if (pool === null) return {};
+    const isolated = this.#isolated.counters();
+    if (pool === null) return isolated;
     return {
+      ...isolated,
       networkBridges: this.#allocator?.bridges.length ?? 0,
       networksReady: pool.ready,
       networksInUse: pool.inUse,
@@ -126,9 +143,25 @@ export class ContainerNetworks {
     };
   }
 
+  #take(taken: LeaseTaken<AddressLease>, urgent: boolean): void {
+    if (this.#pool === null) {
+      const message = this.#failure ?? 'the networks are closed';
+      taken(null, { errorClass: 'unavailable', message, details: null, transient: false });
+      return;
+    }
+    this.#pool.take((allocation, failure) => {
+      if (allocation === null) taken(null, failure);
+      else taken(this.#lease(allocation), null);
+    }, urgent);
+  }
+
+  #lease(allocation: Allocation): AddressLease {
+    return { name: this.#maker.nameOf(allocation), address: allocation.address, allocation };
+  }
+
   async #open(): Promise<void> {
     if (process.getuid?.() !== 0) throw new Error('only root may make bridges');
-    const { range, bridges, portsPerBridge, pool } = this.#config;
+    const { range, bridges, portsPerBridge, pool, nat, forwarding } = this.#config;
     const parsed = parseRange(range);
     if (parsed === null) throw new Error(`network.range "${range}" is no range such as 10.187.0.0/16`);
     const isOwn = (link: string): boolean => link.startsWith(this.names.prefix);
@@ -141,18 +174,48 @@ export class ContainerNetworks {
     if (first === null) throw new Error(`every part of network.range ${range} is used by this machine already`);
     this.#allocator.give(first);
     await this.#maker.ensure(first.bridge);
-    this.#pool = new NamespacePool(this.#allocator, this.#maker, pool, this.#log);
+    if (nat && forwarding === 'enable') enableForwarding();
+    this.#pool = new NamespacePool(this.#allocator, this.#maker, pool, this.#log, {
+      recall: () => this.#holders.some((holder) => holder()),
+      short: () => this.#count(),
+    });
+    this.#count();
     this.#pool.fill();
   }
 
-  /** Links and mounts with our names, whoever made them. */
+  #count(): void {
+    if (this.#allocator === null || this.#pool === null) return;
+    this.#addresses(Math.max(0, this.#allocator.capacity() - this.#pool.lost));
+  }
+
+  /** All bridges that were opened: the rules of the new one go in together with theirs. */
+  async #translate(): Promise<void> {
+    await this.#nat.set((this.#allocator?.bridges ?? []).map(({ subnet }) => subnet));
+  }
+
+  /** Links, mounts and the table with our names, whoever made them. */
   async #sweep(): Promise<void> {
     const { netlink } = native();
+    // A table is never there without its bridge: it comes later, and goes before.
     const links = (await netlink.links(this.names.prefix)).filter((link) => this.names.owns(link));
+    if (links.length > 0) await this.#removeTable();
     const mounts = readdirSync(this.folder).map((name) => join(this.folder, name));
     await netlink.removeNamespaces(
       mounts,
       links.map(({ name }) => name),
     );
+  }
+
+  /** Where there is no NAT now there may have been, and what is in the way of asking must not be in the way of starting. */
+  async #removeTable(): Promise<void> {
+    try {
+      await this.#nat.remove();
+    } catch (error) {
+      if (this.#config.nat) throw error;
+      this.#log.warn(
+        { reason: (error as Error).message },
+        'whether an old table of nftables is left could not be seen',
+      );
+    }
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type NamespaceRequest, type NativeNetlink, native } from '../native.js';
 import type { Allocation, BridgePlan } from './address-allocator.js';
 import { type LinkNames, macOf } from './names.js';
+import type { Maker } from './namespace-pool.js';
 
 /** Makes and removes bridges and namespaces in the kernel. What it is told to make has its name and address already. */
 export interface MakerOptions {
@@ -10,12 +11,14 @@ export interface MakerOptions {
   readonly folder: string;
   /** Containers reach each other over their bridge. */
   readonly connected: boolean;
+  /** A bridge is up: what else it needs. */
+  opened(): Promise<void>;
 }
 
 /** What a container finds its link called. */
 const INSIDE = 'eth0';
 
-export class NamespaceMaker {
+export class NamespaceMaker implements Maker<Allocation> {
   readonly #options: MakerOptions;
   readonly #netlink: NativeNetlink = native().netlink;
   readonly #bridges = new Map<number, Promise<void>>();
@@ -44,6 +47,11 @@ export class NamespaceMaker {
   }
 
   async remove(allocations: readonly Allocation[]): Promise<void> {
+    for (const bridge of new Set(allocations.map((allocation) => allocation.bridge))) {
+      const members = allocations.filter((allocation) => allocation.bridge === bridge);
+      const addresses = members.map(({ address }) => address);
+      await this.#netlink.forgetNeighbours(this.#options.names.bridge(bridge), addresses);
+    }
     const names = allocations.map((allocation) => this.nameOf(allocation));
     await this.#netlink.removeNamespaces(
       names.map((name) => join(this.#options.folder, name)),
@@ -57,11 +65,21 @@ export class NamespaceMaker {
     if (made === undefined) {
       const { gateway, subnet } = bridge;
       const name = this.#options.names.bridge(bridge);
-      made = this.#netlink.createBridge(name, macOf(gateway), `${gateway}/${subnet.prefixLength}`);
+      made = this.#create(name, macOf(gateway), `${gateway}/${subnet.prefixLength}`);
       this.#bridges.set(bridge.index, made);
       made.catch(() => this.#bridges.delete(bridge.index));
     }
     return made;
+  }
+
+  async #create(name: string, mac: string, address: string): Promise<void> {
+    await this.#netlink.createBridge(name, mac, address);
+    try {
+      await this.#options.opened();
+    } catch (error) {
+      await this.#netlink.deleteLinks([name]);
+      throw error;
+    }
   }
 
   async #makeOn(bridge: BridgePlan, allocations: readonly Allocation[]): Promise<(Error | null)[]> {
@@ -84,6 +102,7 @@ export class NamespaceMaker {
       mac: macOf(address),
       address: `${address}/${bridge.subnet.prefixLength}`,
       gateway: bridge.gateway,
+      gatewayMac: macOf(bridge.gateway),
       isolated: !this.#options.connected,
     };
   }

@@ -1,14 +1,21 @@
 import type { ContainerFailure } from '../core/ports.js';
-import type { AddressAllocator, Allocation } from './address-allocator.js';
 
 /**
  * Namespaces made ahead, so that taking one costs nothing: between a low and a high mark while they are used, down to the low one when
  * they are not. Filled and emptied in batches in the background, since a namespace takes the kernel a millisecond and a link's end twenty.
  */
-export interface Maker {
+export interface Maker<Item> {
   /** One outcome each, in order; null = made. Never rejects. */
-  make(allocations: readonly Allocation[]): Promise<(Error | null)[]>;
-  remove(allocations: readonly Allocation[]): Promise<void>;
+  make(items: readonly Item[]): Promise<(Error | null)[]>;
+  remove(items: readonly Item[]): Promise<void>;
+}
+
+/** Names what is to be made; one is out until it is given back. */
+export interface Supply<Item> {
+  /** null = there is no more until one comes back. */
+  take(): Item | null;
+  give(item: Item): void;
+  readonly taken: number;
 }
 
 export interface PoolMarks {
@@ -22,8 +29,20 @@ export interface PoolLog {
   warn(fields: Record<string, unknown>, message: string): void;
 }
 
+export interface PoolOwner {
+  /** Every one is out and somebody waits: true = one that is kept ready elsewhere will be given back. */
+  recall(): boolean;
+  /** There was no more to be had, or one will never come back: whoever counts on them counts anew. */
+  short(): void;
+}
+
 /** Exactly one of the two is null. May be called from inside `take`. */
-export type AllocationTaken = (allocation: Allocation | null, failure: ContainerFailure | null) => void;
+export type ItemTaken<Item> = (item: Item | null, failure: ContainerFailure | null) => void;
+
+interface Waiting<Item> {
+  readonly taken: ItemTaken<Item>;
+  readonly urgent: boolean;
+}
 
 const BATCH = 16;
 /** The kernel makes one link at a time, and the threads that wait for it are those that read files too. */
@@ -34,16 +53,21 @@ const REMOVE_DELAY_MS = 20;
 const FILL_DELAY_MS = 5;
 const BACK_OFF_MS = 1_000;
 
-export class NamespacePool {
-  readonly #allocator: AddressAllocator;
-  readonly #maker: Maker;
+export class NamespacePool<Item extends object> {
+  readonly #supply: Supply<Item>;
+  readonly #maker: Maker<Item>;
   readonly #marks: PoolMarks;
   readonly #log: PoolLog;
-  readonly #ready: Allocation[] = [];
-  readonly #waiting: AllocationTaken[] = [];
-  readonly #inUse = new Set<Allocation>();
+  readonly #owner: PoolOwner | null;
+  readonly #ready: Item[] = [];
+  readonly #waiting: Waiting<Item>[] = [];
+  readonly #inUse = new Set<Item>();
   readonly #work = new Set<Promise<void>>();
-  #leaving: Allocation[] = [];
+  #leaving: Item[] = [];
+  /** Recalled, and not given back yet. */
+  #recalled = 0;
+  /** Could not be removed, and stay taken. */
+  lost = 0;
   #making = 0;
   /** Below the high mark, and more than what is being made is wanted. */
   #filling = false;
@@ -55,11 +79,18 @@ export class NamespacePool {
   #closed = false;
   readonly counters = { made: 0, failed: 0, hits: 0, misses: 0 };
 
-  constructor(allocator: AddressAllocator, maker: Maker, marks: PoolMarks, log: PoolLog) {
-    this.#allocator = allocator;
+  constructor(
+    supply: Supply<Item>,
+    maker: Maker<Item>,
+    marks: PoolMarks,
+    log: PoolLog,
+    owner: PoolOwner | null = null,
+  ) {
+    this.#supply = supply;
     this.#maker = maker;
     this.#marks = marks;
     this.#log = log;
+    this.#owner = owner;
   }
 
   get ready(): number {
@@ -77,7 +108,8 @@ export class NamespacePool {
     this.#watchIdle();
   }
 
-  take(taken: AllocationTaken): void {
+  /** `urgent`: somebody waits for it, who comes before what is only made ahead. */
+  take(taken: ItemTaken<Item>, urgent = true): void {
     this.#lastTake = Date.now();
     if (this.#idleTimer === null) this.#watchIdle();
     const ready = this.#ready.pop();
@@ -89,14 +121,15 @@ export class NamespacePool {
       return;
     }
     this.counters.misses++;
-    this.#waiting.push(taken);
+    this.#waiting.push({ taken, urgent });
     this.#make();
   }
 
   /** Nothing runs in it any more. Never handed out again: what a container left in it would be the next one's. */
-  give(allocation: Allocation): void {
-    if (!this.#inUse.delete(allocation)) throw new Error(`${allocation.address} is not in use`);
-    this.#leave(allocation);
+  give(item: Item): void {
+    if (!this.#inUse.delete(item)) throw new Error('what is given back is not in use');
+    this.#recalled = Math.max(0, this.#recalled - 1);
+    this.#leave(item);
   }
 
   /** Resolves when everything of it is removed, what is in use too. */
@@ -124,45 +157,53 @@ export class NamespacePool {
       this.#making += batch.length;
       this.#track(this.#maker.make(batch).then((outcomes) => this.#made(batch, outcomes)));
     }
-    // Nobody is left to wait for: neither one that is being made, nor one whose address comes free in a moment.
-    if (this.#making === 0 && this.#leaving.length === 0 && this.#work.size === 0) {
-      this.#refuse({
-        errorClass: 'overloaded',
-        message: `all addresses of the bridges are in use (${this.#allocator.taken})`,
-        details: null,
-        transient: true,
-      });
-    }
+    if (this.#waiting.length > 0 && this.#making === 0 && this.#leaving.length === 0 && this.#work.size === 0)
+      this.#short();
   }
 
-  #allocate(count: number): Allocation[] {
-    const batch: Allocation[] = [];
+  /** Nothing is being made, and nothing comes free in a moment: what others keep ready has to do. */
+  #short(): void {
+    const urgent = this.#waiting.filter(({ urgent }) => urgent).length;
+    while (this.#recalled < urgent && this.#owner?.recall() === true) this.#recalled++;
+    let waitOn = this.#recalled;
+    const refused = this.#waiting.splice(0).filter((one) => {
+      if (!one.urgent || waitOn-- <= 0) return true;
+      this.#waiting.push(one);
+      return false;
+    });
+    const message = `all addresses of the bridges are in use (${this.#supply.taken})`;
+    for (const { taken } of refused) taken(null, { errorClass: 'overloaded', message, details: null, transient: true });
+    if (refused.some(({ urgent }) => urgent)) this.#owner?.short();
+  }
+
+  #allocate(count: number): Item[] {
+    const batch: Item[] = [];
     while (batch.length < count) {
-      const allocation = this.#allocator.take();
-      if (allocation === null) break;
-      batch.push(allocation);
+      const item = this.#supply.take();
+      if (item === null) break;
+      batch.push(item);
     }
     return batch;
   }
 
-  #made(batch: readonly Allocation[], outcomes: readonly (Error | null)[]): void {
+  #made(batch: readonly Item[], outcomes: readonly (Error | null)[]): void {
     this.#making -= batch.length;
     let failure: Error | null = null;
-    for (const [index, allocation] of batch.entries()) {
+    for (const [index, item] of batch.entries()) {
       const outcome = outcomes[index] ?? null;
       if (outcome === null) {
         this.counters.made++;
-        this.#ready.push(allocation);
+        this.#ready.push(item);
       } else {
         failure = outcome;
         this.counters.failed++;
-        this.#allocator.give(allocation);
+        this.#supply.give(item);
       }
     }
     while (this.#waiting.length > 0 && this.#ready.length > 0) {
-      const allocation = this.#ready.pop() as Allocation;
-      this.#inUse.add(allocation);
-      (this.#waiting.shift() as AllocationTaken)(allocation, null);
+      const item = this.#ready.pop() as Item;
+      this.#inUse.add(item);
+      this.#next().taken(item, null);
     }
     if (failure === null) {
       if (this.#waiting.length > 0 || this.#filling) this.#make();
@@ -176,12 +217,21 @@ export class NamespacePool {
     this.#fillLater(BACK_OFF_MS);
   }
 
-  #refuse(failure: ContainerFailure): void {
-    for (const taken of this.#waiting.splice(0)) taken(null, failure);
+  /** Who waits longest of the urgent ones, else of all. */
+  #next(): Waiting<Item> {
+    const index = Math.max(
+      0,
+      this.#waiting.findIndex(({ urgent }) => urgent),
+    );
+    return this.#waiting.splice(index, 1)[0] as Waiting<Item>;
   }
 
-  #leave(allocation: Allocation): void {
-    this.#leaving.push(allocation);
+  #refuse(failure: ContainerFailure): void {
+    for (const { taken } of this.#waiting.splice(0)) taken(null, failure);
+  }
+
+  #leave(item: Item): void {
+    this.#leaving.push(item);
     if (this.#closed || this.#removeTimer !== null) return;
     this.#removeTimer = setTimeout(() => {
       this.#removeTimer = null;
@@ -195,11 +245,15 @@ export class NamespacePool {
     this.#leaving = [];
     try {
       await this.#maker.remove(batch);
-      for (const allocation of batch) this.#allocator.give(allocation);
+      for (const item of batch) this.#supply.give(item);
     } catch (error) {
       // Their addresses stay taken: something may still answer there.
-      const addresses = batch.map(({ address }) => address);
-      this.#log.warn({ reason: (error as Error).message, addresses }, 'network namespaces could not be removed');
+      this.lost += batch.length;
+      this.#log.warn(
+        { reason: (error as Error).message, count: batch.length },
+        'network namespaces could not be removed',
+      );
+      this.#owner?.short();
     }
   }
 
@@ -218,7 +272,7 @@ export class NamespacePool {
     this.#idleTimer = setTimeout(() => {
       this.#idleTimer = null;
       if (Date.now() - this.#lastTake >= this.#marks.idleMs) {
-        for (const allocation of this.#ready.splice(this.#marks.low)) this.#leave(allocation);
+        for (const item of this.#ready.splice(this.#marks.low)) this.#leave(item);
       } else this.#watchIdle();
     }, this.#marks.idleMs);
     this.#idleTimer.unref();

@@ -17,6 +17,8 @@ export interface GatewayResult {
   readonly queueUs: number;
   readonly startUs: number;
   readonly runUs: number;
+  /** Part of it that the container's CPU quota took, summed over the cores. */
+  readonly throttledUs: number;
   readonly attempts: number;
   /** That ran it; null or absent = none did. */
   readonly backend?: string | null;

@@ -130,7 +130,7 @@ export function toInvokeResult(result: GatewayResult, text: string): InvokeResul
     result: text === '' ? null : JSON.parse(text),
     tid: result.tid,
     containerState: result.state ?? 'warm',
-    phases: { queueUs: result.queueUs, startUs: result.startUs, runUs: result.runUs },
+    phases: { queueUs: result.queueUs, startUs: result.startUs, runUs: result.runUs, throttledUs: result.throttledUs },
     attempts: result.attempts,
     stdout: result.details?.stdout ?? '',
     stderr: result.details?.stderr ?? '',

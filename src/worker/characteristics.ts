@@ -18,5 +18,10 @@ export function characteristicsOf({ spec, stats }: FunctionRecord): Characterist
       estimateErrorMs: ms(estimateError.average),
     };
   });
-  return { interArrivalMs: ms(stats.interArrival.average), memoryMb: stats.memory.average, devices };
+  return {
+    interArrivalMs: ms(stats.interArrival.average),
+    memoryMb: stats.memory.average,
+    pageCacheMb: stats.pageCache.average,
+    devices,
+  };
 }

@@ -1,5 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { Backend, PreparedFunction } from '../backends/backend.js';
+import { limitsFault } from '../backends/cgroups/check-limits.js';
+import { onlineCores } from '../backends/cgroups/cores.js';
+import { memoryPolicyOf } from '../backends/cgroups/limits.js';
 import type { FunctionDefinition, RegisteredFunction } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import type { Engine } from '../core/engine.js';
@@ -83,6 +86,11 @@ export class FunctionRegistry {
     return this.#functions.size;
   }
 
+  /** Whether the containers of one may use as much memory as they like. */
+  get someUnlimited(): boolean {
+    return [...this.#functions.values()].some(({ record }) => record.spec.memoryPolicy === 'none');
+  }
+
   async #register(
     definition: FunctionDefinition,
     replace: boolean,
@@ -91,7 +99,7 @@ export class FunctionRegistry {
     const backends = definition.backends ?? this.#options.config.defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
-    const spec = toSpec(definition, backends);
+    const spec = toSpec(definition, backends, this.#options.config);
     const prepared = await this.#prepare(definition, spec, progress);
     const old = this.#functions.get(key);
     if (old !== undefined) {
@@ -115,17 +123,9 @@ export class FunctionRegistry {
   }
 
   #check(definition: FunctionDefinition, backends: readonly string[]): void {
-    const { limits } = this.#options.config;
-    const { memoryMb, cpus } = definition;
     checkSource(definition);
-    if (memoryMb < limits.memoryMinMb || memoryMb > limits.memoryMaxMb) {
-      throw new IluvatarError(
-        'invalid',
-        `memoryMb ${memoryMb} is outside ${limits.memoryMinMb}–${limits.memoryMaxMb} (limits.memoryMinMb, limits.memoryMaxMb)`,
-      );
-    }
-    if (cpus > limits.cpusMax)
-      throw new IluvatarError('invalid', `cpus ${cpus} is above ${limits.cpusMax} (limits.cpusMax)`);
+    const fault = limitsFault(definition, this.#options.config, onlineCores());
+    if (fault !== null) throw new IluvatarError('invalid', fault);
     for (const backend of backends) {
       if (!this.#options.backends.has(backend)) {
         const known = [...this.#options.backends.keys()].join(', ');
@@ -184,7 +184,7 @@ function checkSource({ source, image, base, command }: FunctionDefinition): void
   if (source !== null && command !== null) invalid('`command` belongs to image: source is started by its runtime');
 }
 
-function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpec {
+function toSpec(d: FunctionDefinition, backends: readonly string[], config: WorkerConfig): FunctionSpec {
   const {
     name,
     version,
@@ -199,11 +199,13 @@ function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpe
     devices,
     gpuMemoryMb,
     create,
+    network,
   } = d;
   return {
     name,
     version,
     memoryMb,
+    memoryPolicy: memoryPolicyOf(d, config),
     cpus,
     concurrency,
     maxContainers,
@@ -216,6 +218,7 @@ function toSpec(d: FunctionDefinition, backends: readonly string[]): FunctionSpe
     gpuMemoryMb,
     createAttempts: create.attempts,
     fallBack: create.fallBack,
+    needsAddress: network === 'bridge',
   };
 }
 

@@ -2,6 +2,8 @@ import type { Backend, BackendContainer } from '../backends/backend.js';
 import type { Container } from '../core/pool/container.js';
 import type { ContainerDriver } from './container-driver.js';
 
+const BYTES_PER_MB = 1024 * 1024;
+
 /**
  * Measures containers while they run and once after, never while they idle: it looks only at the driver's set of containers that ran since they
  * were last measured, and has no timer while that set is empty.
@@ -40,10 +42,10 @@ export class MemorySampler {
     }
     for (const [backend, { containers, handles }] of batches) {
       this.reads += handles.length;
-      const bytes = await backend.memory(handles);
+      const readings = await backend.memory(handles);
       containers.forEach((container, i) => {
-        const measured = bytes[i] ?? 0;
-        if (measured > 0) this.#driver.engine.measured(container, measured / (1024 * 1024));
+        const { usedBytes = 0, cacheBytes = 0 } = readings[i] ?? {};
+        if (usedBytes > 0) this.#driver.engine.measured(container, usedBytes / BYTES_PER_MB, cacheBytes / BYTES_PER_MB);
       });
     }
     this.#timer = null;

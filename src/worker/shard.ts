@@ -33,9 +33,11 @@ import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
+import { HostPressure } from './host-pressure.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
+import { PressureMonitor } from './pressure-monitor.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -66,6 +68,7 @@ export class Shard {
   readonly #timer: EngineTimer;
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
+  readonly #pressure: PressureMonitor;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -87,16 +90,15 @@ export class Shard {
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
     // Each keeps away from the other's subnets, also from those of which the machine knows nothing yet.
-    const networks: ContainerNetworks = new ContainerNetworks(
+    const networks: ContainerNetworks = new ContainerNetworks({
       config,
-      moduleLog(log, 'network'),
-      0,
-      () => addresses.ranges,
-    );
+      log: moduleLog(log, 'network'),
+      addresses: (count) => this.#engine.addressesAvailable(count),
+      others: () => addresses.ranges,
+    });
     const addresses = new BridgeAddresses(config.network, () => networks.ranges);
-    this.#backends = createBackends({ config, transport, lifecycle, networks, addresses }, (name) =>
-      moduleLog(log, name),
-    );
+    const parts = { config, transport, lifecycle, networks, addresses };
+    this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),
@@ -116,6 +118,13 @@ export class Shard {
       cores: availableParallelism(),
     });
     this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
+    this.#pressure = new PressureMonitor({
+      engine: this.#engine,
+      source: new HostPressure(),
+      settings: config.memory.pressure,
+      now,
+      log: moduleLog(log, 'memory'),
+    });
     this.#results = new AsyncResults({
       ...config.asyncResults,
       now: Date.now,
@@ -143,9 +152,13 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: options.registered,
+      registered: (definition) => {
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
+        options.registered(definition);
+      },
       unregistered: (record) => {
         this.#metrics.forget(record);
+        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
         options.unregistered(record.spec.name, record.spec.version);
       },
     });
@@ -190,9 +203,11 @@ export class Shard {
 
   prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<PrewarmResult> {
     this.assertAccepting();
+    const pressure = this.#pressure;
     return new Promise((resolve, reject) => {
       const sink: PrewarmSink = {
         settled(ready, failure, attempts) {
+          pressure.arm();
           if (failure === null) resolve({ containers: ready, attempts });
           else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
         },
@@ -263,6 +278,7 @@ export class Shard {
     this.#timer.stop();
     this.#load.stop();
     this.#sampler.stop();
+    this.#pressure.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -312,6 +328,7 @@ export class Shard {
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
+    this.#pressure.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

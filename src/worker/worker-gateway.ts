@@ -121,18 +121,22 @@ export class WorkerGateway implements Gateway {
 
   finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome): void {
     this.#open.delete(invocation.id);
+    const { throttledUs = 0 } = outcome;
+    // A failure has no phases on most edges.
+    const told = throttledUs > 0 && outcome.errorClass !== null;
     const result = new Settlement(
       this,
       invocation.tid,
       invocation.id,
       outcome.errorClass,
       outcome.message,
-      outcome.details,
+      told ? { ...outcome.details, throttledUs } : outcome.details,
     );
     result.payload = outcome.payload as number | Uint8Array | null;
     result.attempts = invocation.attempts;
     result.backend = invocation.container?.backend ?? null;
     result.runUs = outcome.runUs;
+    result.throttledUs = throttledUs;
     result.state = invocation.containerState;
     const { enqueuedAt, dispatchedAt, runningAt } = invocation;
     if (dispatchedAt > 0) {
@@ -180,6 +184,7 @@ class Settlement implements GatewayResult {
   queueUs = 0;
   startUs = 0;
   runUs = 0;
+  throttledUs = 0;
   attempts = 1;
   backend: string | null = null;
   state: 'cold' | 'prewarm' | 'warm' | null = null;

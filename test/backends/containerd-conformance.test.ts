@@ -12,7 +12,11 @@ describeWith({ root: true, cgroups: true, command: ['python3', 'containerd'] }, 
     'containerd',
     () =>
       startBackend(
-        { backends: { containerd: { address: '/tmp/cd/c.sock', runtime: process.env['RT'] ?? 'io.containerd.runc.v2' } } },
+        {
+          backends: {
+            containerd: { address: '/tmp/cd/c.sock', runtime: process.env['RT'] ?? 'io.containerd.runc.v2' },
+          },
+        },
         false,
         (parts) => containerdBackend({ ...parts, networks: null }),
       ),

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { AddressLease, Networks, NetworkTaken } from '../../src/backends/networks.js';
 import type { Cell } from '../../src/backends/process/cell.js';
 import { ProcessContainer } from '../../src/backends/process/container.js';
-import type { Networks } from '../../src/backends/process/networks.js';
 import { Spawner } from '../../src/backends/process/spawner.js';
 import type { FunctionRecord } from '../../src/core/index.js';
 import { native } from '../../src/native.js';
@@ -87,19 +87,25 @@ const LOADING_MS = 100;
 const SOURCE = { 'main.py': `import time\ntime.sleep(${LOADING_MS / 1000})\ndef main(args):\n  return args\n` };
 
 /** Real networks, of which a lease can fail to be had. */
-function failing(networks: ContainerNetworks, point: Failpoint): Networks {
-  const real = networks as Networks;
-  return new Proxy(real, {
-    get(target, name) {
-      if (name === 'take') {
-        return (taken: Parameters<Networks['take']>[0]) => {
-          const message = 'put in: no network';
-          if (point.hit()) taken(null, { errorClass: 'start_failed', message, details: null, transient: true });
-          else target.take(taken);
-        };
-      }
-      const value = Reflect.get(target, name) as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
+function failing(networks: Networks, point: Failpoint): Networks {
+  const bridged = wrapped(networks.bridged, (name, real) => {
+    if (name !== 'take') return real;
+    return (taken: NetworkTaken<AddressLease>, urgent: boolean) => {
+      const message = 'put in: no network';
+      if (point.hit()) taken(null, { errorClass: 'start_failed', message, details: null, transient: true });
+      else networks.bridged.take(taken, urgent);
+    };
+  });
+  return wrapped(networks, (name, real) => (name === 'bridged' ? bridged : real));
+}
+
+/** As `target`, with some of its properties replaced; methods keep their object. */
+function wrapped<T extends object>(target: T, replace: (name: string, real: unknown) => unknown): T {
+  return new Proxy(target, {
+    get(_target, name) {
+      const real = Reflect.get(target, name) as unknown;
+      const value = replace(String(name), real);
+      return typeof value === 'function' && value === real ? value.bind(target) : value;
     },
   });
 }
@@ -115,7 +121,7 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'a cold start th
       { sandbox: { stemCells: 0, nodeCells: 0 }, cgroup: { pool: 0 }, network: { pool: { low: 0, high: 1 } } },
       {
         adapt: (options) => {
-          const networks = new ContainerNetworks(options.config, options.log);
+          const networks = new ContainerNetworks({ config: options.config, log: options.log, addresses: () => {} });
           return { ...options, networks: failing(networks, lease) };
         },
       },

@@ -130,7 +130,7 @@ describe('the simulated backend', () => {
     const source = writeTree(temporaryFolder(), { 'simulated.json': '{"result": "kept"}' });
     const fn = await prepare(harness.backend, { name: 'f', source });
     rmSync(source, { recursive: true });
-    expect(existsSync(fn.definition.source)).toBe(true);
+    expect(existsSync(fn.definition.source as string)).toBe(true);
     const again = await prepare(harness.backend, fn.definition);
     expect(again.digest).toBe(fn.digest);
     const made = new TestContainer(harness.backend, harness.transport, again);

@@ -69,7 +69,7 @@ describe.skipIf(!isRoot || used.length === 0)('on real hierarchies (root)', () =
     for (const memoryMb of [64, 512, 16, null, 32]) {
       for (const cpus of [1, 0.01, 2, null]) {
         const memoryBytes = memoryMb === null ? null : memoryMb << 20;
-        cgroup.setLimits(dirs, versions, { memoryBytes, cpus, pids: 50 });
+        cgroup.setLimits(dirs, versions, { memoryBytes, swapBytes: 0, cpus, shares: null, pids: 50 });
         if (memoryBytes !== null) expect(cgroup.evidence(dirs, versions).limitBytes).toBe(memoryBytes);
       }
     }

@@ -61,7 +61,7 @@ describe('invoke', () => {
       '5s',
     ]);
     expect([code, stdout]).toEqual([0, '{"n":3,"s":"two words"}\n']);
-    expect(stderr).toBe('printed\nwarm: queue 12 µs, run 345 µs, tid T\n');
+    expect(stderr).toBe('printed\nwarm: queue 12 µs, run 345 µs (throttled 67 µs), tid T\n');
     expect(worker.invocations[0]).toMatchObject({
       meta: { function: 'echo', version: '2', tid: 'T' },
       timeoutMs: 5000,
@@ -153,7 +153,7 @@ describe('invoke', () => {
         };
       }
       if (params.id === 'later') return { id: 'later', status: 'queued', result: null, error: null };
-      const phases = { queueUs: 1, startUs: 2000, runUs: 3_000_000 };
+      const phases = { queueUs: 1, startUs: 2000, runUs: 3_000_000, throttledUs: 1_500_000 };
       const result = {
         result: { ok: 1 },
         tid: 't',
@@ -170,7 +170,7 @@ describe('invoke', () => {
     expect(worker.calls[0]?.body.toString()).toBe('{"x":1}');
     const done = await cli(['result', 'id-7', '--wait', '2s']);
     expect([done.code, done.stdout]).toEqual([0, '{"ok":1}\n']);
-    expect(done.stderr).toBe('cold: queue 1 µs, start 2.00 ms, run 3.00 s, 2 attempts, tid t\n');
+    expect(done.stderr).toBe('cold: queue 1 µs, start 2.00 ms, run 3.00 s (throttled 1.50 s), 2 attempts, tid t\n');
     expect(worker.calls[1]?.params).toEqual({ id: 'id-7', waitMs: 2000 });
     expect(await cli(['result', 'failed'])).toEqual({ code: 9, stdout: '', stderr: 'crashed: SIGSEGV\n' });
     expect((await cli(['result', 'later'])).stdout).toBe('not finished yet\n');

@@ -94,7 +94,7 @@ describe('invoke', () => {
       result: { a: [1, 'ü'] },
       tid: 'abc',
       containerState: 'warm',
-      phases: { queueUs: 12, startUs: 0, runUs: 345 },
+      phases: { queueUs: 12, startUs: 0, runUs: 345, throttledUs: 67 },
       attempts: 1,
       stdout: 'printed\n',
       stderr: '',

@@ -74,7 +74,7 @@ export function startFakeWorker(answer: Answer = () => null, maxBodyBytes = 64 *
     invocations.push({ meta, handle: frame.x1, timeoutMs: frame.x0, body });
     const name = meta.function ?? 'echo';
     const reply = (): void => {
-      const said = JSON.stringify({ stdout: 'printed\n', tid: meta.tid ?? 'fake-tid' });
+      const said = JSON.stringify({ stdout: 'printed\n', tid: meta.tid ?? 'fake-tid', throttledUs: 67 });
       connection.send(FrameType.result, 0, 3, requestId, 12, 0, 345, said, body);
     };
     if (name === 'echo') {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DispatchChoice, DispatchPolicy } from '../../src/core/dispatch/dispatch-policy.js';
-import type { Device } from '../../src/core/function.js';
+import type { Device, MemoryPolicy } from '../../src/core/function.js';
 import type { FunctionRecord } from '../../src/core/function-record.js';
 import type { Invocation } from '../../src/core/invocation.js';
 import type { Container } from '../../src/core/pool/container.js';
@@ -24,6 +24,7 @@ const RUNS = Number(process.env['ILUVATAR_TEST_RUNS'] ?? 400);
 
 const functionArbitrary = fc.record({
   memoryMb: fc.constantFrom(50, 100, 200, 500),
+  memoryPolicy: fc.constantFrom<MemoryPolicy[]>('kill', 'grow', 'grow', 'none'),
   cpus: fc.constantFrom(0.1, 0.5, 1, 3),
   concurrency: fc.constantFrom(1, 1, 2, 3),
   maxContainers: fc.constantFrom(null, null, 1, 2),
@@ -59,6 +60,12 @@ const GPUS: GpuOptions = {
   utilizationLimit: 90,
 };
 
+/** Functions of which some need an address, of a worker that has few. */
+const addressedArbitrary = fc
+  .tuple(functionArbitrary, fc.boolean())
+  .map(([common, needsAddress]) => ({ ...common, needsAddress }));
+const ADDRESSES = 3;
+
 const eventArbitrary = fc.record({
   kind: fc.constantFrom(
     'invoke',
@@ -88,6 +95,8 @@ const eventArbitrary = fc.record({
     'clean',
     'unregister',
     'measured',
+    'complete over memory',
+    'pressure',
   ),
   pick: fc.nat(1000),
 });
@@ -140,7 +149,13 @@ class History {
   prewarmsAsked = 0;
   prewarmsSettled = 0;
 
-  constructor(eviction: 'lru' | 'ttl', specs: object[], eager: boolean, gpu: GpuOptions = noGpus) {
+  constructor(
+    eviction: 'lru' | 'ttl',
+    specs: object[],
+    eager: boolean,
+    gpu: GpuOptions = noGpus,
+    addresses = Number.POSITIVE_INFINITY,
+  ) {
     this.specs = specs;
     this.eager = eager;
     this.mostSlots = gpu === noGpus ? CPU_SLOTS : 5;
@@ -151,6 +166,7 @@ class History {
       memoryMb: MEMORY_MB,
       queues: { cpu: this.queue, gpu: this.gpuQueue },
       gpu,
+      addresses,
       dispatch: new AnyDevice(),
       oversubscription: gpu === noGpus ? null : { maxSlots: 5, maxLoad: 1 },
       bypassUs: gpu === noGpus ? 0 : 50,
@@ -215,6 +231,14 @@ class History {
       case 'complete':
         if (run !== undefined) harness.complete(run);
         break;
+      case 'complete over memory':
+        if (run !== undefined) harness.complete(run, { ...OK, overMb: run.fn.spec.memoryMb + 1 + (pick % 300) });
+        break;
+      case 'pressure': {
+        const idle = engine.idleContainers;
+        expect(engine.memoryPressure(pick % 3)).toBe(Math.min(idle, pick % 3));
+        break;
+      }
       case 'user error':
         if (run !== undefined) harness.complete(run, USER_ERROR);
         break;
@@ -291,6 +315,12 @@ class History {
         this.prewarmsAsked++;
         engine.prewarm(fn, 1, { settled: () => this.prewarmsSettled++ }, 'gpu');
         break;
+      case 'fewer addresses':
+        engine.addressesAvailable(pick % (ADDRESSES + 1));
+        break;
+      case 'all addresses':
+        engine.addressesAvailable(ADDRESSES);
+        break;
       case 'measured':
         if (alive !== undefined) engine.measured(alive, pick);
         break;
@@ -344,6 +374,7 @@ class History {
     expect(stopped).toBe(true);
     this.check();
     const { memory, cpu, queue, starting, running } = engine.status();
+    expect(memory.overshootMb).toBe(0);
     expect({ memory: memory.totalMb, cpu: cpu.used, queue: queue.length, starting, running }).toEqual({
       memory: 0,
       cpu: 0,
@@ -399,6 +430,31 @@ describe('any history of the engine', () => {
         { numRuns: 2 * RUNS },
       );
     });
+  }
+
+  for (const eviction of ['lru', 'ttl'] as const) {
+    for (const eager of [false, true]) {
+      it(`keeps its books of few addresses too (${eviction}, ${eager ? 'answers from inside commands' : 'answers later'})`, () => {
+        const some = fc.record({ kind: fc.constantFrom('fewer addresses', 'all addresses'), pick: fc.nat(1000) });
+        fc.assert(
+          fc.property(
+            fc.array(addressedArbitrary, { minLength: 1, maxLength: 5 }),
+            fc.array(fc.oneof({ weight: 9, arbitrary: eventArbitrary }, { weight: 1, arbitrary: some }), {
+              maxLength: 120,
+            }),
+            (specs, events) => {
+              const history = new History(eviction, specs, eager, noGpus, ADDRESSES);
+              for (const event of events) {
+                history.apply(event);
+                history.check();
+              }
+              history.finish();
+            },
+          ),
+          { numRuns: RUNS },
+        );
+      });
+    }
   }
 
   it('runs the invocations of one function in the order of their arrival', () => {

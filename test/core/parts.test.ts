@@ -8,6 +8,7 @@ import { Throughput } from '../../src/core/engine/throughput.js';
 import { ContainerPool } from '../../src/core/pool/container-pool.js';
 import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { seededRandom } from '../../src/core/random.js';
+import { Addresses } from '../../src/core/resources/addresses.js';
 import { CpuSlots, toMilliSlots } from '../../src/core/resources/cpu-slots.js';
 import { GpuDevices } from '../../src/core/resources/gpu-devices.js';
 import { noGpus } from '../../src/core/resources/gpu-options.js';
@@ -180,7 +181,12 @@ describe('ContainerPool', () => {
   it('counts running and cached memory apart, from the reservation until it is gone', () => {
     const fn = new Harness().register() as FunctionEntry;
     const lane = fn.laneOf('cpu');
-    const pool = new ContainerPool(new MemoryBudget(250), new GpuDevices(noGpus), () => new LruEviction());
+    const pool = new ContainerPool(
+      new MemoryBudget(250),
+      new GpuDevices(noGpus),
+      new Addresses(9),
+      () => new LruEviction(),
+    );
     const seen = (): number[] => [pool.runningMb, pool.cachedMb, pool.leavingMb, pool.budget.reservedMb];
     const a = pool.reserve(lane, -1, 'model', 1);
     const b = pool.reserve(lane, -1, 'model', 2);

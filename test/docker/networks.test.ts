@@ -42,7 +42,7 @@ describeWith(DOCKER, 'network "bridge" with Docker', () => {
 
   const take = (): Promise<DockerLease> =>
     new Promise((resolve, reject) => {
-      networks.take((lease, failure) => (lease === null ? reject(failure) : resolve(lease)));
+      networks.bridged.take((lease, failure) => (lease === null ? reject(failure) : resolve(lease)));
     });
 
   async function served(text: string): Promise<{ lease: DockerLease; plan: ContainerPlan<DockerImage> }> {
@@ -80,7 +80,7 @@ describeWith(DOCKER, 'network "bridge" with Docker', () => {
     const neighbour = all[1]?.lease.address as string;
     const { lease, plan } = all[0] as (typeof all)[0];
     await harness.remove(plan);
-    networks.give(lease);
+    networks.bridged.give(lease);
     const again = await take();
     const attempt = await harness.run(image, ['connect', neighbour], {
       definition: { network: 'bridge' },
@@ -89,10 +89,10 @@ describeWith(DOCKER, 'network "bridge" with Docker', () => {
     await harness.events.exit(attempt.name);
     expect(harness.events.outputOf(attempt.name).stdout).not.toBe('connect 0\n');
     await harness.remove(attempt);
-    for (const each of [fourth, again]) networks.give(each);
+    for (const each of [fourth, again]) networks.bridged.give(each);
     for (const { lease: held, plan: running } of all.slice(1)) {
       await harness.remove(running);
-      networks.give(held);
+      networks.bridged.give(held);
     }
   });
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
     .filter((name) => name.endsWith('.cc') && name !== 'binding.cc')
     .map((name) => join(native, 'netlink', name));
   await run('g++', [...flags, ...sanitizers, '-D_GNU_SOURCE', `-I${native}`, ...files, '-o', program]);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

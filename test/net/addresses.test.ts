@@ -65,6 +65,18 @@ describe('addresses', () => {
     expect(all).toEqual(['10', '11', '12', '13', '14', '26', '27', '28', '29', '30'].map((last) => `10.0.0.${last}`));
   });
 
+  it('are counted as they can be had now', () => {
+    const used: Range[] = [];
+    const limits = { bridges: 3, portsPerBridge: 5 };
+    const allocator = new AddressAllocator(range('10.0.0.0/27'), limits, () => used);
+    expect(allocator.capacity()).toBe(15);
+    allocator.take();
+    used.push(range('10.0.0.8/30'), range('10.0.0.24/32'));
+    expect(allocator.capacity()).toBe(10);
+    while (allocator.take() !== null);
+    expect([allocator.taken, allocator.capacity()]).toEqual([10, 10]);
+  });
+
   it('are given back once', () => {
     const allocator = new AddressAllocator(range('10.0.0.0/16'), { bridges: 1, portsPerBridge: 8 });
     const taken = allocator.take() as Allocation;

@@ -20,6 +20,7 @@ function request(folder: string, number: number, more: Partial<NamespaceRequest>
     mac: `02:00:00:00:02:${number.toString(16).padStart(2, '0')}`,
     address: `10.219.0.${number}/24`,
     gateway: '10.219.0.1',
+    gatewayMac: MAC,
     isolated: true,
     ...more,
   };

@@ -126,11 +126,58 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'network "bridge
     const error = await rejection(worker.prewarm('server', { count: 6 }));
     expect([error.errorClass, error.message]).toEqual([
       'overloaded',
-      expect.stringContaining('addresses of the bridges are in use'),
+      expect.stringContaining('no network address is free'),
     ]);
     // Room again once containers have ended.
     await worker.clean();
     expect((await worker.invoke<Told>('server')).result.address).toMatch(/^10\.213\./);
+  });
+
+  it('evicts an idle container for its address, and refuses a start only when none idles', async () => {
+    await using fixture = await started('10.217.0.0/24', { bridges: 1, portsPerBridge: 3, pool: { low: 0, high: 1 } });
+    const { worker } = fixture;
+    const small = { network: 'bridge', memoryMb: 64, concurrency: 1, cpus: 0.1 };
+    const waits = `${SERVER}\nserve_main = main\n\ndef main(args):\n    import time\n    time.sleep(args.get("wait", 0))\n    return serve_main(args)\n`;
+    // A stem cell and a ready namespace hold addresses too, and make way.
+    for (const name of ['one', 'two', 'three', 'four']) await fixture.python(name, waits, small);
+    const addresses = new Map<string, string>();
+    for (const name of ['one', 'two', 'three', 'four', 'one']) {
+      const { result } = await worker.invoke<Told>(name);
+      expect(await call(result.address)).toBe(`hello from ${result.address}`);
+      addresses.set(name, result.address);
+    }
+    const { counters, memory } = await worker.status();
+    expect(counters).toMatchObject({ containersCreated: 5, containersEvicted: 2, networkBridges: 1 });
+    expect([memory.cachedContainers, memory.runningContainers]).toEqual([3, 0]);
+    const busy = ['one', 'three', 'four'].map((name) => worker.invoke<Told>(name, { wait: 3 }));
+    await expect.poll(async () => (await worker.status()).memory.runningContainers).toBe(3);
+    const error = await rejection(worker.invoke('two'));
+    expect([error.errorClass, error.message]).toEqual([
+      'overloaded',
+      'no network address is free for another container (3 are held)',
+    ]);
+    expect(new Set((await Promise.all(busy)).map(({ result }) => result.address)).size).toBe(3);
+    expect((await worker.invoke<Told>('two')).result.address).toMatch(/^10\.217\./);
+  });
+
+  it('makes no link for functions that are spoken to over their socket alone', async () => {
+    await using fixture = await started('10.218.0.0/24');
+    await fixture.python(
+      'none',
+      'def main(args):\n    return [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line]\n',
+    );
+    const { result } = await fixture.worker.invoke<string[]>('none');
+    expect(result).toEqual(['lo']);
+    expect([linksOf(fixture), mountsOf(fixture)]).toEqual([[], []]);
+    const { counters } = await fixture.worker.status();
+    expect(Object.keys(counters).filter((name) => name.startsWith('network'))).toEqual([]);
+  });
+
+  it('gives containers the name servers that it is told', async () => {
+    await using fixture = await started('10.220.0.0/24', { portsPerBridge: 4, dns: ['192.0.2.53', '192.0.2.54'] });
+    await fixture.python('dns', 'def main(args):\n    return open("/etc/resolv.conf").read()\n', { network: 'bridge' });
+    const { result } = await fixture.worker.invoke<string>('dns');
+    expect(result).toBe('nameserver 192.0.2.53\nnameserver 192.0.2.54\n');
   });
 
   it('speaks HTTP to an agent at its own address', async () => {
@@ -176,12 +223,13 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'network "bridge
         mac: '02:00:00:00:00:03',
         address: '10.215.16.2/24',
         gateway: '10.215.16.1',
+        gatewayMac: '02:00:00:00:00:01',
         isolated: true,
       };
       expect(await netlink.createNamespaces(`${prefix}b0`, [request])).toEqual([null]);
       expect([linksOf(fixture).length, mountsOf(fixture).length]).toEqual([3, 1]);
       const { ContainerNetworks } = await import('../../src/net/container-networks.js');
-      const networks = new ContainerNetworks(fixture.worker.config, { warn() {} });
+      const networks = new ContainerNetworks({ config: fixture.worker.config, log: { warn() {} } });
       await networks.start();
       expect([linksOf(fixture), mountsOf(fixture)]).toEqual([[other], []]);
     } finally {

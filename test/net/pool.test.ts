@@ -31,31 +31,46 @@ class Books {
 }
 
 interface Rig {
-  pool: NamespacePool;
+  pool: NamespacePool<Allocation>;
   books: Books;
   allocator: AddressAllocator;
   warnings: string[];
+  /** Kept ready by somebody else, who gives one back when asked. */
+  kept: Allocation[];
+  shortages: () => number;
 }
 
 function rig(marks: { low: number; high: number; idleMs?: number }, bridges = 2, portsPerBridge = 4): Rig {
   const allocator = new AddressAllocator(parseRange('10.0.0.0/16') as Range, { bridges, portsPerBridge });
   const books = new Books();
   const warnings: string[] = [];
-  const pool = new NamespacePool(
+  const kept: Allocation[] = [];
+  let shortages = 0;
+  const pool: NamespacePool<Allocation> = new NamespacePool(
     allocator,
     books,
     { idleMs: 60_000, ...marks },
     { warn: (_, text) => warnings.push(text) },
+    {
+      recall() {
+        const one = kept.pop();
+        if (one !== undefined) setTimeout(() => pool.give(one), 5);
+        return one !== undefined;
+      },
+      short() {
+        shortages++;
+      },
+    },
   );
-  return { pool, books, allocator, warnings };
+  return { pool, books, allocator, warnings, kept, shortages: () => shortages };
 }
 
-function take(pool: NamespacePool): Promise<Allocation> {
+function take(pool: NamespacePool<Allocation>, urgent = true): Promise<Allocation> {
   return new Promise((resolve, reject) =>
     pool.take((allocation, failure) => {
       if (allocation === null) reject(Object.assign(new Error(), failure as ContainerFailure));
       else resolve(allocation);
-    }),
+    }, urgent),
   );
 }
 
@@ -98,6 +113,36 @@ describe('the pool of namespaces', () => {
     pool.give(first as Allocation);
     // It is still being removed: worth waiting for.
     expect((await take(pool)).address).toBe(first?.address);
+    await pool.close();
+  });
+
+  it('recalls what others only keep ready when a start waits, and what is made ahead gets none', async () => {
+    const { pool, kept, shortages } = rig({ low: 0, high: 1 }, 1, 3);
+    kept.push(await take(pool), await take(pool));
+    await take(pool);
+    // Made ahead: refused, and nobody is asked for theirs.
+    await expect(take(pool, false)).rejects.toMatchObject({ errorClass: 'overloaded' });
+    expect([kept.length, shortages()]).toEqual([2, 0]);
+    const [one, two] = await Promise.all([take(pool), take(pool)]);
+    expect([new Set([one?.address, two?.address]).size, kept.length]).toEqual([2, 0]);
+    await expect(take(pool)).rejects.toMatchObject({ errorClass: 'overloaded' });
+    expect(shortages()).toBe(1);
+    await pool.close();
+  });
+
+  it('serves a start before what is made ahead', async () => {
+    const { pool } = rig({ low: 0, high: 1 }, 1, 2);
+    const held = [await take(pool), await take(pool)];
+    pool.give(held[0] as Allocation);
+    const order: string[] = [];
+    await Promise.all([
+      take(pool, false).then(
+        () => order.push('ahead'),
+        () => order.push('refused'),
+      ),
+      take(pool).then(() => order.push('start')),
+    ]);
+    expect(order[0]).toBe('start');
     await pool.close();
   });
 

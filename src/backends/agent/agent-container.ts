@@ -4,6 +4,7 @@ import type { CgroupEvidence } from '../../native.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
 import type { BackendContainer, ContainerEvents, RunRequest } from '../backend.js';
+import { NOTHING_READ, type RunMeter, type RunReading } from '../cgroups/run-meter.js';
 import { failureOf, resultOf } from './answer.js';
 import type { AgentChannel, ChannelEvents } from './channel.js';
 import { classifyEnd, type Exit } from './exit.js';
@@ -32,6 +33,8 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   abstract readonly name: string;
   protected phase: Phase = 'waiting';
   protected channel: AgentChannel | null = null;
+  /** null = its limits need no asking. Given before its code is loaded. */
+  protected meter: RunMeter | null = null;
   readonly #options: AgentContainerOptions;
   readonly #events: ContainerEvents;
   readonly #running = new Set<number>();
@@ -123,7 +126,8 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   ): void {
     if (!this.#running.delete(requestId)) return;
     this.#cancelled.delete(requestId);
-    this.#events.completed({ requestId, errorClass, message, details: null, payload: body, runUs });
+    const result = { requestId, errorClass, message, details: null, payload: body, runUs };
+    this.#events.completed({ ...result, ...this.#read(runUs) });
   }
 
   broken(reason: string): void {
@@ -199,6 +203,8 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
       this.fail(failureOf(frame));
       return;
     }
+    // What loading was held back for is no invocation's.
+    this.meter?.ended(frame.x0);
     this.#agent = connection;
     if (connection !== null) connection.handler = this;
     this.#becomeReady();
@@ -219,7 +225,11 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
       return;
     }
     if (this.#cancelled.size > 0) this.#cancelled.delete(requestId);
-    this.#events.completed(resultOf(frame));
+    this.#events.completed(resultOf(frame, this.#read(frame.x2)));
+  }
+
+  #read(runUs: number): RunReading {
+    return this.meter === null ? NOTHING_READ : this.meter.ended(runUs);
   }
 
   /** One side has ended. The other one's last word (exit code, output) is worth a short wait. */
@@ -274,6 +284,8 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     this.phase = 'ended';
     this.#stopTimer();
     this.channel?.close();
+    this.meter?.close();
+    this.meter = null;
     this.#agent = null;
     await this.release();
   }

@@ -3,6 +3,7 @@ import type { ContainerFailure } from '../../core/ports.js';
 import { RESULT_OUTPUT_CUT } from '../../transport/frames.js';
 import type { Frame } from '../../transport/transport.js';
 import type { RunResult } from '../backend.js';
+import type { RunReading } from '../cgroups/run-meter.js';
 
 /** What an agent's frames say: results, and why code could not be loaded. */
 
@@ -11,7 +12,7 @@ interface SaidByAgent extends ErrorDetails {
 }
 
 /** The end of a run, from a RESULT frame. Takes over its body. */
-export function resultOf(frame: Frame): RunResult {
+export function resultOf(frame: Frame, { throttledUs, overMb }: RunReading): RunResult {
   const said = frame.metaBytes === 0 ? null : readMeta(frame);
   return {
     requestId: frame.requestId,
@@ -20,6 +21,8 @@ export function resultOf(frame: Frame): RunResult {
     details: said === null ? null : detailsOf(said, frame.flags),
     payload: frame.bodyBytes === 0 ? null : frame.keep(),
     runUs: frame.x2,
+    throttledUs,
+    overMb,
   };
 }
 

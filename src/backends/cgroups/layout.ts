@@ -12,17 +12,41 @@ export interface CgroupLayout {
   readonly parents: readonly string[];
   /** Version of each. */
   readonly versions: readonly number[];
-  /** Index of the hierarchy with the cpu controller (for shares); -1 = none. */
+  /** Index of the hierarchy with the cpu controller; -1 = none. */
   readonly cpu: number;
+  /** The same of the memory controller. */
+  readonly memoryIndex: number;
   readonly memory: boolean;
   readonly pids: boolean;
+  /** Swap can be limited apart from memory. */
+  readonly swapLimits: boolean;
+  /** Where cores are set; null = nowhere. */
+  readonly cpuset: CpusetPlace | null;
   readonly notes: readonly string[];
+}
+
+/** The hierarchy with the cpuset controller. Containers are in it from the start only where it is one of those in use. */
+export interface CpusetPlace {
+  /** Its index among `CgroupLayout.parents`; -1 = it is another one. */
+  readonly index: number;
+  readonly version: number;
+  /** Folder of this worker there; made when it is first needed. */
+  readonly parent: string;
 }
 
 /** `cpuacct` only measures, but a limit that nobody can check is worth little. */
 const CONTROLLERS = ['memory', 'cpu', 'pids', 'cpuacct'] as const;
 
-const NO_CGROUPS: Omit<CgroupLayout, 'notes'> = { parents: [], versions: [], cpu: -1, memory: false, pids: false };
+const NO_CGROUPS: Omit<CgroupLayout, 'notes'> = {
+  parents: [],
+  versions: [],
+  cpu: -1,
+  memoryIndex: -1,
+  memory: false,
+  pids: false,
+  swapLimits: false,
+  cpuset: null,
+};
 
 export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): CgroupLayout {
   if (config.mode === 'none') return { ...NO_CGROUPS, notes: ['cgroups: switched off (cgroup.mode)'] };
@@ -39,6 +63,7 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
   /** Controllers by the reason why they cannot be used. */
   const refused = new Map<string, string[]>();
   let cpu = -1;
+  let memoryIndex = -1;
   for (const mount of mounts) {
     const wanted = mount.controllers.filter((name) => CONTROLLERS.includes(name as 'cpu') && !found.has(name));
     if (wanted.length === 0) continue;
@@ -57,6 +82,7 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
       continue;
     }
     if (wanted.includes('cpu')) cpu = parents.length;
+    if (wanted.includes('memory')) memoryIndex = parents.length;
     for (const name of wanted) found.add(name);
     parents.push(folder);
     versions.push(mount.version);
@@ -68,7 +94,43 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
       notes.push(`cgroups: no "${name}" controller here, so no ${meaning[name]}`);
     }
   }
-  return { parents, versions, cpu, memory: found.has('memory'), pids: found.has('pids'), notes };
+  return {
+    parents,
+    versions,
+    cpu,
+    memoryIndex,
+    memory: memoryIndex !== -1,
+    pids: found.has('pids'),
+    swapLimits: SWAP_FILES.some((file) => existsSync(join(parents[memoryIndex] ?? '', file))),
+    cpuset: parents.length === 0 ? null : cpusetPlace(mounts, parents, [config.parent, scope]),
+    notes,
+  };
+}
+
+/** In version 1 and 2; missing where the kernel does not count swap. */
+const SWAP_FILES = ['memory.memsw.limit_in_bytes', 'memory.swap.max'];
+
+function cpusetPlace(
+  mounts: readonly CgroupMount[],
+  parents: readonly string[],
+  below: readonly string[],
+): CpusetPlace | null {
+  const mount = mounts.find(({ controllers }) => controllers.includes('cpuset'));
+  if (mount === undefined) return null;
+  const parent = join(mount.path, ...below);
+  return { index: parents.indexOf(parent), version: mount.version, parent };
+}
+
+/** Every folder in which this worker's containers may have one, with its version. */
+export function allParents(layout: CgroupLayout): { parents: string[]; versions: number[] } {
+  const parents = [...layout.parents];
+  const versions = [...layout.versions];
+  const { cpuset } = layout;
+  if (cpuset !== null && cpuset.index === -1) {
+    parents.push(cpuset.parent);
+    versions.push(cpuset.version);
+  }
+  return { parents, versions };
 }
 
 /** v2 hands a controller down one level at a time, through `cgroup.subtree_control` of every ancestor. */
@@ -93,20 +155,9 @@ export function cgroupDirs(layout: CgroupLayout, name: string): string[] {
   return layout.parents.map((parent) => join(parent, name));
 }
 
-/** Relative CPU weight instead of a quota (`cpu.enforce: shares`). */
-export function writeCpuShares(layout: CgroupLayout, dirs: readonly string[], cpus: number): void {
-  const dir = dirs[layout.cpu];
-  if (dir === undefined) return;
-  if (layout.versions[layout.cpu] === 2) {
-    writeFileSync(join(dir, 'cpu.weight'), `${Math.min(10_000, Math.max(1, Math.round(cpus * 100)))}`);
-  } else {
-    writeFileSync(join(dir, 'cpu.shares'), `${Math.max(2, Math.round(cpus * 1024))}`);
-  }
-}
-
 /** Takes away the worker's own folders when nothing is in them; the shared parent goes with the last worker. */
 export function removeCgroupParents(layout: CgroupLayout): void {
-  for (const parent of layout.parents) {
+  for (const parent of allParents(layout).parents) {
     for (const folder of [parent, join(parent, '..')]) {
       try {
         if (existsSync(folder)) rmdirSync(folder);

@@ -1,7 +1,7 @@
 import { native } from '../../native.js';
-import { type CgroupLayout, cgroupDirs } from './layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
+import { type CgroupLayout, cgroupDirs } from './layout.js';
 
 /**
  * Ready cgroups, made in batches off the shard, so that a start takes a name instead of making folders. Without cgroups every `take` is

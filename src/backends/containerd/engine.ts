@@ -124,8 +124,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   health(): EngineHealth {
     const { address, runtime } = this.#options;
-    const notes =
-      this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
+    const notes = this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
     if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
     return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
   }

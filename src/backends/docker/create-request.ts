@@ -1,8 +1,11 @@
+import type { FunctionDefinition } from '../../config/api.js';
+import type { DockerLimits } from '../cgroups/limit-formats.js';
+import type { ContainerLimits } from '../cgroups/limits.js';
 import type { ContainerPlan } from '../oci/engine.js';
 import { seccompProfile } from '../oci/seccomp-profile.js';
 import type { DockerImage } from './images.js';
 import { LABELS } from './labels.js';
-import { type DockerResources, dockerResources } from './resources.js';
+import { dockerResources } from './resources.js';
 
 /** What `POST /containers/create` is sent for a plan. Pure. */
 
@@ -10,7 +13,7 @@ import { type DockerResources, dockerResources } from './resources.js';
 export interface ContainerOptions {
   readonly seccomp: boolean;
   readonly openFiles: number;
-  readonly cpuEnforce: 'quota' | 'shares' | 'none';
+  limits(definition: FunctionDefinition): ContainerLimits;
 }
 
 export interface CreateOptions extends ContainerOptions {
@@ -41,7 +44,7 @@ export interface CreateRequest {
   readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, object>> };
 }
 
-export interface HostConfig extends DockerResources {
+export interface HostConfig extends DockerLimits {
   readonly CgroupParent?: string;
   readonly CgroupnsMode: 'private';
   readonly NetworkMode: string;
@@ -93,7 +96,7 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
     AttachStderr: true,
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
-      ...dockerResources(definition, options.cpuEnforce),
+      ...dockerResources(options.limits(definition)),
       ...(ownCgroup ? { CgroupParent: plan.cgroupPath } : {}),
       CgroupnsMode: 'private',
       NetworkMode: network?.name ?? (definition.network === 'host' ? 'host' : 'none'),

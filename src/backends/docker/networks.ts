@@ -1,9 +1,8 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
-import type { ContainerFailure } from '../../core/ports.js';
+import type { AddressLease, Networks, NetworkTaken } from '../networks.js';
 import type { BridgeAddress, BridgeAddresses } from '../oci/bridge-addresses.js';
-import type { Networks } from '../process/networks.js';
 import type { NetworkSummary } from './api.js';
 import type { DockerClient } from './client.js';
 import { DockerError, ignore } from './error.js';
@@ -13,10 +12,8 @@ import { LABELS } from './labels.js';
  * Networks of Docker for containers with `network: bridge`: bridges of the worker's own, one per subnet, made when the first container needs it and removed at the end.
  * The worker chooses the addresses, so that a container knows its own before it runs.
  */
-export interface DockerLease {
-  /** Of the network in Docker. */
-  readonly name: string;
-  readonly address: string;
+export interface DockerLease extends AddressLease {
+  /** `name` is that of the network in Docker. */
   readonly allocation: BridgeAddress;
 }
 
@@ -32,9 +29,14 @@ const ICC = 'com.docker.network.bridge.enable_icc';
 const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade';
 const BRIDGE_NAME = 'com.docker.network.bridge.name';
 
-export class DockerNetworks implements Networks<DockerLease> {
+export class DockerNetworks implements Networks {
   /** None: namespaces are Docker's. */
   readonly folder = '';
+  readonly isolated = null;
+  readonly bridged = {
+    take: (taken: NetworkTaken<DockerLease>): void => this.#take(taken),
+    give: (lease: AddressLease): void => this.#giveBack((lease as DockerLease).allocation),
+  };
   readonly #options: DockerNetworksOptions;
   /** By bridge; resolves with the name of its link. */
   readonly #made = new Map<number, Promise<string>>();
@@ -65,7 +67,10 @@ export class DockerNetworks implements Networks<DockerLease> {
     }
   }
 
-  take(taken: (lease: DockerLease | null, failure: ContainerFailure | null) => void): void {
+  /** Nobody keeps any ready: Docker gives an address to a container that is there. */
+  recallFrom(): void {}
+
+  #take(taken: NetworkTaken<DockerLease>): void {
     const allocation = this.#options.addresses.take();
     if (allocation === null) {
       const message = 'every address of every bridge is taken (network.bridges, network.portsPerBridge)';
@@ -81,10 +86,6 @@ export class DockerNetworks implements Networks<DockerLease> {
         taken(null, { errorClass: 'unavailable', message: error.message, details: null, transient });
       },
     );
-  }
-
-  give({ allocation }: DockerLease): void {
-    this.#giveBack(allocation);
   }
 
   /**

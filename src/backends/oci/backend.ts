@@ -1,17 +1,27 @@
 import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { FunctionSpec } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
-import { type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
+import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import { limitNotes } from '../cgroups/limit-notes.js';
+import { containerLimits } from '../cgroups/limits.js';
 import { CgroupPool } from '../cgroups/pool.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
-import type { Networks } from '../process/networks.js';
-import { limitCgroup, takeCgroup } from './cgroup.js';
+import type { Networks } from '../networks.js';
+import { takeCgroup } from './cgroup.js';
 import { OciContainer } from './container.js';
 import type { OciContext } from './context.js';
 import type { OciEngine } from './engine.js';
@@ -72,7 +82,7 @@ export class OciBackend implements Backend {
 
   async start(): Promise<void> {
     if (this.#running !== null) throw new IluvatarError('conflict', `the backend ${this.name} is already started`);
-    const { config, engine, lifecycle, log, shard = 0 } = this.#options;
+    const { config, engine, lifecycle, log, networks = null, shard = 0 } = this.#options;
     const lock = await assertAlone(config.cgroup.parent, this.#scope);
     try {
       const layout = prepareCgroups(config.cgroup, this.#scope);
@@ -83,6 +93,7 @@ export class OciBackend implements Backend {
       const preparer = new FunctionPreparer({ config, engine, lifecycle, log, shard });
       await preparer.start();
       this.#running = { lock, layout, cgroups, context, preparer };
+      await networks?.start();
       await engine.start({
         exited: (name, exit) => this.#byName.get(name)?.exited(exit),
         output: (name, stream, chunk) => this.#byName.get(name)?.wrote(stream, chunk),
@@ -102,7 +113,8 @@ export class OciBackend implements Backend {
     _spec: FunctionSpec,
     progress: (line: string) => void,
   ): Promise<PreparedFunction> {
-    const { preparer } = this.#started();
+    const { preparer, layout } = this.#started();
+    for (const note of limitNotes(definition, this.#options.config, layout)) progress(note);
     if (definition.network === 'bridge') {
       const { networks = null } = this.#options;
       if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
@@ -129,12 +141,12 @@ export class OciBackend implements Backend {
     return container;
   }
 
-  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     const { layout } = this.#started();
     this.#memoryReads += containers.length;
-    if (!layout.memory) return containers.map(() => 0);
+    if (!layout.memory) return containers.map(() => ({ usedBytes: 0, cacheBytes: 0 }));
     const versions = [...layout.versions];
-    return this.#options.lifecycle.run('memoryBytes', {
+    return this.#options.lifecycle.run('cgroupMemory', {
       groups: containers.map((container) => ({ dirs: [...(container as OciContainer).cgroupDirs], versions })),
     });
   }
@@ -180,8 +192,7 @@ export class OciBackend implements Backend {
     const keep = [...this.#containers].map(({ engineName }) => engineName.slice(this.#scope.length + 1));
     keep.push(...cgroups.names());
     const swept = await lifecycle.run('sweep', {
-      parents: [...layout.parents],
-      versions: [...layout.versions],
+      ...allParents(layout),
       keep,
       folders: [context.sockets],
     });
@@ -207,6 +218,7 @@ export class OciBackend implements Backend {
     await Promise.all([...this.#containers].map((container) => container.destroy('stopping')));
     this.#running = null;
     await this.#options.engine.stop();
+    await this.#options.networks?.stop();
     await cgroups.close();
     removeCgroupParents(layout);
     rmSync(context.sockets, { recursive: true, force: true });
@@ -228,7 +240,8 @@ export class OciBackend implements Backend {
       killGraceMs: config.sandbox.killGraceMs,
       log,
       takeCgroup: () => takeCgroup(cgroups),
-      limit: (cgroup, definition) => limitCgroup(cgroup, layout, config.cpu.enforce, definition),
+      limits: (definition) => containerLimits(definition, config),
+      cores: availableParallelism(),
       removeCgroup: async ({ dirs, name }) => {
         if (dirs.length === 0) return;
         const groups = [{ dirs, versions: [...layout.versions] }];
@@ -257,7 +270,10 @@ export class OciBackend implements Backend {
       const removed = await this.clean();
       if (removed.length > 0) this.#options.log.warn({ backend: this.name, removed }, 'leftovers were removed');
     } catch (error) {
-      this.#options.log.warn({ backend: this.name, reason: (error as Error).message }, 'leftovers could not be removed');
+      this.#options.log.warn(
+        { backend: this.name, reason: (error as Error).message },
+        'leftovers could not be removed',
+      );
     }
   }
 

@@ -9,8 +9,10 @@ import { AgentContainer } from '../agent/agent-container.js';
 import { freePort, HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
 import type { ContainerEvents } from '../backend.js';
+import { applyLimits } from '../cgroups/apply-limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
-import type { NetworkLease } from '../process/networks.js';
+import { runMeterFor } from '../cgroups/run-meter.js';
+import type { NamespaceSource, NetworkLease } from '../networks.js';
 import { AgentDoor } from './agent-door.js';
 import { withChildren } from './cgroup.js';
 import type { OciContext } from './context.js';
@@ -190,13 +192,13 @@ export class OciContainer extends AgentContainer {
     const context = this.#context;
     const cgroup = await context.takeCgroup();
     this.#holds.cgroup = cgroup;
-    context.limit(cgroup, fn.definition);
+    const limits = context.limits(fn.definition);
+    applyLimits(context.layout, cgroup, limits, OWN_PROCESSES);
+    this.meter = runMeterFor(context.layout, cgroup.dirs, limits, context.cores);
     this.engineName = `${context.scope}-${cgroup.name}`;
     context.named(this);
-    if (fn.definition.network === 'bridge' && context.networks !== null && !this.#ended) {
-      const { networks } = context;
-      this.#holds.network = await context.stages.network.run(() => takeLease(networks));
-    }
+    const namespaces = this.#namespaces();
+    if (namespaces !== null) this.#holds.network = await context.stages.network.run(() => takeLease(namespaces));
     if (this.#ended) return null;
     const sockets = join(context.sockets, cgroup.name);
     await mkdir(sockets, { recursive: true, mode: 0o755 });
@@ -221,6 +223,14 @@ export class OciContainer extends AgentContainer {
       network: this.#network(),
       port,
     };
+  }
+
+  /** Where its network namespace comes from; null = the engine makes one, or it has the host's. */
+  #namespaces(): NamespaceSource | null {
+    const { networks } = this.#context;
+    const { network } = this.fn.definition;
+    if (networks === null || network === 'host') return null;
+    return network === 'bridge' ? (networks.bridged as NamespaceSource) : networks.isolated;
   }
 
   #network(): PlannedNetwork | null {
@@ -296,14 +306,16 @@ export class OciContainer extends AgentContainer {
 
   async #giveBack(): Promise<void> {
     const { cgroup, network } = this.#holds;
-    const { networks, removeCgroup, removeFolder, sockets } = this.#context;
+    const { removeCgroup, removeFolder, sockets } = this.#context;
     if (cgroup === null) return;
     await removeFolder(join(sockets, cgroup.name));
     await removeCgroup(cgroup);
-    if (network !== null) networks?.give(network);
+    if (network !== null) this.#namespaces()?.give(network);
   }
 }
 
+/** Its first process, which is not the function's. */
+const OWN_PROCESSES = 1;
 const SIGKILL = 9;
 const SIGUSR2 = 12;
 

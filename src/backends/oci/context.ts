@@ -1,9 +1,10 @@
 import type { FunctionDefinition } from '../../config/api.js';
 import type { Transport } from '../../transport/transport.js';
 import type { CgroupLayout } from '../cgroups/layout.js';
+import type { ContainerLimits } from '../cgroups/limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
 import type { BackendLog } from '../log.js';
-import type { Networks } from '../process/networks.js';
+import type { Networks } from '../networks.js';
 import type { OciContainer } from './container.js';
 import type { OciEngine } from './engine.js';
 import type { Stages } from './stage.js';
@@ -25,10 +26,11 @@ export interface OciContext {
   readonly sockets: string;
   readonly maxBodyBytes: number;
   readonly killGraceMs: number;
+  /** Of this machine. */
+  readonly cores: number;
   readonly log: BackendLog;
   takeCgroup(): Promise<Cgroup>;
-  /** Throws when a limit cannot be set: a container without its limits must not run. */
-  limit(cgroup: Cgroup, definition: FunctionDefinition): void;
+  limits(definition: FunctionDefinition): ContainerLimits;
   /** Never rejects. */
   removeCgroup(cgroup: Cgroup): Promise<void>;
   removeFolder(folder: string): Promise<void>;

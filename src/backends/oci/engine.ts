@@ -84,7 +84,7 @@ export interface ContainerPlan<Image = unknown> {
   readonly cgroupDirs: readonly string[];
   /** Host folder that it sees, writable, at /iluvatar/sockets. */
   readonly sockets: string;
-  /** null = none of its own: the host's (`network: host`), or loopback alone. */
+  /** null = the engine makes one with loopback alone, or it has the host's (`network: host`). */
   readonly network: PlannedNetwork | null;
   /** Where an HTTP agent is to listen. */
   readonly port: number;
@@ -95,5 +95,6 @@ export interface PlannedNetwork {
   readonly name: string;
   /** Of the namespace, which is mounted there; of no meaning where networks are the engine's. */
   readonly path: string;
-  readonly address: string;
+  /** null = it has loopback alone. */
+  readonly address: string | null;
 }

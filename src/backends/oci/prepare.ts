@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { resolveDataDir } from '../../config/paths.js';
 import type { FunctionDefinition } from '../../config/api.js';
+import { resolveDataDir } from '../../config/paths.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { INIT_FILE } from '../../images/function-layers.js';

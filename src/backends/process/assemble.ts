@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../native.js';
-import { type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import { machineHasSwap, memoryPolicyNotes } from '../cgroups/limit-notes.js';
+import { containerLimits } from '../cgroups/limits.js';
+import { CgroupPool } from '../cgroups/pool.js';
+import { assertAlone, type NameLock } from '../name-lock.js';
+import { UserIds } from '../user-ids.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { AssignContext } from './assign.js';
 import type { ProcessBackendOptions } from './backend.js';
 import type { CellPoolContext } from './cell-pool.js';
-import { CgroupPool } from '../cgroups/pool.js';
 import type { ProcessContainer } from './container.js';
 import { LayerInstaller } from './dependencies.js';
 import { type FoundInterpreter, findNode, findPython } from './interpreter.js';
-import { assertAlone, type NameLock } from '../name-lock.js';
 import { type BackendPaths, makePaths } from './paths.js';
 import { Reaper } from './reaper.js';
 import { agentsFolder, launcherCommand, type SpawnerSetting, zygoteCommand } from './runtimes.js';
 import { SpawnerSlot, type SpawnerSlotOptions } from './spawner-slot.js';
-import { UserIds } from '../user-ids.js';
 import { forkZygote, ZygoteTree } from './zygotes.js';
 
 /** Puts the parts of a running backend together, in the order in which they need each other, and takes them apart again. */
@@ -60,11 +63,13 @@ export async function assemble(
     socket.open(paths.agentsSocket);
     const layout = prepareCgroups(config.cgroup, scope);
     const notes = [...layout.notes];
+    const { policy } = config.memory;
+    // What is missing for the other policies is among the layout's notes.
+    if (policy === 'swap' && layout.memory) notes.push(...memoryPolicyNotes(policy, layout, machineHasSwap()));
     if (layout.parents.length > 0 && config.cgroup.favorDynmods === 'auto') favorDynmods(paths, notes);
     const [python, node] = await Promise.all([findPython(sandbox.python), findNode()]);
     await lifecycle.run('sweep', {
-      parents: [...layout.parents],
-      versions: [...layout.versions],
+      ...allParents(layout),
       keep: [],
       folders: [paths.staging, paths.oldAgents],
     });
@@ -86,6 +91,7 @@ export async function assemble(
       interpreters,
       agents,
       networks: networks?.folder ?? '',
+      nameServers: config.network.dns,
     };
     const launcher = new SpawnerSlot({
       ...slot,
@@ -106,7 +112,8 @@ export async function assemble(
       reaper,
       socket,
       layout,
-      cpuEnforce: config.cpu.enforce,
+      limits: (definition) => containerLimits(definition, config),
+      cores: availableParallelism(),
       maxBodyBytes: config.transport.maxBodyBytes,
       outputBytes: sandbox.outputBytes,
       killGraceMs: sandbox.killGraceMs,

@@ -1,14 +1,15 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { WorkerConfig } from '../../config/schema.js';
-import { type CgroupLimits, native } from '../../native.js';
+import type { FunctionDefinition } from '../../config/api.js';
 import { FrameType } from '../../transport/frames.js';
 import type { Transport } from '../../transport/transport.js';
 import type { AgentChannel, ChannelEvents } from '../agent/channel.js';
 import { HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
 import { oldAgentEnvironment } from '../agent/old-agent.js';
-import { type CgroupLayout, writeCpuShares } from '../cgroups/layout.js';
+import { applyLimits } from '../cgroups/apply-limits.js';
+import type { CgroupLayout } from '../cgroups/layout.js';
+import type { ContainerLimits } from '../cgroups/limits.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
 import type { ProcessContainer } from './container.js';
@@ -22,7 +23,9 @@ export interface AssignContext {
   readonly reaper: Reaper;
   readonly socket: AgentsSocket;
   readonly layout: CgroupLayout;
-  readonly cpuEnforce: WorkerConfig['cpu']['enforce'];
+  readonly limits: (definition: FunctionDefinition) => ContainerLimits;
+  /** Of this machine. */
+  readonly cores: number;
   readonly maxBodyBytes: number;
   readonly outputBytes: number;
   readonly killGraceMs: number;
@@ -30,6 +33,9 @@ export interface AssignContext {
   readonly oldAgents: string;
   gone(container: ProcessContainer): void;
 }
+
+/** What we have in a container beside the function's own processes. */
+const SUPERVISORS = 1;
 
 /**
  * Returns the channel of an old agent, or null for frames. `port` is that of an HTTP agent. Throws when a limit cannot be set: a container
@@ -46,7 +52,8 @@ export function assignCell(
 ): AgentChannel | null {
   const { definition } = fn;
   const host = cell.network?.address ?? '127.0.0.1';
-  setLimits(cell, fn, context);
+  const limits = context.limits(definition);
+  applyLimits(context.layout, cell.cgroup, limits, SUPERVISORS);
   const env: Record<string, string> = { ...placed, ...definition.env };
   if (cell.network !== null) env['ILUVATAR_ADDRESS'] = cell.network.address;
   Object.assign(env, oldAgentEnvironment(definition, host, port));
@@ -72,7 +79,9 @@ export function assignCell(
     argv: fn.argv,
     ...(sockets === undefined ? {} : { sockets }),
     // Without a memory cgroup the address space of data is the only limit there is.
-    ...(context.layout.memory ? {} : { rlimitDataMb: definition.memoryMb }),
+    ...(context.layout.memory || limits.memoryBytes === null
+      ? {}
+      : { rlimitDataMb: (limits.memoryBytes + (limits.swapBytes ?? 0)) / 1_048_576 }),
   });
   if (cell.supervisor === null) throw new Error('its supervisor is gone');
   cell.supervisor.send(FrameType.assign, 0, 0, 0, 0, 0, 0, meta, null);
@@ -89,20 +98,6 @@ export function assignCell(
     return new HttpChannel({ host, port, maxBodyBytes, takeBody }, events);
   }
   return null;
-}
-
-function setLimits(cell: Cell, fn: ProcessFunction, context: AssignContext): void {
-  const { layout, cpuEnforce } = context;
-  if (cell.cgroup.dirs.length === 0) return;
-  const { memoryMb, cpus, pids } = fn.definition;
-  const limits: CgroupLimits = {
-    memoryBytes: layout.memory ? memoryMb * 1_048_576 : null,
-    cpus: layout.cpu !== -1 && cpuEnforce === 'quota' ? cpus : null,
-    // The supervisor is in there too.
-    pids: layout.pids ? pids + 1 : null,
-  };
-  native().cgroup.setLimits(cell.cgroup.dirs, layout.versions as number[], limits);
-  if (cpuEnforce === 'shares') writeCpuShares(layout, cell.cgroup.dirs, cpus);
 }
 
 function makeSocketFolder(cell: Cell, oldAgents: string): void {

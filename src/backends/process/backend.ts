@@ -4,15 +4,24 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
+import { allParents } from '../cgroups/layout.js';
+import { limitNotes } from '../cgroups/limit-notes.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
+import type { Networks } from '../networks.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
 import { ProcessContainer } from './container.js';
 import type { ProcessFunction } from './function.js';
-import type { Networks } from './networks.js';
 import { prepareFunction } from './prepare.js';
 import { cellShape } from './runtimes.js';
 import type { CellSource } from './spawner-slot.js';
@@ -59,6 +68,7 @@ export class ProcessBackend implements Backend {
       this.#containers.delete(container),
     );
     this.#parts = parts;
+    this.#options.networks?.recallFrom(() => slotsOf(parts).some((slot) => slot.yieldAddress()));
     parts.cgroups.fill();
     // In the background: a worker answers before its interpreters are warm, and starts wait for them.
     parts.launcher.start();
@@ -72,6 +82,7 @@ export class ProcessBackend implements Backend {
     progress: (line: string) => void,
   ): Promise<PreparedFunction> {
     const parts = this.#started();
+    for (const note of limitNotes(definition, this.#options.config, parts.layout)) progress(note);
     if (definition.network === 'bridge') {
       const { networks = null } = this.#options;
       if (networks === null) throw new IluvatarError('unavailable', 'this worker has no network "bridge"');
@@ -138,18 +149,19 @@ export class ProcessBackend implements Backend {
     return container;
   }
 
-  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     const { layout } = this.#started();
     const { lifecycle } = this.#options;
     this.#memoryReads += containers.length;
     const cells = containers.map((container) => (container as ProcessContainer).cell);
     if (layout.memory) {
       const versions = [...layout.versions];
-      return lifecycle.run('memoryBytes', {
+      return lifecycle.run('cgroupMemory', {
         groups: cells.map((cell) => ({ dirs: cell?.cgroup.dirs ?? [], versions })),
       });
     }
-    return lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    const bytes = await lifecycle.run('processMemoryBytes', { pids: cells.map((cell) => cell?.pid ?? 0) });
+    return bytes.map((usedBytes) => ({ usedBytes, cacheBytes: 0 }));
   }
 
   health(): BackendHealth {
@@ -185,8 +197,7 @@ export class ProcessBackend implements Backend {
     for (const slot of slotsOf(parts)) for (const name of slot.names()) keep.add(name);
     for (const name of parts.cgroups.names()) keep.add(name);
     return this.#options.lifecycle.run('sweep', {
-      parents: [...parts.layout.parents],
-      versions: [...parts.layout.versions],
+      ...allParents(parts.layout),
       keep: [...keep],
       folders: [parts.paths.oldAgents],
     });

@@ -2,14 +2,14 @@ import type { ContainerFailure } from '../../core/ports.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Frame } from '../../transport/transport.js';
 import { describeExit, readExit } from '../agent/exit.js';
+import type { Cgroup, CgroupPool } from '../cgroups/pool.js';
 import type { BackendLog } from '../log.js';
+import type { AddressLease, Networks } from '../networks.js';
+import type { UserIds } from '../user-ids.js';
 import type { AgentsSocket } from './agents-socket.js';
 import { Cell, type CellObserver } from './cell.js';
-import type { Cgroup, CgroupPool } from '../cgroups/pool.js';
-import type { NetworkLease, Networks } from './networks.js';
 import type { Reaper } from './reaper.js';
 import type { Spawner } from './spawner.js';
-import type { UserIds } from '../user-ids.js';
 
 /**
  * Stem cells of one kind: made ahead by one spawner, handed out to starts, replaced in the background. Urgent ones (a start is
@@ -131,6 +131,16 @@ export class CellPool implements CellObserver {
     return Promise.all(cells.map((cell) => this.#context.reaper.end(cell)));
   }
 
+  /** Ends one that waits for nobody, so that what it holds is free for others; false = there is none. */
+  yieldOne(): boolean {
+    const cell = this.#stems.pop() ?? (this.#waiters.length === 0 ? this.#coming.keys().next().value : undefined);
+    if (cell === undefined) return false;
+    this.#coming.delete(cell);
+    void this.#context.reaper.end(cell);
+    this.#refillLater(BACK_OFF_MAX_MS);
+    return true;
+  }
+
   supervisorUp(cell: Cell): void {
     if (this.#waiters.length > 0) this.#handOut(cell);
     else if (!this.shape.agentFirst) this.#complete(cell);
@@ -212,7 +222,7 @@ export class CellPool implements CellObserver {
   #connect(cgroup: Cgroup): void {
     const { networks, reaper, socket } = this.#context;
     if (networks === null) throw new Error('a function with network "bridge" was registered without networks');
-    networks.take((lease, failure) => {
+    networks.bridged.take((lease, failure) => {
       this.#preparing--;
       if (lease !== null) {
         this.#spawn(cgroup, lease);
@@ -220,10 +230,10 @@ export class CellPool implements CellObserver {
       }
       void reaper.end(new Cell(cgroup, null, null, socket, this));
       this.#failed(failure ?? transient('no network'));
-    });
+    }, this.#waiters.length > 0);
   }
 
-  #spawn(cgroup: Cgroup, lease: NetworkLease | null): void {
+  #spawn(cgroup: Cgroup, lease: AddressLease | null): void {
     const { socket, reaper, userIds, defaults } = this.#context;
     const userId = userIds?.take() ?? null;
     const cell = new Cell(cgroup, userId, lease, socket, this);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { ContainerFailure } from '../../core/ports.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
-import type { AgentsSocket } from './agents-socket.js';
 import type { Cgroup } from '../cgroups/pool.js';
-import type { NetworkLease } from './networks.js';
+import type { AddressLease } from '../networks.js';
+import type { AgentsSocket } from './agents-socket.js';
 
 /**
  * One sandboxed process tree from SPAWN to its end, first a *stem cell* waiting in a pool, then a function's container. It only knows its two
@@ -28,7 +28,7 @@ export class Cell {
   /** null = the worker's own (no root). */
   readonly userId: number | null;
   /** null = the host's network, or none. */
-  readonly network: NetworkLease | null;
+  readonly network: AddressLease | null;
   /** Of the supervisor, in the worker's pid namespace; 0 = not known yet. */
   pid = 0;
   supervisor: Connection | null = null;
@@ -41,7 +41,7 @@ export class Cell {
   constructor(
     cgroup: Cgroup,
     userId: number | null,
-    network: NetworkLease | null,
+    network: AddressLease | null,
     socket: AgentsSocket,
     observer: CellObserver,
   ) {

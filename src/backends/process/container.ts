@@ -7,6 +7,7 @@ import { AgentContainer } from '../agent/agent-container.js';
 import { readExit } from '../agent/exit.js';
 import { freePort } from '../agent/http-channel.js';
 import type { ContainerEvents } from '../backend.js';
+import { runMeterFor } from '../cgroups/run-meter.js';
 import { type AssignContext, assignCell } from './assign.js';
 import type { Cell, CellObserver } from './cell.js';
 import { type CellWaiter, transient } from './cell-pool.js';
@@ -142,6 +143,8 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
     try {
       const seed = randomBytes(16).toString('hex');
       this.channel = assignCell(this.cell, this.fn, this.#env, this.#context, seed, port, this);
+      const { layout, limits, cores } = this.#context;
+      this.meter = runMeterFor(layout, this.cell.cgroup.dirs, limits(this.fn.definition), cores);
     } catch (error) {
       this.fail(transient(`the container could not be assigned: ${(error as Error).message}`));
     }

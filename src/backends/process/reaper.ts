@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
+import type { Networks } from '../networks.js';
+import type { UserIds } from '../user-ids.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { Cell } from './cell.js';
-import type { Networks } from './networks.js';
-import type { UserIds } from '../user-ids.js';
 
 /**
  * Ends cells and gives back what they held: processes, cgroups, uids, folders. Batched, because a hundred containers of an
@@ -91,7 +91,7 @@ export class Reaper {
       for (const [index, { cell, done }] of batch.entries()) {
         this.ended++;
         // Also of one that is stuck: without its link it reaches nobody.
-        if (cell.network !== null) this.#networks?.give(cell.network);
+        if (cell.network !== null) this.#networks?.bridged.give(cell.network);
         if (gone[index] === true) {
           if (cell.userId !== null) this.#userIds?.give(cell.userId);
         } else {

@@ -53,10 +53,12 @@ export interface SpawnerSetting {
   readonly agents: string;
   /** Folder of ready network namespaces; '' = none. */
   readonly networks: string;
+  /** Of the containers' /etc/resolv.conf; none = a copy of the host's. */
+  readonly nameServers: readonly string[];
 }
 
 function spawnerConfig(name: string, setting: SpawnerSetting): Record<string, unknown> {
-  const { config, paths, cgroups, interpreters, agents, networks } = setting;
+  const { config, paths, cgroups, interpreters, agents, networks, nameServers } = setting;
   const bound = new Set([agents, ...config.readOnlyPaths, ...interpreters.flatMap((interpreter) => interpreter.paths)]);
   return {
     name,
@@ -64,6 +66,7 @@ function spawnerConfig(name: string, setting: SpawnerSetting): Record<string, un
     store: paths.store,
     sockets: paths.oldAgents,
     networks,
+    nameServers,
     cgroups: [...cgroups],
     paths: [...bound],
     userNamespace: 'auto',

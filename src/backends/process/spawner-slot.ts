@@ -126,6 +126,14 @@ export class SpawnerSlot {
     await source.pool?.close('its functions are gone');
   }
 
+  /** Ends a ready cell that holds an address; false = there is none. */
+  yieldAddress(): boolean {
+    for (const { shape, pool } of this.#sources.values()) {
+      if (shape.network === 'bridge' && pool?.yieldOne() === true) return true;
+    }
+    return false;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

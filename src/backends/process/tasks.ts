@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native } from '../../native.js';
+import { type CgroupMemory, native } from '../../native.js';
 import { unpackArchive } from './archive.js';
 import { importSource } from './source.js';
 
@@ -64,13 +64,13 @@ function removeGroup(dirs: string[]): boolean {
   }
 }
 
-/** Memory in use by each group; bytes, 0 = could not be read. */
-function memoryBytes(request: { groups: CgroupGroup[] }): number[] {
+/** Memory of each group; zeros = could not be read. */
+function cgroupMemory(request: { groups: CgroupGroup[] }): CgroupMemory[] {
   return request.groups.map((group) => {
     try {
-      return native().cgroup.memoryBytes(group.dirs, group.versions);
+      return native().cgroup.memory(group.dirs, group.versions);
     } catch {
-      return 0;
+      return { usedBytes: 0, cacheBytes: 0 };
     }
   });
 }
@@ -161,7 +161,7 @@ async function removeFolders(request: { folders: string[] }): Promise<void> {
 export const processTasks = {
   createCgroups,
   removeCgroups,
-  memoryBytes,
+  cgroupMemory,
   processMemoryBytes,
   awaitProcesses,
   sweep,

@@ -6,7 +6,14 @@ import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import { seededRandom } from '../../core/random.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Backend, BackendContainer, BackendHealth, ContainerEvents, PreparedFunction } from '../backend.js';
+import type {
+  Backend,
+  BackendContainer,
+  BackendHealth,
+  ContainerEvents,
+  MemoryReading,
+  PreparedFunction,
+} from '../backend.js';
 import { Alarms } from './alarms.js';
 import { type ContainerContext, SimulatedContainer } from './container.js';
 import { prepareSimulated, type SimulatedFunction } from './function.js';
@@ -82,9 +89,12 @@ export class SimulatedBackend implements Backend {
     return container;
   }
 
-  async memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     this.#memoryReads += containers.length;
-    return containers.map((container) => (container as SimulatedContainer).memoryBytes);
+    return containers.map((container) => ({
+      usedBytes: (container as SimulatedContainer).memoryBytes,
+      cacheBytes: 0,
+    }));
   }
 
   health(): BackendHealth {

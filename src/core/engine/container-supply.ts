@@ -5,7 +5,8 @@ import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
 
-export type Room = 'now' | 'soon' | 'none';
+/** `no address`: all are held by containers that may not go for it. */
+export type Room = 'now' | 'soon' | 'none' | 'no address';
 
 /**
  * Makes containers and takes them away again: room in the memory budget, the intent in the journal, the command to the port. Who gets them is decided
@@ -18,6 +19,8 @@ export class ContainerSupply {
   readonly #log: EngineLog;
   readonly #counters: Counters;
   readonly #bufferMb: number;
+  /** Lanes with something that waits for an address. */
+  readonly #waiting = new Set<FunctionLane>();
 
   constructor(
     pool: ContainerPool,
@@ -49,27 +52,53 @@ export class ContainerSupply {
    * expense of this function.
    */
   makeRoom(lane: FunctionLane, device: number, sparing: FunctionEntry | null, evict: boolean): Room {
-    const { budget, gpus } = this.#pool;
+    const { budget, gpus, addresses } = this.#pool;
+    const { needsAddress } = lane.fn;
     const needMb = lane.fn.spec.memoryMb;
     const { deviceMb } = lane;
-    const roomThere = device < 0 || gpus.hasRoom(device, deviceMb);
-    if (budget.freeMb >= needMb && roomThere) return 'now';
+    if (this.#isRoom(lane, device)) return 'now';
     if (!evict) return 'none';
     // What runs holds too much: evicting now would only make cold starts.
     if (budget.freeMb + this.#pool.leavingMb + this.#pool.cachedMb < needMb) return 'none';
+    if (needsAddress && !addresses.couldBeFree) return 'no address';
     if (device >= 0) {
       if (!gpus.couldHold(device, deviceMb)) return 'none';
       while (!gpus.willHaveRoom(device, deviceMb)) {
         if (!this.#evict(this.#pool.victimOn(device), sparing)) return 'none';
       }
     }
+    while (needsAddress && !addresses.willBeFree) {
+      if (!this.#evict(this.#pool.victimWithAddress(), sparing)) return 'no address';
+    }
     while (budget.freeMb + this.#pool.leavingMb < needMb) {
       if (!this.#evict(this.#pool.victim(), sparing)) return 'none';
     }
-    return budget.freeMb >= needMb && (device < 0 || gpus.hasRoom(device, deviceMb)) ? 'now' : 'soon';
+    return this.#isRoom(lane, device) ? 'now' : 'soon';
   }
 
-  /** Evicts until the buffer is free. */
+  /** For whoever is refused for want of an address. */
+  get withoutAddress(): string {
+    return `no network address is free for another container (${this.#pool.addresses.held} are held)`;
+  }
+
+  /** It is told by `tellWaiting`. */
+  waitForAddress(lane: FunctionLane): void {
+    lane.lacksAddress = true;
+    this.#waiting.add(lane);
+  }
+
+  /** An address may have come free, or the container that holds one may have become idle: those that wait for one try again. */
+  tellWaiting(): void {
+    if (this.#waiting.size === 0 || !this.#pool.addresses.couldBeFree) return;
+    const lanes = [...this.#waiting];
+    this.#waiting.clear();
+    for (const lane of lanes) {
+      lane.lacksAddress = false;
+      lane.scheduler.line.wake(lane);
+    }
+  }
+
+  /** Evicts until the buffer is free, or, without one, until nothing is reserved that others use. */
   keepBuffer(): void {
     const bufferMb = this.#bufferMb;
     const { budget } = this.#pool;
@@ -86,8 +115,15 @@ export class ContainerSupply {
     if (reason === 'evicted') counters.containersEvicted++;
     else if (reason === 'expired') counters.containersExpired++;
     else if (reason === 'crashed') counters.containersCrashed++;
+    else if (reason === 'outgrown') counters.containersOutgrown++;
     this.#log.debug({ function: container.fn.key, container: container.id, reason }, 'container is destroyed');
     this.#port.destroy(container, reason);
+  }
+
+  #isRoom(lane: FunctionLane, device: number): boolean {
+    const { budget, gpus, addresses } = this.#pool;
+    if (budget.freeMb < lane.fn.spec.memoryMb || (lane.fn.needsAddress && addresses.free < 1)) return false;
+    return device < 0 || gpus.hasRoom(device, lane.deviceMb);
   }
 
   #evict(victim: ContainerEntry | null, sparing: FunctionEntry | null): boolean {

@@ -24,6 +24,10 @@ export class Counters {
   containersEvicted = 0;
   containersExpired = 0;
   containersCrashed = 0;
+  /** Went after a run in which they used more than their memory, under the memory policy `grow`. */
+  containersOutgrown = 0;
+  /** Idle ones that went because the host was short of memory; they are among the evicted. */
+  containersRelieved = 0;
   /** Results that came after their invocation had been answered. */
   lateResults = 0;
 }

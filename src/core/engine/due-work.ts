@@ -51,20 +51,20 @@ export class DueWork {
   tick(now: number, accepting: boolean): void {
     for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
     for (const lane of this.#creation.backOff.due<FunctionLane>(now)) lane.scheduler.line.wake(lane);
-    for (const [index, eviction] of this.#pool.evictions.entries()) {
-      for (let old = eviction.expired(now); old !== null; old = eviction.expired(now)) {
+    for (const { policy, device } of this.#pool.evictions) {
+      for (let old = policy.expired(now); old !== null; old = policy.expired(now)) {
         this.#supply.destroy(old as ContainerEntry, 'expired');
       }
-      if (eviction.prewarmDue === undefined) continue;
-      for (let due = eviction.prewarmDue(now); due !== null; due = eviction.prewarmDue(now)) {
-        if (accepting) this.#foresee(due as FunctionEntry, index === 0 ? 'cpu' : 'gpu');
+      if (policy.prewarmDue === undefined) continue;
+      for (let due = policy.prewarmDue(now); due !== null; due = policy.prewarmDue(now)) {
+        if (accepting) this.#foresee(due as FunctionEntry, device);
       }
     }
   }
 
   next(): number {
     let next = Math.min(this.#wheel.next, this.#creation.backOff.next);
-    for (const eviction of this.#pool.evictions) next = Math.min(next, eviction.nextExpiry());
+    for (const { policy } of this.#pool.evictions) next = Math.min(next, policy.nextExpiry());
     return next;
   }
 

@@ -25,6 +25,7 @@ export class FunctionEntry implements FunctionRecord {
   readonly milliSlots: number;
   readonly maxContainers: number;
   readonly queueLimit: number;
+  readonly needsAddress: boolean;
   lastArrival = -1;
   /** One for each of `devices`, in that order. */
   lanes: readonly FunctionLane[] = [];
@@ -45,6 +46,7 @@ export class FunctionEntry implements FunctionRecord {
     this.devices = devices;
     this.milliSlots = toMilliSlots(spec.cpus);
     this.maxContainers = spec.maxContainers ?? Number.POSITIVE_INFINITY;
+    this.needsAddress = spec.needsAddress ?? false;
     this.queueLimit = spec.queueLimit ?? Number.POSITIVE_INFINITY;
   }
 

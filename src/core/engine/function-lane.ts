@@ -60,6 +60,9 @@ export class FunctionLane implements Door {
     return this.fn.stats.of(this.device).expectedUs(this.available.head?.state ?? 'cold');
   }
 
+  /** It waits for an address, and is told when there may be one: until then it gets no further container. */
+  lacksAddress = false;
+
   /** Places in containers being created that no invocation waits for yet. */
   get sparePlaces(): number {
     return this.creating * this.concurrency - this.starting.length - this.joined.length;
@@ -72,7 +75,7 @@ export class FunctionLane implements Door {
 
   /** Whether one more container may be begun, were there memory without end. */
   get mayCreate(): boolean {
-    return this.closedUntil === 0 && this.containers < this.fn.maxContainers;
+    return this.closedUntil === 0 && this.containers < this.fn.maxContainers && !this.lacksAddress;
   }
 
   /** The oldest invocation whose container is not ready yet. */

@@ -95,6 +95,9 @@ export class FunctionTable {
       const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
       throw new IluvatarError('invalid', text);
     }
+    if (spec.needsAddress === true && this.#o.addresses < 1) {
+      throw new IluvatarError('invalid', `${key} needs a network address and this worker has none for containers`);
+    }
     if (spec.gpuMemoryMb != null) this.#checkGpuMemory(key, spec.gpuMemoryMb);
     if (!this.#slots.canEverHold(toMilliSlots(spec.cpus))) {
       const text = `${key} needs ${spec.cpus} CPU slots and this worker has ${this.#slots.total}`;

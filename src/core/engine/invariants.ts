@@ -51,6 +51,7 @@ class Audit {
     this.#pool(pool);
     this.#breakers();
     this.#atMost('memory', '', pool.budget.reservedMb, options.memoryMb);
+    this.#atMost('addresses', '', pool.addresses.held, pool.addresses.most);
     this.#atMost('CPU slots', '', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
     this.#scheduler('cpu');
     this.#scheduler('gpu');
@@ -99,6 +100,8 @@ class Audit {
       this.#fault(lane, 'its back-off would end unnoticed');
     if (lane.waiting.head !== null && lane.woken === null && lane.hasPlace)
       this.#fault(lane, 'a place, and nobody woken');
+    if (lane.lacksAddress && lane.waiting.head !== null && this.#p.pool.addresses.couldBeFree)
+      this.#fault(lane, 'an address could be had, and it waits for one');
     if (device === 'gpu') {
       if (lane.joined.head !== null) this.#fault(lane, 'one starts without a container of its own');
       return;
@@ -128,9 +131,10 @@ class Audit {
   }
 
   #pool(pool: ContainerPool): void {
-    let [running, cached, leaving, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0];
+    let [running, cached, leaving, overshoot, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0, 0];
+    let [held, idleHeld, leavingHeld] = [0, 0, 0];
     for (const container of pool.all) {
-      const { phase, memoryMb } = container;
+      const { phase, memoryMb, overshootMb } = container;
       if (phase === 'idle') {
         cached += memoryMb;
         cachedCount++;
@@ -138,7 +142,15 @@ class Audit {
         running += memoryMb;
         runningCount++;
       }
-      if (phase === 'destroying') leaving += memoryMb;
+      overshoot += overshootMb;
+      if (phase === 'destroying') leaving += memoryMb + overshootMb;
+      else if (overshootMb > 0 && container.doomed === null)
+        this.#found.push(`container ${container.id} has outgrown its memory and stays`);
+      if (container.fn.needsAddress) {
+        held++;
+        if (phase === 'idle') idleHeld++;
+        else if (phase === 'destroying') leavingHeld++;
+      }
       active += container.active;
       if (container.probe) this.#probe(container);
       runs += container.runs.length;
@@ -153,9 +165,13 @@ class Audit {
     this.#equal('running memory', '', pool.runningMb, running);
     this.#equal('cached memory', '', pool.cachedMb, cached);
     this.#equal('leaving memory', '', pool.leavingMb, leaving);
+    this.#equal('overshoot', '', pool.budget.overshootMb, overshoot);
     this.#equal('running containers', '', pool.runningCount, runningCount);
     this.#equal('cached containers', '', pool.cachedCount, cachedCount);
     this.#equal('runs', '', active, runs);
+    this.#equal('addresses', '', pool.addresses.held, held);
+    this.#equal('idle addresses', '', pool.addresses.idle, idleHeld);
+    this.#equal('leaving addresses', '', pool.addresses.leaving, leavingHeld);
     this.#equal('running + cached = total', '', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
   }
 

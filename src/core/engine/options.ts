@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly oversubscription: OversubscriptionOptions | null;
   /** Memory that containers may reserve; MiB. */
   readonly memoryMb: number;
+  /** Containers with a network address of their own; Infinity = no limit. */
+  readonly addresses: number;
   /** Kept free by evicting idle containers; MiB. */
   readonly bufferMb: number;
   /** Most queued invocations. */

@@ -140,7 +140,8 @@ export class Prewarmer {
       const room = device === null ? 'none' : this.#supply.makeRoom(lane, device, fn, true);
       if (device === null || room !== 'now') {
         if (this.#leavingMb() > 0) return;
-        this.#fail(request, 'overloaded', `there is no memory for another container of ${fn.key}`);
+        const text = `there is no memory for another container of ${fn.key}`;
+        this.#fail(request, 'overloaded', room === 'no address' ? this.#supply.withoutAddress : text);
         continue;
       }
       this.#create(request, device);

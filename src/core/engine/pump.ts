@@ -5,6 +5,8 @@
 export class Pump {
   /** Each says whether the head of its queue waits for memory. */
   readonly #rounds: (() => boolean)[] = [];
+  /** Called before them. */
+  before: () => void = () => {};
   /** Called after the rounds with true when any head waits for memory: others that want memory then wait too. */
   after: (memoryIsAwaited: boolean) => void = () => {};
   #busy = false;
@@ -23,6 +25,7 @@ export class Pump {
     try {
       do {
         this.#again = false;
+        this.before();
         let awaited = false;
         for (const round of this.#rounds) awaited = round() || awaited;
         this.after(awaited);

@@ -33,10 +33,12 @@ export interface SchedulerParts {
   readonly bypassUs: number;
   readonly pump: Pump;
   readonly now: () => number;
+  /** No container can be had for it, now or soon: it is taken out and answered `overloaded`. */
+  readonly refuse: (invocation: InvocationEntry) => void;
 }
 
 /** `memory is coming`: what stands in the way is being destroyed. */
-type Placement = 'placed' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
+type Placement = 'placed' | 'refused' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
 
 /**
  * Gives the invocations queued for one kind of device their CPU slots, a token of a device and a container. The queue policy's choice goes first and what it lacks is
@@ -184,6 +186,10 @@ export class Scheduler {
       const placement = this.#place(invocation, device, evict);
       if (placement === 'no slots') return placement;
       if (placement === 'placed') return placement;
+      if (placement === 'refused') {
+        this.#p.refuse(invocation.isStandIn ? (invocation.twin as InvocationEntry) : invocation);
+        return 'placed';
+      }
       if (placement === 'no place') {
         this.line.park(invocation, invocation.lane);
         return 'placed';
@@ -216,6 +222,13 @@ export class Scheduler {
       return 'placed';
     }
     this.#slots.release(fn.milliSlots);
+    if (room === 'no address') {
+      // Its own containers will take it; one that is yet to get its first has nothing to wait for.
+      if (fn.containers === 0) return 'refused';
+      this.#p.supply.waitForAddress(lane);
+      // A place there is may be on a GPU without a token: that is waited for at the head.
+      return lane.hasPlace ? 'no memory' : 'no place';
+    }
     return room === 'soon' ? 'memory is coming' : 'no memory';
   }
 

@@ -54,6 +54,8 @@ export interface EngineStatus {
     readonly cachedMb: number;
     readonly totalMb: number;
     readonly budgetMb: number;
+    /** Used above their reservations by containers that will be replaced. */
+    readonly overshootMb: number;
     readonly runningContainers: number;
     readonly cachedContainers: number;
   };
@@ -91,6 +93,7 @@ export function statusOf(state: EngineStatus['state'], parts: EngineParts, funct
       cachedMb: pool.cachedMb,
       totalMb: pool.budget.reservedMb,
       budgetMb: pool.budget.totalMb,
+      overshootMb: pool.budget.overshootMb,
       runningContainers: pool.runningCount,
       cachedContainers: pool.cachedCount,
     },

@@ -24,6 +24,8 @@ export class ContainerEntry implements Container {
   invocations = 0;
   active = 0;
   measuredMb = 0;
+  /** Measured above its reservation; whole MiB, so that sums of it come out even. */
+  overshootMb = 0;
   pending: InvocationEntry | null = null;
   /** The probe of its backend's circuit breaker, while it is being created. */
   probe = false;

@@ -18,6 +18,7 @@ export function resultHeaders(result: GatewayResult): string[] {
     'x-iluvatar-attempts',
     String(result.attempts),
   ];
+  if (result.throttledUs > 0) headers.push('x-iluvatar-throttled-us', String(result.throttledUs));
   const { details } = result;
   if (details !== null && (details.stdout || details.stderr)) {
     headers.push('x-iluvatar-output', details.evidence?.outputCut === true ? 'cut' : 'captured');
@@ -30,7 +31,12 @@ export function envelopeOf(result: GatewayResult, payload: Buffer): Buffer {
   const rest = JSON.stringify({
     tid: result.tid,
     containerState: result.state,
-    phases: { queueUs: result.queueUs, startUs: result.startUs, runUs: result.runUs },
+    phases: {
+      queueUs: result.queueUs,
+      startUs: result.startUs,
+      runUs: result.runUs,
+      throttledUs: result.throttledUs,
+    },
     attempts: result.attempts,
     stdout: result.details?.stdout ?? '',
     stderr: result.details?.stderr ?? '',

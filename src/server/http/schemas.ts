@@ -27,6 +27,7 @@ const ms = z.number().describe('ms, a moving average; 0 = never seen');
 const characteristics = z.object({
   interArrivalMs: ms,
   memoryMb: z.number().describe('Measured, a moving average'),
+  pageCacheMb: z.number().describe('Page cache that its containers caused, not in memoryMb; a moving average'),
   devices: z.array(
     z.object({
       device: z.enum(['cpu', 'gpu']),
@@ -61,7 +62,7 @@ const invokeResult = z.object({
   result: z.unknown().describe('What the function returned'),
   tid: z.string().describe('Transaction id'),
   containerState: z.enum(['cold', 'prewarm', 'warm']),
-  phases: z.object({ queueUs: us, startUs: us, runUs: us }),
+  phases: z.object({ queueUs: us, startUs: us, runUs: us, throttledUs: us }),
   attempts: z.number().int().min(1),
   stdout: z.string().describe('Captured output, bounded'),
   stderr: z.string(),
@@ -92,6 +93,7 @@ const workerStatus = z.object({
     cachedMb: z.number(),
     totalMb: z.number(),
     budgetMb: z.number(),
+    overshootMb: z.number().describe('Used above reservations by containers that will be replaced'),
     runningContainers: count,
     cachedContainers: count,
   }),
@@ -138,6 +140,7 @@ const problem = z.object({
   evidence: details.optional().describe('What the platform saw: limits, peaks, signals'),
   retryAfterMs: z.number().optional(),
   attempts: z.number().optional(),
+  throttledUs: z.number().optional().describe('How long a CPU quota held it back; µs'),
 }) satisfies z.ZodType<Problem>;
 
 const progressLine = z

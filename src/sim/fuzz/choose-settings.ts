@@ -52,6 +52,7 @@ export function chooseSettings(draw: Draw, seed: number): EngineSettings {
       queue: choosePolicy(draw, gpuQueuePolicies),
       keepAlive: choosePolicy(draw, evictionPolicies),
     },
+    network: { bridges: draw.of([1, 2]), portsPerBridge: draw.of([1, 2, 4, 1000]) },
   };
 }
 

@@ -13,14 +13,15 @@ import {
   type RunPlan,
 } from './fuzz-case.js';
 
-const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4 };
+const STREAMS = { settings: 1, functions: 2, arrivals: 3, faults: 4, addresses: 5 };
 
 /** The history that a seed stands for. The same seed and number of invocations give the same history as long as there are the same policies and faults. */
 export function generateCase(seed: number, invocations: number): FuzzCase {
   const settings = chooseSettings(new Draw(seed, STREAMS.settings), seed);
   const draw = new Draw(seed, STREAMS.functions);
+  const addresses = new Draw(seed, STREAMS.addresses);
   const functions = Array.from({ length: draw.whole(1, 5) }, (_, index) =>
-    chooseFunction(draw, index, settings.memory.budgetMb),
+    chooseFunction(draw, index, settings.memory.budgetMb, addresses.chance(0.4)),
   );
   const faults = new Draw(seed, STREAMS.faults);
   const active = FAULTS.filter((fault) => faults.chance(fault.name === 'stop' || fault.name === 'drain' ? 0.15 : 0.4));
@@ -39,7 +40,7 @@ export function generateCase(seed: number, invocations: number): FuzzCase {
   return { seed, settings, functions, creation: chooseCreation(faults), immediate: faults.chance(0.3), events };
 }
 
-function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFunction {
+function chooseFunction(draw: Draw, index: number, budgetMb: number, needsAddress: boolean): FuzzFunction {
   const memoryMb = Math.min(budgetMb, draw.of([10, 50, 100, 100, 200, 300]));
   const devices: Device[] = draw.of<Device[]>([['cpu'], ['cpu'], ['cpu', 'gpu'], ['cpu', 'gpu'], ['gpu']]);
   return {
@@ -58,6 +59,7 @@ function chooseFunction(draw: Draw, index: number, budgetMb: number): FuzzFuncti
       fallBack: draw.of([null, null, true, false]),
       devices,
       backends: draw.of([[BACKENDS[0]], BACKENDS.slice(0, 2), BACKENDS, [BACKENDS[1], BACKENDS[0]]]),
+      needsAddress,
     },
     failing: chooseFailing(draw),
     creationUs: draw.chance(0.1) ? 0 : Math.round(draw.magnitude(100, 500_000)),

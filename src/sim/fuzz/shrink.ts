@@ -85,7 +85,7 @@ function simpler(start: FuzzCase, attempt: Attempt): FuzzCase {
     change({ ...small, creation: { ...small.creation, [chance]: 0 } });
   }
   change({ ...small, settings: plainSettings(small.settings) });
-  for (const part of ['queue', 'dispatch', 'create', 'keepAlive', 'cpu', 'memory', 'gpu'] as const) {
+  for (const part of ['queue', 'dispatch', 'create', 'keepAlive', 'cpu', 'memory', 'network', 'gpu'] as const) {
     change({ ...small, settings: { ...small.settings, [part]: plainSettings(small.settings)[part] } });
   }
   small.functions.forEach((_, index) => {
@@ -116,6 +116,7 @@ const PLAIN_SPEC: Partial<FuzzFunction['spec']> = {
   createAttempts: null,
   fallBack: null,
   backends: [BACKENDS[0]],
+  needsAddress: false,
 };
 
 /** Policies without parameters, one slot of each kind, nothing extra. */
@@ -125,6 +126,7 @@ function plainSettings(settings: FuzzCase['settings']): FuzzCase['settings'] {
     ...settings,
     cpu: { slots: 1, bypassMs: 0, oversubscribe: { ...settings.cpu.oversubscribe, maxSlots: 0 } },
     memory: { ...settings.memory, budgetMb: 1000, bufferMb: 0 },
+    network: { bridges: 1, portsPerBridge: 1000 },
     queue: { ...queue, policy: 'fcfs', parameters: {}, limit: 10_000, dropAbandoned: true },
     dispatch: { ...dispatch, policy: 'cpu', parameters: {} },
     create: {

@@ -15,6 +15,7 @@ export interface ObservedInvocation {
   readonly queueUs: number;
   readonly startUs: number;
   readonly runUs: number;
+  readonly throttledUs: number;
   readonly attempts: number;
 }
 
@@ -63,6 +64,8 @@ export class FunctionSeries {
   readonly start = new Histogram();
   readonly run = new Histogram();
   retries = 0;
+  /** µs, summed over the cores. */
+  throttled = 0;
 
   constructor(name: string, version: string) {
     this.name = name;
@@ -78,5 +81,6 @@ export class FunctionSeries {
     if (state === null) return;
     if (result.startUs > 0) this.start.observe(result.startUs);
     this.run.observe(result.runUs);
+    this.throttled += result.throttledUs;
   }
 }

@@ -16,6 +16,7 @@ export interface FunctionGauges {
   readonly running: number;
   readonly containers: number;
   readonly memoryMb: number;
+  readonly characteristics: { readonly memoryMb: number; readonly pageCacheMb: number };
 }
 
 /** Asked once per scrape, on the thread that owns the numbers. */
@@ -102,6 +103,13 @@ export class WorkerMetrics {
     this.#add('iluvatar_invocation_retries_total', 'counter', 'Further attempts after platform failures', () =>
       [...this.#byKey.values()].map((series) => ({ labels: functionLabels(series), value: series.retries })),
     );
+    this.#add(
+      'iluvatar_invocation_throttled_seconds_total',
+      'counter',
+      'Time that CPU quotas held invocations back, summed over the cores',
+      () =>
+        [...this.#byKey.values()].map((series) => ({ labels: functionLabels(series), value: series.throttled / 1e6 })),
+    );
     const histogram = (phase: 'queue' | 'start' | 'run', help: string): void => {
       const name = `iluvatar_invocation_${phase}_seconds`;
       this.#add(name, 'histogram', help, () =>
@@ -122,6 +130,16 @@ export class WorkerMetrics {
     gauge('iluvatar_function_running', 'Running invocations', (fn) => fn.running);
     gauge('iluvatar_function_containers', 'Containers', (fn) => fn.containers);
     gauge('iluvatar_function_memory_bytes', 'Reserved memory per container', (fn) => fn.memoryMb * MIB);
+    gauge(
+      'iluvatar_function_memory_used_bytes',
+      'Measured memory per container without page cache, a moving average',
+      (fn) => fn.characteristics.memoryMb * MIB,
+    );
+    gauge(
+      'iluvatar_function_page_cache_bytes',
+      'Measured page cache per container, a moving average',
+      (fn) => fn.characteristics.pageCacheMb * MIB,
+    );
   }
 
   #addWorker(): void {
@@ -162,6 +180,9 @@ export class WorkerMetrics {
     ]);
     worker('iluvatar_memory_budget_bytes', 'Memory that containers may reserve', ({ memory }) => [
       { value: memory.budgetMb * MIB },
+    ]);
+    worker('iluvatar_memory_overshoot_bytes', 'Used above reservations, under memory policy grow', ({ memory }) => [
+      { value: memory.overshootMb * MIB },
     ]);
     worker('iluvatar_containers', 'Containers by use', ({ memory }) => [
       { labels: { state: 'running' }, value: memory.runningContainers },

@@ -3,6 +3,7 @@ import type {
   BackendContainer,
   BackendHealth,
   ContainerEvents,
+  MemoryReading,
   PreparedFunction,
 } from '../../../src/backends/backend.js';
 import type { ContainerFailure } from '../../../src/core/ports.js';
@@ -79,12 +80,16 @@ export class FaultyBackend implements Backend {
     }
   }
 
-  memory(containers: readonly BackendContainer[]): Promise<number[]> {
+  memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     return this.inner.memory(containers);
   }
 
   health(): BackendHealth {
     return this.inner.health();
+  }
+
+  list(): Promise<readonly string[]> {
+    return this.inner.list();
   }
 
   clean(): Promise<readonly string[]> {

@@ -161,6 +161,7 @@ export class Harness {
       oversubscription: null,
       cpuSlots: 4,
       memoryMb: 1000,
+      addresses: Number.POSITIVE_INFINITY,
       bufferMb: 0,
       queueLimit: 100,
       dropAbandoned: true,

@@ -23,7 +23,7 @@ const registered: RegisteredFunction = {
   queued: 0,
   running: 0,
   containers: 0,
-  characteristics: { interArrivalMs: 0, memoryMb: 0, devices: [] },
+  characteristics: { interArrivalMs: 0, memoryMb: 0, pageCacheMb: 0, devices: [] },
 };
 
 beforeEach(async () => {

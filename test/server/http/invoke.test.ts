@@ -35,6 +35,7 @@ describe('an invocation', () => {
       'x-iluvatar-attempts': '1',
     });
     expect(response.headers.has('x-iluvatar-output')).toBe(false);
+    expect(response.headers.has('x-iluvatar-throttled-us')).toBe(false);
   });
 
   it('passes bytes through unchanged, small and large, in one chunk and in many', async () => {
@@ -89,6 +90,7 @@ describe('an invocation', () => {
         payload: Buffer.from('{"x":[1,"ü"]}'),
         state: 'cold',
         attempts: 2,
+        throttledUs: 44,
         details: { stdout: 'hi', stderr: '' },
       }),
     );
@@ -96,7 +98,7 @@ describe('an invocation', () => {
       result: { x: [1, 'ü'] },
       tid: 'made-here',
       containerState: 'cold',
-      phases: { queueUs: 11, startUs: 22, runUs: 33 },
+      phases: { queueUs: 11, startUs: 22, runUs: 33, throttledUs: 44 },
       attempts: 2,
       stdout: 'hi',
       stderr: '',
@@ -104,6 +106,7 @@ describe('an invocation', () => {
     const byQuery = await post('/functions/talk/1/invoke?envelope', '{}');
     expect(await byQuery.json()).toEqual(expected);
     expect(byQuery.headers.get('content-type')).toBe('application/json');
+    expect(byQuery.headers.get('x-iluvatar-throttled-us')).toBe('44');
     const byAccept = await post('/functions/talk/1/invoke', '{}', { accept: 'application/vnd.iluvatar+json' });
     expect(await byAccept.json()).toEqual(expected);
     expect(byAccept.headers.get('content-type')).toBe('application/vnd.iluvatar+json');

@@ -33,6 +33,7 @@ export function result(overrides: Partial<GatewayResult> = {}): GatewayResult {
     queueUs: 11,
     startUs: 22,
     runUs: 33,
+    throttledUs: 0,
     attempts: 1,
     state: 'warm',
     ...overrides,

@@ -9,7 +9,15 @@ const status: WorkerStatus = {
   version: '0.1.0',
   uptimeS: 5,
   state: 'running',
-  memory: { runningMb: 128, cachedMb: 256, totalMb: 384, budgetMb: 1024, runningContainers: 1, cachedContainers: 2 },
+  memory: {
+    runningMb: 128,
+    cachedMb: 256,
+    totalMb: 384,
+    budgetMb: 1024,
+    overshootMb: 32,
+    runningContainers: 1,
+    cachedContainers: 2,
+  },
   cpu: { slots: 2, used: 0.5 },
   queue: { length: 3, limit: 100 },
   queues: {
@@ -22,7 +30,17 @@ const status: WorkerStatus = {
   counters: { evictions: 4 },
   shards: [{ id: 0, state: 'running', restarts: 1 }],
 };
-const gauges: FunctionGauges[] = [{ name: 'f', version: '1', queued: 3, running: 1, containers: 3, memoryMb: 128 }];
+const gauges: FunctionGauges[] = [
+  {
+    name: 'f',
+    version: '1',
+    queued: 3,
+    running: 1,
+    containers: 3,
+    memoryMb: 128,
+    characteristics: { memoryMb: 40, pageCacheMb: 8 },
+  },
+];
 const fn = (name: string, index: number) => ({ key: `${name}@1`, index, spec: { name, version: '1' } });
 const end = (overrides: Partial<ObservedInvocation> = {}): ObservedInvocation => ({
   errorClass: null,
@@ -30,6 +48,7 @@ const end = (overrides: Partial<ObservedInvocation> = {}): ObservedInvocation =>
   queueUs: 10,
   startUs: 0,
   runUs: 1000,
+  throttledUs: 0,
   attempts: 1,
   ...overrides,
 });
@@ -77,7 +96,7 @@ describe('metrics', () => {
   it('count invocations by class and state, and time their phases', async () => {
     const metrics = new WorkerMetrics(source);
     metrics.observe(end(), fn('f', 0));
-    metrics.observe(end({ runUs: 3000 }), fn('f', 0));
+    metrics.observe(end({ runUs: 3000, throttledUs: 2000 }), fn('f', 0));
     metrics.observe(end({ state: 'cold', startUs: 5000 }), fn('f', 0));
     metrics.observe(end({ errorClass: 'timeout', state: null }), fn('f', 0));
     metrics.observe(end({ errorClass: 'not_found', state: null }), null);
@@ -95,11 +114,15 @@ describe('metrics', () => {
     expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="+Inf"}`)).toBe(3);
     expect(samples.get(`iluvatar_invocation_start_seconds_count{${f}}`)).toBe(1);
     expect(samples.get(`iluvatar_invocation_queue_seconds_count{${f}}`)).toBe(4);
+    expect(samples.get(`iluvatar_invocation_throttled_seconds_total{${f}}`)).toBeCloseTo(0.002, 9);
   });
 
   it('show what the worker says of itself', async () => {
     const samples = await scrape(new WorkerMetrics(source));
     expect(samples.get('iluvatar_memory_bytes{state="cached"}')).toBe(256 * 1024 * 1024);
+    expect(samples.get('iluvatar_memory_overshoot_bytes')).toBe(32 * 1024 * 1024);
+    expect(samples.get('iluvatar_function_memory_used_bytes{function="f",version="1"}')).toBe(40 * 1024 * 1024);
+    expect(samples.get('iluvatar_function_page_cache_bytes{function="f",version="1"}')).toBe(8 * 1024 * 1024);
     expect(samples.get('iluvatar_cpu_slots{state="free"}')).toBe(1.5);
     expect(samples.get('iluvatar_function_queued{function="f",version="1"}')).toBe(3);
     expect(samples.get('iluvatar_events_total{event="evictions"}')).toBe(4);

@@ -1,0 +1,46 @@
+import type { ContainerFailure } from '../core/ports.js';
+
+/** A network namespace that is ready to be entered, mounted at `<folder>/<name>`: by `setns`, or as the path of an OCI container's network namespace. */
+export interface NetworkLease {
+  /** File below `Networks.folder`. */
+  readonly name: string;
+  /** At which the container in it answers; null = it has loopback alone. */
+  readonly address: string | null;
+}
+
+/** Exactly one of the two is null. May be called from inside `take`. */
+export type NetworkTaken<Lease> = (lease: Lease | null, failure: ContainerFailure | null) => void;
+
+/** Ready namespaces of one kind. One that a container ran in is never handed out again. */
+export interface NamespaceSource<Lease extends NetworkLease = NetworkLease> {
+  /** `urgent`: a start waits for it. What is only made ahead gets none when there are few. */
+  take(taken: NetworkTaken<Lease>, urgent: boolean): void;
+  /** Once nothing runs in it any more. */
+  give(lease: Lease): void;
+}
+
+export interface AddressLease extends NetworkLease {
+  readonly address: string;
+}
+
+/** Where containers get their network namespaces from. Implemented by `net/`, handed in by the worker. */
+export interface Networks {
+  /** There from `start` on. */
+  readonly folder: string;
+  /** Of containers with network "bridge". After `open`. */
+  readonly bridged: NamespaceSource<AddressLease>;
+  /** Of containers with network "none", for engines that would else make one during the start. Root only; what takes none costs nothing. null = the engine makes them. */
+  readonly isolated: NamespaceSource | null;
+  /** Removes what an earlier worker of this name left. By each backend that uses it; the first one counts. */
+  start(): Promise<void>;
+  /** Before the first namespace with an address. Rejects with `unavailable` and the reason. */
+  open(): Promise<void>;
+  /**
+   * Whoever keeps namespaces with addresses ready for nobody in particular is asked for one when all are out and a start waits: true = one will be given back.
+   */
+  recallFrom(holder: () => boolean): void;
+  /** By each that has started it; with the last one everything goes. */
+  stop(): Promise<void>;
+  notes(): string[];
+  counters(): Record<string, number>;
+}
