@@ -38,6 +38,8 @@ export interface CreateRequest {
   readonly Labels: Readonly<Record<string, string>>;
   readonly AttachStdout: true;
   readonly AttachStderr: true;
+  /** A daemon that stops would wait ten seconds for each function, which knows nothing of other signals. */
+  readonly StopSignal: 'SIGKILL';
   /** An image's own check would run a process in it every now and then. */
   readonly Healthcheck: { readonly Test: readonly ['NONE'] };
   readonly HostConfig: HostConfig;
@@ -94,6 +96,7 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
     },
     AttachStdout: true,
     AttachStderr: true,
+    StopSignal: 'SIGKILL',
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
       ...dockerResources(options.limits(definition)),
