@@ -21,10 +21,10 @@ const PACKAGES = {
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
     { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
     { package: 'containerd', use: 'the shim, under a daemon of the tests', there: () => which('containerd') !== null },
-    { package: 'docker.io', use: 'a Docker daemon of the tests', there: () => which('dockerd') !== null },
-    { package: 'runc', use: 'what containerd and Docker start containers with', there: () => which('runc') !== null },
     { package: 'nftables', use: 'NAT for containers', there: () => which('nft') !== null },
     { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
+    { package: 'docker.io', use: 'a Docker daemon of the tests', there: () => which('dockerd') !== null },
+    { package: 'runc', use: 'what containerd and Docker start containers with', there: () => which('runc') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

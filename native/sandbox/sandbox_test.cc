@@ -133,21 +133,6 @@ void TestJsonValues() {
   CHECK(wrong([](JsonReader& r) { r.Integers("m", 0, 9); }));
 }
 
-void TestJsonNested() {
-  JsonReader reader(
-      R"({"o":{"a":{"b":1}},"os":[{"x":1}, {"x":2} ],"i":[1, -2,3],"e1":[ ],"e2":{ },"e3":"","e4":false,"e5":0,"e6":null,"big":18446744073709551615})");
-  JsonReader outer(reader.Object("o"));
-  CHECK(JsonReader(outer.Object("a")).Integer("b", 0, 0, 9) == 1);
-  const std::vector<std::string_view> objects = reader.Objects("os");
-  CHECK(objects.size() == 2 && JsonReader(objects[1]).Integer("x", 0, 0, 9) == 2);
-  CHECK((reader.Integers("i", -9, 9) == std::vector<int64_t>{1, -2, 3}));
-  CHECK(reader.Object("none") == "{}" && reader.Objects("none").empty() && reader.Integers("none", 0, 1).empty());
-  for (const char* key : {"e1", "e2", "e3", "e4", "e5", "e6", "none"}) CHECK(reader.IsEmpty(key));
-  for (const char* key : {"o", "os", "i", "big"}) CHECK(!reader.IsEmpty(key));
-  CHECK(reader.Is("big", "18446744073709551615") && !reader.Is("big", "1") && !reader.Is("none", ""));
-  CHECK(reader.ok());
-}
-
 void TestQuote() {
   CHECK(JsonQuote("a\"\\\n\x01 é") == "\"a\\\"\\\\\\u000a\\u0001 é\"");
   CHECK(JsonQuote("\xff") == "\"\xEF\xBF\xBD\"");
@@ -401,7 +386,6 @@ int main(int argc, char** argv) {
   std::printf("seed %u, %d rounds\n", seed, rounds);
   TestJsonSyntax();
   TestJsonValues();
-  TestJsonNested();
   TestQuote();
   TestConfiguration();
   TestSeccomp();

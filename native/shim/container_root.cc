@@ -16,29 +16,42 @@
 namespace iluvatar::shim {
 namespace {
 
-// The flags of mount(2) that a root mount's options may name; everything else is a parameter of the file system.
+// The options of a root mount that are the mount's; everything else is a parameter of the file system.
 constexpr struct {
   const char* option;
   unsigned long flag;
-} kFlags[] = {{"ro", MS_RDONLY},     {"rw", 0},           {"bind", MS_BIND},     {"rbind", MS_BIND | MS_REC},
-              {"nosuid", MS_NOSUID}, {"nodev", MS_NODEV}, {"noexec", MS_NOEXEC}, {"noatime", MS_NOATIME}};
+  uint64_t attribute;
+} kFlags[] = {{"ro", MS_RDONLY, kReadOnly},   {"rw", 0, 0},
+              {"bind", MS_BIND, 0},           {"rbind", MS_BIND | MS_REC, 0},
+              {"nosuid", MS_NOSUID, kNoSuid}, {"nodev", MS_NODEV, kNoDev},
+              {"noexec", MS_NOEXEC, kNoExec}, {"noatime", MS_NOATIME, kNoAccessTime}};
 
 Step MountRootPart(const RootMount& part, const std::string& target) {
   unsigned long flags = 0;
+  sandbox::MountAttributes attributes;
   std::string parameters;
   for (const std::string& option : part.options) {
     const auto known = std::find_if(std::begin(kFlags), std::end(kFlags),
                                     [&option](const auto& flag) { return option == flag.option; });
     if (known != std::end(kFlags)) {
       flags |= known->flag;
+      attributes.attr_set |= known->attribute;
     } else {
       parameters += (parameters.empty() ? "" : ",") + option;
     }
   }
+  const bool bind = (flags & MS_BIND) != 0;
+  // A bind takes no option, and says nothing about those it passes over.
+  if (bind && !parameters.empty()) return Step::Failed("root bind with " + parameters, ENOTSUP);
+  if (bind) flags &= MS_BIND | MS_REC;
   if (mount(part.source.c_str(), target.c_str(), part.type.c_str(), flags, parameters.c_str()) != 0) {
     return Step::Failed("mount root " + part.type + " at " + target);
   }
-  return Step::Done();
+  if (!bind || attributes.attr_set == 0) return Step::Done();
+  if ((attributes.attr_set & kAccessTimes) != 0) attributes.attr_clr = kAccessTimes;
+  UniqueFd made(open(target.c_str(), O_PATH | O_CLOEXEC));
+  const bool restricted = made.valid() && SetAttributes(made.get(), sandbox::kRecursive, attributes) == 0;
+  return restricted ? Step::Done() : Step::Failed("restrict root " + target);
 }
 
 // The root as a mount of its own, without device nodes; `root` can be looked up from, and becomes the process's.

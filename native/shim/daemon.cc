@@ -42,11 +42,19 @@ struct rlimit RaiseFiles() {
   struct rlimit before = {1024, 1024};
   getrlimit(RLIMIT_NOFILE, &before);
   const struct rlimit raised = {before.rlim_max, before.rlim_max};
-  return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? before : before;
+  setrlimit(RLIMIT_NOFILE, &raised);
+  return before;
+}
+
+bool IsSame(const std::string& path, const struct stat& file) {
+  struct stat now;
+  return stat(path.c_str(), &now) == 0 && now.st_dev == file.st_dev && now.st_ino == file.st_ino;
 }
 
 // Out of sight of `start`, which from now on makes a daemon of its own, and then a look at who came before that.
-bool CanEnd(const std::string& socket, TtrpcServer* server) {
+// `ours`: the socket as it was at the start. Where something else is by now, or nothing, nobody can come.
+bool CanEnd(const std::string& socket, const struct stat& ours, TtrpcServer* server) {
+  if (!IsSame(socket, ours)) return true;
   const GroupLock lock(socket);
   if (!lock.held()) return false;
   const std::string closing = socket + ".closing";
@@ -64,6 +72,8 @@ bool CanEnd(const std::string& socket, TtrpcServer* server) {
 Status RunDaemon(const std::string& socket, const std::string& events, const std::string& name_space) {
   UniqueFd listening(kListeningFd);
   if (fcntl(kListeningFd, F_SETFD, FD_CLOEXEC) != 0) return Status::Errno("fcntl");
+  struct stat ours = {};
+  if (stat(socket.c_str(), &ours) != 0) return Status::Errno("stat", socket);
   UniqueFd children;
   if (Status status = TakeSignals(&children); !status.ok()) return status;
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -93,7 +103,7 @@ Status RunDaemon(const std::string& socket, const std::string& events, const std
     const int64_t idle = NowMs() - server.last_activity();
     if (service.size() != 0 || server.connections() != 0 || idle < kIdleMs) return;
     if (publisher.waiting() != 0 && idle < kEventsMs) return;
-    if (CanEnd(socket, &server)) loop.Stop();
+    if (CanEnd(socket, ours, &server)) loop.Stop();
   });
 }
 

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <random>
 
+#include "sandbox/json.h"
 #include "shim/messages.h"
 #include "shim/mount_syscalls.h"
 #include "shim/protobuf.h"
@@ -18,6 +19,7 @@
 namespace {
 
 using namespace iluvatar::shim;
+using iluvatar::sandbox::JsonReader;
 
 void Check(bool condition, const char* what, int line) {
   if (condition) return;
@@ -136,6 +138,21 @@ void TestMessages() {
   CHECK(EncodeDelete(7, 137, {5, 6}) == "\x08\x07\x10\x89\x01\x1a\x04\x08\x05\x10\x06"s);
   CHECK(ExitEvent(task).value == "\x0a\x02id\x12\x02id\x18\x07\x20\x89\x01\x2a\x04\x08\x05\x10\x06"s);
   CHECK(EncodeForward(ExitEvent(task), "ns").find("containerd.events.TaskExit") != std::string::npos);
+}
+
+void TestJsonNested() {
+  JsonReader reader(
+      R"({"o":{"a":{"b":1}},"os":[{"x":1}, {"x":2} ],"i":[1, -2,3],"e1":[ ],"e2":{ },"e3":"","e4":false,"e5":0,"e6":null,"big":18446744073709551615})");
+  JsonReader outer(reader.Object("o"));
+  CHECK(JsonReader(outer.Object("a")).Integer("b", 0, 0, 9) == 1);
+  const std::vector<std::string_view> objects = reader.Objects("os");
+  CHECK(objects.size() == 2 && JsonReader(objects[1]).Integer("x", 0, 0, 9) == 2);
+  CHECK((reader.Integers("i", -9, 9) == std::vector<int64_t>{1, -2, 3}));
+  CHECK(reader.Object("none") == "{}" && reader.Objects("none").empty() && reader.Integers("none", 0, 1).empty());
+  for (const char* key : {"e1", "e2", "e3", "e4", "e5", "e6", "none"}) CHECK(reader.IsEmpty(key));
+  for (const char* key : {"o", "os", "i", "big"}) CHECK(!reader.IsEmpty(key));
+  CHECK(reader.Is("big", "18446744073709551615") && !reader.Is("big", "1") && !reader.Is("none", ""));
+  CHECK(reader.ok());
 }
 
 // A specification that is fine; `change` says which text is replaced by which.
@@ -306,6 +323,7 @@ int main(int argc, char** argv) {
   TestFrames();
   TestRequests();
   TestMessages();
+  TestJsonNested();
   TestSpec();
   Fuzz(seed, rounds);
   std::printf("ok\n");

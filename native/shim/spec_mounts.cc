@@ -98,7 +98,6 @@ std::string ParseMount(std::string_view json, MountPlan* plan) {
       std::find_if(std::begin(kKinds), std::end(kKinds), [&kind](const KindName& name) { return kind == name.type; });
   if (found == std::end(kKinds)) return where + ": type " + JsonQuote(type) + " is not supported by this shim";
   plan->kind = found->kind;
-  plan->recursive = type == "bind" && !bind;
   for (const std::string& option : options) {
     if (!ApplyOption(option, plan)) return where + ": option " + JsonQuote(option) + " is not supported by this shim";
   }

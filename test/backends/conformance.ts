@@ -227,7 +227,7 @@ export function describeBackend(name: string, start: () => Promise<Harness>, opt
       const reads = harness.backend.health().counters['memoryReads'];
       const bytes = await harness.backend.memory(three.map((made) => made.handle));
       expect(bytes.length).toBe(3);
-      for (const each of bytes) expect(each).toBeGreaterThan(100_000);
+      for (const { usedBytes } of bytes) expect(usedBytes).toBeGreaterThan(100_000);
       expect(harness.backend.health().counters['memoryReads']).toBe((reads ?? 0) + 3);
     });
 

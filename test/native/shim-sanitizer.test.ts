@@ -22,7 +22,7 @@ beforeAll(async () => {
   const pure = ['protobuf', 'ttrpc', 'messages', 'spec', 'spec_mounts', 'spec_limits', 'shim_test'];
   const files = [...pure.map((name) => `${native}/shim/${name}.cc`), `${native}/sandbox/json.cc`];
   await run('g++', [...flags, ...sanitizers, '-D_GNU_SOURCE', `-I${native}`, ...files, '-o', program]);
-}, 180_000);
+}, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

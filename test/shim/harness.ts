@@ -191,6 +191,13 @@ export class ShimWorld {
       .map(Number);
   }
 
+  /** What the host sees mounted of this world. */
+  mounts(): string[] {
+    return read('/proc/self/mounts')
+      .split('\n')
+      .filter((line) => line.includes(this.containerd.folder));
+  }
+
   bundle(id: string): string {
     return join(this.containerd.folder, 'state', 'io.containerd.runtime.v2.task', this.containerd.namespace, id);
   }
@@ -202,11 +209,6 @@ export class ShimWorld {
 
 export function descriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** Everything mounted in the namespace of the tests and of containerd. */
-export function mounts(): string {
-  return readFileSync('/proc/self/mounts', 'utf8');
 }
 
 /** Children of a process that have ended and were not waited for. */

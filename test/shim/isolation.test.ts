@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
-import { namespaceOf, ShimWorld, shim } from './harness.js';
+import { namespaceOf, ShimWorld, type Spec, shim } from './harness.js';
 
 /** What a container of our shim sees of the machine, and what it is refused. */
 describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: shim }, 'inside the shim', () => {
@@ -138,19 +139,24 @@ describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: 
     });
 
     it('is not led out of its root by links of an image', async () => {
-      const outside = readFileSync('/proc/self/mounts', 'utf8');
-      const out = await world
-        .output(['look'], (spec) => {
-          (spec['mounts'] as object[]).push({
-            destination: '/proc/self/root/../../escape',
-            type: 'tmpfs',
-            source: 'tmpfs',
-            options: ['size=4k'],
-          });
-        })
-        .catch((error: Error) => error.message);
-      expect(out).toMatch(/is not an absolute path/);
-      expect(readFileSync('/proc/self/mounts', 'utf8')).toBe(outside);
+      const cover = (destination: string) => (spec: Spec) => {
+        (spec['mounts'] as object[]).push({ destination, type: 'tmpfs', source: 'tmpfs', options: ['size=4k'] });
+      };
+      symlinkSync(world.bound, join(world.root, 'absolute'));
+      symlinkSync('../../../../bound', join(world.root, 'relative'));
+      try {
+        // Inside the root there is nothing of that name.
+        await expect(world.output(['look'], cover('/absolute'))).rejects.toThrow(/open mount point \/absolute/);
+        expect(readdirSync(world.bound)).toEqual(['file']);
+        // ".." stops at the root: it is the container's /bound that is covered.
+        expect(await world.output(['look'], cover('/relative'))).not.toContain('of the host');
+        await expect(world.output(['look'], cover('/proc/self/root/../../x'))).rejects.toThrow(
+          /is not an absolute path/,
+        );
+      } finally {
+        for (const name of ['absolute', 'relative']) unlinkSync(join(world.root, name));
+      }
+      expect(world.mounts()).toEqual([]);
     });
   });
 });

@@ -104,13 +104,33 @@ describeWith({ root: true, cgroups: true, command: ['containerd', 'gcc'], file: 
     ]);
     const out = join(world.containerd.folder, 'overlay-out');
     await world.create(made, { stdout: `file://${out}` }, [[3, overlay]]);
-    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(`${world.bundle(made.id)}/rootfs`);
+    expect(world.mounts()).toEqual([]);
     await world.start(made.id);
     expect(await world.wait(made.id)).toBe(0);
     await world.delete(made.id);
     expect(readFileSync(out, 'utf8')).toMatch(/^write_root=0$/m);
     expect(existsSync(join(folders[1] as string, 'x'))).toBe(true);
     expect(existsSync(join(folders[0] as string, 'x'))).toBe(false);
+  });
+
+  it('makes a root from a bind, read-only when the mount says so', async () => {
+    const made = world.spec(['look'], (spec: Spec) => {
+      spec['root'] = { path: 'rootfs', readonly: false };
+      spec.process['user'] = { uid: 0, gid: 0 };
+    });
+    const bind = encode([
+      [1, 'bind'],
+      [2, world.root],
+      [4, 'rbind'],
+      [4, 'ro'],
+    ]);
+    const out = join(world.containerd.folder, 'bind-out');
+    await world.create(made, { stdout: `file://${out}` }, [[3, bind]]);
+    await world.start(made.id);
+    expect(await world.wait(made.id)).toBe(0);
+    await world.delete(made.id);
+    expect(readFileSync(out, 'utf8')).toMatch(/^write_root=30$/m);
+    expect(existsSync(join(world.root, 'x'))).toBe(false);
   });
 
   it.each<[string, RegExp, (spec: Spec) => void]>([

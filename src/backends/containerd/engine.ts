@@ -192,6 +192,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
         else if (task.status === Status.STOPPED) this.#exited(name, task.exitStatus);
       }
       const again = this.#opened > 0;
+      // Before the first registration: what an earlier run of this worker held, whose containers the backend removes next.
+      if (!again) await this.#images.sweep();
       this.#opened++;
       this.#away = null;
       log.info({ version: this.#version, again }, 'containerd answers');

@@ -1,58 +1,214 @@
-// TEMPORARY
-import { execFileSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { writeArchive } from '../../images/docker-archive.js';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { status } from '@grpc/grpc-js';
+import { IluvatarError } from '../../core/errors.js';
 import type { ImageConfig } from '../../images/documents.js';
-import { parseReference } from '../../images/references.js';
+import type { LayerBytes } from '../../images/image-user.js';
 import type { Mount } from '../../rpc/gen/types.js';
 import type { NamedImage } from '../oci/engine.js';
-import { type ContainerdClient, ignore } from './client.js';
+import { type ContainerdClient, ContainerdError, ignore } from './client.js';
+import { storedBlob } from './content.js';
+import { deleteImage, findImage, getImage, importImage, OWNER, type StoredImage } from './stored-image.js';
+import { chainIds, snapshotExists, unpack } from './unpack.js';
+
+/** The images that one worker uses: each under a lease of its own, so that nothing of it goes while a container may need it, with a view of its snapshots. */
+
 export interface ContainerdImage {
   readonly reference: string;
-  readonly mounts: Mount[];
-  readonly key: string;
+  /** Of its manifest. */
+  readonly digest: string;
+  /** What it looks like, read-only. */
+  readonly mounts: readonly Mount[];
 }
+
+export interface FoundContainerdImage {
+  readonly image: ContainerdImage;
+  readonly config: ImageConfig;
+  readonly digest: string;
+  readonly layers: readonly LayerBytes[];
+}
+
+export interface ContainerdImagesOptions {
+  readonly snapshotter: string;
+  /** The worker's mark on everything of its own. */
+  readonly scope: string;
+}
+
+interface Use {
+  readonly name: ImageName;
+  readonly image: Promise<ContainerdImage>;
+  count: number;
+}
+
+interface ImageName {
+  readonly reference: string;
+  readonly digest: string;
+}
+
+/** On leases, beside `OWNER`: what to remove with them. */
+const REFERENCE = 'dev.iluvatar.image';
+const DIGEST = 'dev.iluvatar.digest';
+
 export class ContainerdImages {
-  readonly #c: ContainerdClient;
-  readonly #made = new Map<string, ContainerdImage>();
-  constructor(client: ContainerdClient, _o: { snapshotter: string; scope: string }) {
-    this.#c = client;
+  readonly #client: ContainerdClient;
+  readonly #options: ContainerdImagesOptions;
+  /** By lease. */
+  readonly #uses = new Map<string, Use>();
+
+  constructor(client: ContainerdClient, options: ContainerdImagesOptions) {
+    this.#client = client;
+    this.#options = options;
   }
-  async import(named: NamedImage, _p: (line: string) => void): Promise<ContainerdImage> {
-    const known = this.#made.get(named.image.manifest.digest);
-    if (known) return known;
-    const file = `/tmp/il-tmp-${randomBytes(4).toString('hex')}.tar`;
-    await writeArchive(named.image, parseReference(named.reference), file);
-    execFileSync('ctr', ['-a', this.#c.address, '-n', this.#c.namespace, 'images', 'import', file], {
-      stdio: 'ignore',
+
+  /** Rejects with an IluvatarError. */
+  import(named: NamedImage, progress: (line: string) => void): Promise<ContainerdImage> {
+    const { snapshotter, scope } = this.#options;
+    const name = { reference: named.reference, digest: named.image.manifest.digest };
+    return this.#use(name, (lease) => importImage(this.#client, named, { snapshotter, lease, owner: scope, progress }));
+  }
+
+  /** What containerd has under this name, in use from now on, and unpacked if it was not; null = nothing, or not all of it. Rejects with an IluvatarError. */
+  async find(reference: string): Promise<FoundContainerdImage | null> {
+    const client = this.#client;
+    const { snapshotter } = this.#options;
+    try {
+      const found = await findImage(client, reference);
+      if (found === null || !(await this.#complete(found))) return null;
+      const { config, digest, layers } = found;
+      const image = await this.#use({ reference, digest }, (lease) => unpack(client, layers, { snapshotter, lease }));
+      const readable = layers.map((layer) => ({
+        mediaType: layer.mediaType,
+        open: () => Readable.from(bytesOf(client, layer.digest), { objectMode: false }),
+      }));
+      return { image, config, digest, layers: readable };
+    } catch (error) {
+      throw asIluvatarError(error);
+    }
+  }
+
+  /** Once for each `import` and `find`. */
+  async release(image: ContainerdImage): Promise<void> {
+    const lease = this.#leaseOf(image);
+    const use = this.#uses.get(lease);
+    if (use === undefined || --use.count > 0) return;
+    this.#uses.delete(lease);
+    await this.#drop(lease, image);
+  }
+
+  async releaseAll(): Promise<void> {
+    const uses = [...this.#uses];
+    this.#uses.clear();
+    for (const [lease, { name, image }] of uses) {
+      await image.catch(() => undefined);
+      await this.#drop(lease, name);
+    }
+  }
+
+  /** Removes what an earlier run of this worker held. Before, no container of it may be left. Resolves with what was removed. */
+  async sweep(): Promise<readonly string[]> {
+    const { leases } = this.#client;
+    const filters = [`labels."${OWNER}"==${this.#options.scope}`];
+    const found = await this.#client.call('Leases.List', leases.list, leases, { filters });
+    const removed: string[] = [];
+    for (const { id, labels } of found.leases) {
+      if (this.#uses.has(id)) continue;
+      await this.#drop(id, { reference: labels[REFERENCE] ?? '', digest: labels[DIGEST] ?? '' });
+      removed.push(`lease ${id}`);
+    }
+    return removed;
+  }
+
+  /** `make` resolves with the name of the image's uppermost snapshot. */
+  #use(name: ImageName, make: (lease: string) => Promise<string>): Promise<ContainerdImage> {
+    const lease = this.#leaseOf(name);
+    const known = this.#uses.get(lease);
+    if (known !== undefined) {
+      known.count++;
+      return known.image;
+    }
+    const image = this.#hold(lease, name, make).catch(async (error: unknown) => {
+      if (this.#uses.get(lease)?.image === image) this.#uses.delete(lease);
+      await this.#drop(lease, name).catch(() => undefined);
+      throw asIluvatarError(error);
     });
-    rmSync(file);
-    const diffs = named.config.rootfs.diff_ids ?? [];
-    let chain = diffs[0] as string;
-    for (const d of diffs.slice(1)) chain = `sha256:${createHash('sha256').update(`${chain} ${d}`).digest('hex')}`;
-    const key = `view-${randomBytes(4).toString('hex')}`;
-    const { mounts } = await this.#c.call('v', this.#c.snapshots.view, this.#c.snapshots, {
-      snapshotter: 'overlayfs',
-      key,
-      parent: chain,
-      labels: {},
-    });
-    const image = { reference: named.reference, mounts, key };
-    this.#made.set(named.image.manifest.digest, image);
+    this.#uses.set(lease, { name, image, count: 1 });
     return image;
   }
-  async find(
-    _r: string,
-  ): Promise<{ image: ContainerdImage; config: ImageConfig; digest: string; layers: null } | null> {
-    return null;
+
+  async #hold(lease: string, name: ImageName, make: (lease: string) => Promise<string>): Promise<ContainerdImage> {
+    const { leases, snapshots } = this.#client;
+    const { snapshotter, scope } = this.#options;
+    const labels = { [OWNER]: scope, [REFERENCE]: name.reference, [DIGEST]: name.digest };
+    await this.#client
+      .call('Leases.Create', leases.create, leases, { id: lease, labels })
+      .catch(ignore((error) => error.alreadyExists));
+    const parent = await make(lease);
+    const key = viewOf(lease);
+    const { mounts } = await this.#client
+      .call('Snapshots.View', snapshots.view, snapshots, { snapshotter, key, parent, labels: {} }, { lease })
+      .catch((error: unknown) => {
+        // Of an earlier run, whose lease this is, too.
+        ignore((failure) => failure.alreadyExists)(error);
+        return this.#client.call('Snapshots.Mounts', snapshots.mounts, snapshots, { snapshotter, key });
+      });
+    return { ...name, mounts };
   }
-  async release(image: ContainerdImage): Promise<void> {
-    await this.#c
-      .call('r', this.#c.snapshots.remove, this.#c.snapshots, { snapshotter: 'overlayfs', key: image.key })
-      .catch(ignore(() => true));
+
+  /** Does what can be done of it; rejects with the first failure. */
+  async #drop(lease: string, { reference, digest }: ImageName): Promise<void> {
+    const client = this.#client;
+    const { leases, snapshots } = client;
+    const { snapshotter, scope } = this.#options;
+    const key = viewOf(lease);
+    const steps = [
+      () => client.call('Snapshots.Remove', snapshots.remove, snapshots, { snapshotter, key }),
+      async () => {
+        // A name that somebody else gave, or that stands for something else by now, is not ours to take away.
+        const known = reference === '' ? null : await getImage(client, reference);
+        if (known?.labels[OWNER] === scope && known.target?.digest === digest) await deleteImage(client, reference);
+      },
+      () => client.call('Leases.Delete', leases.delete, leases, { id: lease, sync: true }),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        if (!(error instanceof ContainerdError && error.notFound)) failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw asIluvatarError(failures[0]);
   }
-  async releaseAll(): Promise<void> {
-    for (const i of this.#made.values()) await this.release(i);
+
+  /** Either it is unpacked, or all that it would be unpacked from is there. */
+  async #complete({ layers }: StoredImage): Promise<boolean> {
+    const top = chainIds(layers.map(({ diffId }) => diffId)).at(-1);
+    if (top === undefined || (await snapshotExists(this.#client, this.#options.snapshotter, top))) return true;
+    for (const { digest } of layers) if ((await storedBlob(this.#client, digest)) === null) return false;
+    return true;
   }
+
+  /** The same for every run of a worker: it finds its own again. */
+  #leaseOf({ reference, digest }: ImageName): string {
+    const hash = createHash('sha256').update(`${reference}@${digest}`).digest('hex').slice(0, 16);
+    return `iluvatar.${this.#options.scope}.${hash}`;
+  }
+}
+
+function viewOf(lease: string): string {
+  return `${lease}.view`;
+}
+
+async function* bytesOf(client: ContainerdClient, digest: string): AsyncGenerator<Buffer> {
+  const blob = await storedBlob(client, digest);
+  if (blob === null) throw new IluvatarError('unavailable', `containerd has no layer ${digest} any more`);
+  yield* blob.open();
+}
+
+/** What it refuses is wrong with the image or the settings; everything else (a full disk, a daemon that is away) is containerd's. */
+const REFUSALS = [status.INVALID_ARGUMENT, status.NOT_FOUND, status.FAILED_PRECONDITION, status.UNIMPLEMENTED];
+
+function asIluvatarError(error: unknown): unknown {
+  if (!(error instanceof ContainerdError)) return error;
+  return new IluvatarError(REFUSALS.includes(error.code) ? 'invalid' : 'unavailable', error.message);
 }

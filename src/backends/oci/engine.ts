@@ -17,7 +17,7 @@ export interface OciEngine<Image = unknown> {
   importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
   /** An image that the engine has under this reference; null = it has none. */
   findImage(reference: string): Promise<FoundImage<Image> | null>;
-  /** No function uses it any more. */
+  /** Once for each `importImage` and `findImage`. With the last of them the engine may forget what it was brought. */
   releaseImage(image: Image): Promise<void>;
   /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
   create(plan: ContainerPlan<Image>): Promise<void>;

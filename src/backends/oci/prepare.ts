@@ -30,17 +30,9 @@ export interface PreparerOptions {
   readonly shard: number;
 }
 
-interface UsedImage {
-  users: number;
-}
-
 export class FunctionPreparer {
   readonly #options: PreparerOptions;
   readonly #context: FunctionImageContext;
-  /** By the engine's handle: equal images have one. */
-  readonly #images = new Map<unknown, UsedImage>();
-  /** Two registrations of one image: the second finds what the first has made. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: PreparerOptions) {
     const { config, engine, lifecycle, shard } = options;
@@ -68,20 +60,8 @@ export class FunctionPreparer {
     await this.#context.store.sweep();
   }
 
-  prepare(definition: FunctionDefinition, progress: (line: string) => void): Promise<OciFunction> {
-    const turn = this.#turn.then(
-      () => this.#prepare(definition, progress),
-      () => this.#prepare(definition, progress),
-    );
-    this.#turn = turn.catch(() => undefined);
-    return turn;
-  }
-
   async release(fn: OciFunction): Promise<void> {
     await this.#context.store.release(fn);
-    const used = this.#images.get(fn.image);
-    if (used === undefined || --used.users > 0) return;
-    this.#images.delete(fn.image);
     try {
       await this.#options.engine.releaseImage(fn.image);
     } catch (error) {
@@ -90,12 +70,12 @@ export class FunctionPreparer {
     }
   }
 
-  async #prepare(definition: FunctionDefinition, progress: (line: string) => void): Promise<OciFunction> {
+  async prepare(definition: FunctionDefinition, progress: (line: string) => void): Promise<OciFunction> {
     const found = await this.#find(definition, progress);
-    if (found !== null) return this.#used(found.plan, found.image);
+    if (found !== null) return { ...withInit(found.plan), image: found.image };
     const { named, ...plan } = await prepareFunctionImage(this.#context, definition, progress);
     try {
-      return this.#used(plan, await this.#options.engine.importImage(named, progress));
+      return { ...withInit(plan), image: await this.#options.engine.importImage(named, progress) };
     } catch (error) {
       await this.#context.store.release(plan);
       throw error;
@@ -118,13 +98,6 @@ export class FunctionPreparer {
     if (found === null) return null;
     progress(`${engine.name} has the image ${reference}`);
     return { plan: await planFoundImage(this.#context, definition, found), image: found.image };
-  }
-
-  #used(plan: FunctionPlan, image: unknown): OciFunction {
-    const used = this.#images.get(image) ?? { users: 0 };
-    used.users++;
-    this.#images.set(image, used);
-    return { ...withInit(plan), image };
   }
 }
 
