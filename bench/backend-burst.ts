@@ -46,7 +46,7 @@ async function run({ long, log }: BenchOptions): Promise<BenchResult> {
       workers.set(name, await startBurstWorker(daemon.address, name, runtime, folder));
     }
     const image = (await daemon.ctr('ours', 'images', 'list', '--quiet')).split('\n')[0] as string;
-    const ctr = new CtrRun({ address: daemon.address, namespace: 'ours', image, program: '/function/wait' });
+    const ctr = new CtrRun({ daemon, namespace: 'ours', image, program: '/function/wait' });
     const times = new Map<string, Round[]>();
     const note = (key: string, round: Round): void => {
       times.set(key, [...(times.get(key) ?? []), round]);

@@ -1,14 +1,9 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import type { ContainerdDaemon } from '../../test/support/containerd-daemon.js';
 
 /** Containers made by containerd's own client, `ctr run -d`, as many at once as asked for. */
 
-const exec = promisify(execFile);
-/** A machine that is kept busy by `ctr` for longer is not measured any further. */
-const LIMIT_MS = 120_000;
-
 export interface CtrTarget {
-  readonly address: string;
+  readonly daemon: ContainerdDaemon;
   readonly namespace: string;
   readonly image: string;
   /** In the image. */
@@ -45,7 +40,7 @@ export class CtrRun {
   }
 
   async #ctr(...args: string[]): Promise<void> {
-    const { address, namespace } = this.#target;
-    await exec('ctr', ['--address', address, '--namespace', namespace, ...args], { timeout: LIMIT_MS });
+    const { daemon, namespace } = this.#target;
+    await daemon.ctr(namespace, ...args);
   }
 }
