@@ -7,7 +7,7 @@ import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage,
 import { ContainerdClient, ignore } from './client.js';
 import { TaskEvents } from './events.js';
 import { type ContainerdImage, ContainerdImages } from './images.js';
-import { ContainerOutput } from './output.js';
+import { ContainerOutputs } from './output.js';
 import { ContainerRoots } from './roots.js';
 import { runtimeSpec } from './spec.js';
 import { endTask, exitOf, SPEC_TYPE } from './tasks.js';
@@ -39,7 +39,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #client: ContainerdClient;
   readonly #images: ContainerdImages;
   readonly #roots: ContainerRoots;
-  readonly #outputs = new Map<string, ContainerOutput>();
+  readonly #outputs: ContainerOutputs;
   /** Started and not known to have ended. */
   readonly #live = new Set<string>();
   /** Those whose end somebody waits for. */
@@ -57,12 +57,14 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#client = new ContainerdClient({ address, namespace });
     this.#images = new ContainerdImages(this.#client, { snapshotter, scope });
     this.#roots = new ContainerRoots(join(folder, 'roots'));
+    this.#outputs = new ContainerOutputs(join(folder, 'output'));
     this.#ownShim = options.runtime === 'iluvatar';
   }
 
   async start(events: EngineEvents): Promise<void> {
     const { folder, log } = this.#options;
-    for (const path of [folder, join(folder, 'output')]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#outputs.open();
     this.#events = events;
     const client = this.#client;
     this.#stream = new TaskEvents({
@@ -115,8 +117,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       .call('Containers.Delete', containers.delete, containers, { id: name })
       .catch(ignore((error) => error.notFound));
     this.#live.delete(name);
-    this.#outputs.get(name)?.close();
-    this.#outputs.delete(name);
+    this.#outputs.give(name);
     await this.#roots.remove(name);
   }
 
@@ -140,8 +141,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     if (this.#away === null) await this.#images.releaseAll();
     this.#away = 'stopped';
     this.#events = null;
-    for (const output of this.#outputs.values()) output.close();
-    this.#outputs.clear();
+    this.#outputs.close();
     this.#client.close();
     rmSync(this.#options.folder, { recursive: true, force: true });
   }
@@ -151,10 +151,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     const { containers, tasks } = this.#client;
     const { scope, folder, runtime, snapshotter, seccomp, openFiles } = this.#options;
     const rootfs = await this.#roots.mounts(name, fn.image.mounts, fn.readOnlyRoot);
-    const output = new ContainerOutput(join(folder, 'output'), name, (stream, chunk) =>
-      this.#events?.output(name, stream, chunk),
-    );
-    this.#outputs.set(name, output);
+    const output = this.#outputs.take(name, (stream, chunk) => this.#events?.output(name, stream, chunk));
     const shimSocket = join(folder, 'shim.sock');
     const spec = runtimeSpec(plan, { ownShim: this.#ownShim, shimSocket, seccomp, openFiles });
     const container = {
@@ -174,8 +171,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       containerId: name,
       rootfs,
       stdin: '',
-      stdout: output.paths.stdout,
-      stderr: output.paths.stderr,
+      stdout: output.stdout,
+      stderr: output.stderr,
       terminal: false,
       options: undefined,
     });

@@ -1,43 +1,102 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { native } from '../../native.js';
 
 /**
- * What a container writes to its standard output and error, through two named pipes: the engine or the process itself writes, the worker reads as it
- * comes. A pipe holds 64 KiB and no more, so nothing piles up anywhere: a container whose output nobody takes waits.
+ * What containers write to their standard output and error, through named pipes: the engine or the process itself writes, the worker reads as it comes. A pipe
+ * holds 64 KiB and no more, so nothing piles up anywhere: a container whose output nobody takes waits. Pipes are used again: making two of
+ * them would be a tenth of what a container costs the worker.
  */
-export interface OutputPaths {
+export type OutputSink = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
+export interface OutputPipes {
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export class ContainerOutput {
-  readonly paths: OutputPaths;
-  readonly #sockets: Socket[] = [];
+interface Pair extends OutputPipes {
+  readonly sockets: readonly Socket[];
+  sink: OutputSink | null;
+}
 
-  /** Makes the pipes in `folder`. Throws system errors; nothing is left then. */
-  constructor(folder: string, name: string, write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void) {
-    this.paths = { stdout: join(folder, `${name}.out`), stderr: join(folder, `${name}.err`) };
-    try {
-      for (const stream of ['stdout', 'stderr'] as const) this.#open(stream, write);
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+/** Kept for the next containers. */
+const MOST_SPARE = 64;
+/** What the last writer left in a pipe is read before the next one's container gets it. */
+const DRAIN_MS = 100;
+
+export class ContainerOutputs {
+  readonly #folder: string;
+  readonly #used = new Map<string, Pair>();
+  readonly #spare: Pair[] = [];
+  readonly #draining = new Set<NodeJS.Timeout>();
+  #made = 0;
+  #closed = false;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** What an earlier worker left there goes. */
+  open(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Throws system errors. */
+  take(container: string, sink: OutputSink): OutputPipes {
+    const pair = this.#spare.pop() ?? this.#make();
+    pair.sink = sink;
+    this.#used.set(container, pair);
+    return pair;
+  }
+
+  /** Nothing writes to them any more. Idempotent. */
+  give(container: string): void {
+    const pair = this.#used.get(container);
+    if (pair === undefined) return;
+    this.#used.delete(container);
+    const drained = setTimeout(() => {
+      this.#draining.delete(drained);
+      pair.sink = null;
+      if (this.#closed || this.#spare.length >= MOST_SPARE) end(pair);
+      else this.#spare.push(pair);
+    }, DRAIN_MS);
+    this.#draining.add(drained);
   }
 
   close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    for (const path of Object.values(this.paths)) rmSync(path, { force: true });
+    this.#closed = true;
+    for (const timer of this.#draining) clearTimeout(timer);
+    for (const pair of [...this.#used.values(), ...this.#spare.splice(0)]) end(pair);
+    this.#used.clear();
   }
 
-  #open(stream: 'stdout' | 'stderr', write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void): void {
-    const path = this.paths[stream];
-    const fd = native().system.openFifo(path);
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.on('data', (chunk: Buffer) => write(stream, chunk));
-    socket.on('error', () => socket.destroy());
-    this.#sockets.push(socket);
+  #make(): Pair {
+    const number = ++this.#made;
+    const pair: Pair = {
+      stdout: join(this.#folder, `${number}.out`),
+      stderr: join(this.#folder, `${number}.err`),
+      sockets: [],
+      sink: null,
+    };
+    const sockets: Socket[] = [];
+    try {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const socket = new Socket({ fd: native().system.openFifo(pair[stream]), readable: true, writable: false });
+        socket.on('data', (chunk: Buffer) => pair.sink?.(stream, chunk));
+        socket.on('error', () => socket.destroy());
+        sockets.push(socket);
+      }
+    } catch (error) {
+      end({ ...pair, sockets });
+      throw error;
+    }
+    return Object.assign(pair, { sockets });
   }
+}
+
+function end({ sockets, stdout, stderr }: Pair): void {
+  for (const socket of sockets) socket.destroy();
+  for (const path of [stdout, stderr]) rmSync(path, { force: true });
 }
