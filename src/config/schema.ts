@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
+import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
+import { networkSection } from './sections/network.js';
+import { sandboxSection } from './sections/sandbox.js';
 
 /**
  * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
@@ -11,7 +14,6 @@ const ms = z.number().int().min(0);
 const parameters = z
   .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.record(z.string(), z.number())]))
   .default({});
-const stage = z.number().int().min(0).max(1024).default(0);
 const parametersOf = 'Parameters of that policy, as `iluvatar policies` names them';
 
 export const workerConfigSchema = z
@@ -257,117 +259,15 @@ export const workerConfigSchema = z
           .describe('Largest unpacked source'),
       })
       .prefault({}),
-    sandbox: z
-      .strictObject({
-        python: z.string().default('').describe('Python interpreter; empty = found on PATH'),
-        stemCells: z
-          .number()
-          .int()
-          .min(0)
-          .max(256)
-          .default(4)
-          .describe('Ready containers kept per zygote, waiting for a function'),
-        baseZygotes: z
-          .number()
-          .int()
-          .min(1)
-          .max(8)
-          .default(2)
-          .describe('Warm Python interpreters without dependencies; each begins one container at a time'),
-        nodeCells: z.number().int().min(0).max(64).default(2).describe('Ready Node processes kept'),
-        zygotes: z.number().int().min(0).max(64).default(8).describe('Most warm interpreters with heavy dependencies'),
-        zygoteMemoryMb: z.number().int().min(0).default(1024).describe('Most memory of all of them'),
-        zygoteImports: z
-          .array(z.string())
-          .default(['json', 'random', 'uuid', 'traceback', 'asyncio'])
-          .describe('Modules imported by the base Python zygote'),
-        seccomp: z.boolean().default(true).describe('Install the default system-call filter'),
-        readOnlyPaths: z.array(z.string()).default([]).describe('More host folders that containers see read-only'),
-        outputBytes: z
-          .number()
-          .int()
-          .min(0)
-          .default(64 * 1024)
-          .describe('Captured output kept per stream and invocation'),
-        killGraceMs: ms.default(200).describe('Between asking an overdue agent for its traceback and SIGKILL'),
-        uidBase: z.number().int().min(1).default(210_000).describe('First unprivileged uid for containers'),
-        uidCount: z.number().int().min(1).default(10_000).describe('How many'),
-        openFiles: z.number().int().min(16).default(1024).describe('Open files per process in a container'),
-      })
-      .prefault({}),
+    sandbox: sandboxSection,
     defaultBackends: z
       .array(z.string())
       .min(1)
       .default(['process'])
       .describe('Backends of functions that name none, in order of preference'),
-    backends: z
-      .strictObject({
-        process: z
-          .strictObject({
-            enabled: z.boolean().default(true).describe('Containers of the worker’s own making; need no engine'),
-          })
-          .prefault({}),
-        containerd: z
-          .strictObject({
-            enabled: z.boolean().default(false).describe('Containers of containerd'),
-            address: z.string().default('/run/containerd/containerd.sock').describe('Its gRPC socket'),
-            namespace: z
-              .string()
-              .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,75}$/)
-              .default('iluvatar')
-              .describe('Namespace in it for everything of the worker'),
-            snapshotter: z.string().default('overlayfs').describe('What images are unpacked with'),
-            runtime: z
-              .string()
-              .default('iluvatar')
-              .describe(
-                '`iluvatar` = the worker’s own shim, quick; or the name of an installed one, such as io.containerd.runc.v2',
-              ),
-          })
-          .prefault({}),
-        docker: z
-          .strictObject({
-            enabled: z.boolean().default(false).describe('Containers of Docker'),
-            socket: z.string().default('/var/run/docker.sock').describe('Its HTTP socket'),
-          })
-          .prefault({}),
-        simulated: z
-          .strictObject({
-            enabled: z.boolean().default(false).describe('Containers that exist in time only, for tests and load'),
-          })
-          .prefault({}),
-      })
-      .prefault({}),
-    images: z
-      .strictObject({
-        base: z
-          .string()
-          .default('host')
-          .describe(
-            'What functions from source are built upon for containerd and Docker: `host` (this machine’s system, read-only), a reference, an archive, a layout or a root folder',
-          ),
-        pull: z
-          .enum(['missing', 'always', 'never'])
-          .default('missing')
-          .describe('When an image that is named by a reference is fetched from its registry'),
-        uid: z
-          .number()
-          .int()
-          .min(0)
-          .default(65_534)
-          .describe('User and group of containers of functions from source; an image has its own'),
-      })
-      .prefault({}),
-    stages: z
-      .strictObject({
-        snapshot: stage.describe('Root file systems prepared at once'),
-        network: stage.describe('Networks taken at once'),
-        create: stage.describe('Containers created at once'),
-        start: stage.describe('Containers started at once'),
-        ready: stage.describe('Containers whose code is loaded at once'),
-      })
-      .prefault({})
-      .describe('Limits of the steps in which containerd and Docker make containers; 0 = found by trying'),
+    backends: backendsSection,
+    images: imagesSection,
+    stages: stagesSection,
     cgroup: z
       .strictObject({
         mode: z.enum(['auto', 'none']).default('auto').describe('none = no cgroup limits'),
@@ -383,64 +283,7 @@ export const workerConfigSchema = z
         pool: z.number().int().min(0).max(1024).default(16).describe('Ready cgroups kept'),
       })
       .prefault({}),
-    network: z
-      .strictObject({
-        range: z
-          .string()
-          .regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/)
-          .default('10.187.0.0/16')
-          .describe(
-            'IPv4 range from which bridges get their subnets; parts that the machine uses already are left out',
-          ),
-        bridges: z.number().int().min(1).max(64).default(4).describe('Most bridges: a full one opens the next'),
-        portsPerBridge: z
-          .number()
-          .int()
-          .min(1)
-          .max(1023)
-          .default(1023)
-          .describe('Containers on one bridge; the kernel takes no more than 1,023'),
-        connected: z
-          .boolean()
-          .default(false)
-          .describe('Containers on the same bridge reach each other; else each reaches only the host'),
-        nat: z
-          .boolean()
-          .default(false)
-          .describe(
-            'Containers reach what lies beyond the host, under its address: a table of nftables of the worker’s own, where the host forwards',
-          ),
-        forwarding: z
-          .enum(['leave', 'enable'])
-          .default('leave')
-          .describe('enable = with `nat`, net.ipv4.ip_forward of the host is set, and stays so'),
-        dns: z
-          .array(z.ipv4())
-          .default([])
-          .describe('Name servers in the containers’ /etc/resolv.conf; empty = a copy of the host’s'),
-        isolatedPool: z
-          .strictObject({
-            low: z.number().int().min(0).max(16_384).default(4).describe('Fewer ready ones: more are made'),
-            high: z.number().int().min(1).max(16_384).default(16).describe('So many are then ready'),
-            idleMs: ms.min(10).default(60_000).describe('Nothing taken for so long: `low` of them are kept'),
-          })
-          .prefault({})
-          .describe('Namespaces with loopback alone, for backends that would else make one during a start'),
-        pool: z
-          .strictObject({
-            low: z
-              .number()
-              .int()
-              .min(0)
-              .max(16_384)
-              .default(4)
-              .describe('Fewer ready network namespaces: more are made'),
-            high: z.number().int().min(1).max(16_384).default(16).describe('So many are then ready'),
-            idleMs: ms.min(10).default(60_000).describe('Nothing taken for so long: `low` of them are kept'),
-          })
-          .prefault({}),
-      })
-      .prefault({}),
+    network: networkSection,
     log: z
       .strictObject({
         level: z

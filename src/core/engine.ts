@@ -1,38 +1,32 @@
-import { CreationPolicy } from './creation/creation-policy.js';
-import { Admission } from './engine/admission.js';
-import { ContainerSupply } from './engine/container-supply.js';
-import { Counters } from './engine/counters.js';
-import { DeadlineWheel } from './engine/deadline-wheel.js';
-import { DeviceEvents } from './engine/device-events.js';
-import { EngineLoads } from './engine/device-loads.js';
-import { DueWork } from './engine/due-work.js';
+import type { CreationPolicy } from './creation/creation-policy.js';
+import type { Admission } from './engine/admission.js';
+import { type AssembledEngine, assembleEngine } from './engine/assemble.js';
+import type { ContainerSupply } from './engine/container-supply.js';
+import type { Counters } from './engine/counters.js';
+import type { DeviceEvents } from './engine/device-events.js';
+import type { EngineLoads } from './engine/device-loads.js';
+import type { DueWork } from './engine/due-work.js';
 import type { FunctionEntry } from './engine/function-entry.js';
-import { FunctionTable } from './engine/function-table.js';
+import type { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
-import { MemoryReadings } from './engine/memory-readings.js';
+import type { MemoryReadings } from './engine/memory-readings.js';
 import type { EngineOptions } from './engine/options.js';
-import { Prewarmer, type PrewarmSink } from './engine/prewarmer.js';
-import { Pump } from './engine/pump.js';
-import { Scheduler } from './engine/scheduler.js';
-import { Settlement } from './engine/settlement.js';
-import { type EngineParts, type EngineStatus, estimateSeconds, statusOf } from './engine/status.js';
-import { Termination } from './engine/termination.js';
+import type { Prewarmer, PrewarmSink } from './engine/prewarmer.js';
+import type { Pump } from './engine/pump.js';
+import type { Settlement } from './engine/settlement.js';
+import { type EngineStatus, estimateSeconds, statusOf } from './engine/status.js';
+import type { Termination } from './engine/termination.js';
 import { IluvatarError } from './errors.js';
 import type { Device, FunctionSpec } from './function.js';
 import type { FunctionRecord } from './function-record.js';
 import type { Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
 import type { Container } from './pool/container.js';
 import type { ContainerEntry } from './pool/container-entry.js';
-import { ContainerPool } from './pool/container-pool.js';
+import type { ContainerPool } from './pool/container-pool.js';
 import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerFailure } from './ports.js';
-import { Addresses } from './resources/addresses.js';
-import { CpuSlots } from './resources/cpu-slots.js';
-import { CpuDevice } from './resources/device-set.js';
-import { GpuDevices } from './resources/gpu-devices.js';
-import { MemoryBudget } from './resources/memory-budget.js';
-import { Oversubscription } from './resources/oversubscription.js';
+import type { Oversubscription } from './resources/oversubscription.js';
 
 /**
  * The engine: a synchronous state machine that decides everything about invocations and containers and does nothing itself. Events are its methods,
@@ -42,16 +36,14 @@ import { Oversubscription } from './resources/oversubscription.js';
  * The owner calls `tick` when `nextDeadline` has come; nothing else in here depends on time passing.
  */
 export class Engine {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly #o: EngineOptions;
-  readonly #wheel = new DeadlineWheel();
+  readonly #totals: { queued: number };
   readonly #pool: ContainerPool;
   readonly #settlement: Settlement;
   readonly #supply: ContainerSupply;
-  readonly #pump = new Pump();
+  readonly #pump: Pump;
   readonly #creation: CreationPolicy;
-  readonly #schedulers: Readonly<Record<Device, Scheduler>>;
-  readonly #totals = { queued: 0 };
   readonly #admission: Admission;
   readonly #prewarmer: Prewarmer;
   readonly #termination: Termination;
@@ -61,85 +53,32 @@ export class Engine {
   readonly #deviceEvents: DeviceEvents;
   readonly #memory: MemoryReadings;
   readonly #oversubscription: Oversubscription | null;
-  readonly #parts: EngineParts;
+  readonly #parts: AssembledEngine;
   #state: 'running' | 'draining' | 'stopping' = 'running';
-  /** Told of each arrival. */
-  readonly #arrived: ((fn: FunctionRecord, now: number) => void)[] = [];
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions) {
+    const parts = assembleEngine(options);
     this.#o = options;
-    const { counters } = this;
-    const { port, journal, log, queueLimit, bufferMb, bypassUs, oversubscription, queues } = options;
-    const slots = new CpuSlots(options.cpuSlots);
-    const gpus = new GpuDevices(options.gpu);
-    const pool = new ContainerPool(
-      new MemoryBudget(options.memoryMb),
-      gpus,
-      new Addresses(options.addresses),
-      options.eviction,
-    );
-    const totals = this.#totals;
-    const now = (): number => options.clock.now();
-    this.#pool = pool;
-    this.#oversubscription = oversubscription === null ? null : new Oversubscription(slots, oversubscription);
-    this.#settlement = new Settlement(this.#wheel, counters, options.dispatch);
-    const supply = new ContainerSupply(pool, port, journal, log, counters, bufferMb);
-    this.#supply = supply;
-    const creation = new CreationPolicy(options.create, options.backends, now);
-    this.#creation = creation;
-    const refuse = (invocation: InvocationEntry): void => {
-      this.#termination.withdraw(invocation);
-      this.#settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
-    };
-    const shared = {
-      pool,
-      slots,
-      port,
-      supply,
-      creation,
-      counters,
-      totals,
-      queueLimit,
-      bypassUs,
-      pump: this.#pump,
-      now,
-      refuse,
-    };
-    // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
-    const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
-    const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });
-    this.#schedulers = { cpu, gpu };
-    this.#functions = new FunctionTable(options, slots, this.#schedulers, gpus.shareMb);
-    this.#loads = new EngineLoads(this.#schedulers, slots, now);
-    this.#admission = new Admission(
-      options,
-      this.#wheel,
-      this.#settlement,
-      counters,
-      this.#loads,
-      totals,
-      this.#arrived,
-    );
-    this.#learnArrivals(pool.evictions.map(({ policy }) => policy));
-    this.#prewarmer = new Prewarmer(supply, () => pool.leavingMb);
-    this.#pump.before = () => supply.tellWaiting();
-    this.#pump.after = (memoryIsAwaited) => this.#prewarmer.serve(memoryIsAwaited);
-    this.#termination = new Termination(supply, this.#settlement, this.#prewarmer, pool, creation, counters);
-    this.#due = new DueWork(
-      options,
-      this.#wheel,
-      this.#settlement,
-      pool,
-      supply,
-      this.#prewarmer,
-      creation,
-      this.#termination,
-      counters,
-    );
-    this.#memory = new MemoryReadings(pool, supply, counters);
-    this.#deviceEvents = new DeviceEvents(pool, supply, this.#termination, counters, log);
-    this.#parts = { options, schedulers: this.#schedulers, pool, slots, creation, counters, totals };
+    this.#parts = parts;
+    this.counters = parts.counters;
+    // One by one: a private field is read without looking anything up.
+    this.#pool = parts.pool;
+    this.#settlement = parts.settlement;
+    this.#supply = parts.supply;
+    this.#pump = parts.pump;
+    this.#creation = parts.creation;
+    this.#admission = parts.admission;
+    this.#prewarmer = parts.prewarmer;
+    this.#termination = parts.termination;
+    this.#functions = parts.functions;
+    this.#loads = parts.loads;
+    this.#due = parts.due;
+    this.#deviceEvents = parts.deviceEvents;
+    this.#memory = parts.memory;
+    this.#oversubscription = parts.oversubscription;
+    this.#totals = parts.totals;
+    this.#learnArrivals(parts.pool.evictions.map(({ policy }) => policy));
   }
 
   /** Invocations accepted and not answered yet. */
@@ -396,7 +335,8 @@ export class Engine {
   }
 
   #learnArrivals(policies: readonly EvictionPolicy[]): void {
-    for (const policy of policies) if (policy.arrived !== undefined) this.#arrived.push(policy.arrived.bind(policy));
+    for (const policy of policies)
+      if (policy.arrived !== undefined) this.#parts.arrived.push(policy.arrived.bind(policy));
   }
 
   #gone(container: ContainerEntry): void {
