@@ -36,7 +36,10 @@ export interface ContainerdImagesOptions {
 
 interface Use {
   readonly name: ImageName;
-  readonly image: Promise<ContainerdImage>;
+  /** Resolves with the name of its uppermost snapshot. */
+  readonly make: (lease: string) => Promise<string>;
+  image: Promise<ContainerdImage>;
+  restoring: Promise<boolean> | null;
   count: number;
 }
 
@@ -64,7 +67,13 @@ export class ContainerdImages {
   import(named: NamedImage, progress: (line: string) => void): Promise<ContainerdImage> {
     const { snapshotter, scope } = this.#options;
     const name = { reference: named.reference, digest: named.image.manifest.digest };
-    return this.#use(name, (lease) => importImage(this.#client, named, { snapshotter, lease, owner: scope, progress }));
+    // Made again later, nobody listens.
+    let tell = progress;
+    const options = { snapshotter, owner: scope, progress: (line: string) => tell(line) };
+    const image = this.#use(name, (lease) => importImage(this.#client, named, { ...options, lease }));
+    return image.finally(() => {
+      tell = () => undefined;
+    });
   }
 
   /** What containerd has under this name, in use from now on, and unpacked if it was not; null = nothing, or not all of it. Rejects with an IluvatarError. */
@@ -84,6 +93,23 @@ export class ContainerdImages {
     } catch (error) {
       throw asIluvatarError(error);
     }
+  }
+
+  /** What it looks like now. */
+  async mounts(image: ContainerdImage): Promise<readonly Mount[]> {
+    const use = this.#uses.get(this.#leaseOf(image));
+    return (await (use?.image ?? image)).mounts;
+  }
+
+  /** Makes one again that somebody took away, from what it was made of. Resolves with whether that was so. Rejects with an IluvatarError. */
+  async restore(image: ContainerdImage): Promise<boolean> {
+    const lease = this.#leaseOf(image);
+    const use = this.#uses.get(lease);
+    if (use === undefined) return false;
+    use.restoring ??= this.#restore(lease, use).finally(() => {
+      use.restoring = null;
+    });
+    return use.restoring;
   }
 
   /** Once for each `import` and `find`. */
@@ -124,15 +150,42 @@ export class ContainerdImages {
     const known = this.#uses.get(lease);
     if (known !== undefined) {
       known.count++;
-      return known.image;
+      return this.#stillThere(lease, known);
     }
     const image = this.#hold(lease, name, make).catch(async (error: unknown) => {
       if (this.#uses.get(lease)?.image === image) this.#uses.delete(lease);
       await this.#drop(lease, name).catch(() => undefined);
       throw asIluvatarError(error);
     });
-    this.#uses.set(lease, { name, image, count: 1 });
+    this.#uses.set(lease, { name, make, image, restoring: null, count: 1 });
     return image;
+  }
+
+  async #stillThere(lease: string, use: Use): Promise<ContainerdImage> {
+    try {
+      const image = await use.image;
+      await this.restore(image);
+      return await use.image;
+    } catch (error) {
+      if (this.#uses.get(lease) === use) use.count--;
+      throw error;
+    }
+  }
+
+  async #restore(lease: string, use: Use): Promise<boolean> {
+    try {
+      if (await snapshotExists(this.#client, this.#options.snapshotter, viewOf(lease))) return false;
+      await this.#client.ensureNamespace();
+      const image = await this.#hold(lease, use.name, use.make);
+      use.image = Promise.resolve(image);
+      return true;
+    } catch (error) {
+      const { reference } = use.name;
+      throw new IluvatarError(
+        'unavailable',
+        `the image ${reference} is not in containerd any more, and could not be brought there again: ${(error as Error).message}`,
+      );
+    }
   }
 
   async #hold(lease: string, name: ImageName, make: (lease: string) => Promise<string>): Promise<ContainerdImage> {
