@@ -48,7 +48,7 @@ type Unary<Request, Response> = (
 export class ContainerdError extends Error {
   override readonly name = 'ContainerdError';
   readonly code: number;
-  constructor(call: string, { code, details }: ServiceError) {
+  constructor(call: string, { code, details }: Pick<ServiceError, 'code' | 'details'>) {
     super(`containerd: ${call}: ${details}`);
     this.code = code;
   }

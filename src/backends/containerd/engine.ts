@@ -206,6 +206,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#opened++;
     this.#away = null;
     log.info({ version, again }, 'containerd answers');
+    await this.#images.removeLeft();
     if (!this.#starting) this.#events?.back();
   }
 

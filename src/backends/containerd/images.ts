@@ -57,6 +57,8 @@ export class ContainerdImages {
   readonly #options: ContainerdImagesOptions;
   /** By lease. */
   readonly #uses = new Map<string, Use>();
+  /** Leases that could not be taken away when nobody used them any more. */
+  readonly #left = new Map<string, ImageName>();
 
   constructor(client: ContainerdClient, options: ContainerdImagesOptions) {
     this.#client = client;
@@ -118,7 +120,13 @@ export class ContainerdImages {
     const use = this.#uses.get(lease);
     if (use === undefined || --use.count > 0) return;
     this.#uses.delete(lease);
-    await this.#drop(lease, image);
+    await this.removeLeft();
+    await this.#release(lease, image);
+  }
+
+  /** Takes away what could not be taken away before. Never rejects: what stays is tried again the next time. */
+  async removeLeft(): Promise<void> {
+    for (const [lease, name] of [...this.#left]) await this.#release(lease, name).catch(() => undefined);
   }
 
   async releaseAll(): Promise<void> {
@@ -154,7 +162,7 @@ export class ContainerdImages {
     }
     const image = this.#hold(lease, name, make).catch(async (error: unknown) => {
       if (this.#uses.get(lease)?.image === image) this.#uses.delete(lease);
-      await this.#drop(lease, name).catch(() => undefined);
+      await this.#release(lease, name).catch(() => undefined);
       throw asIluvatarError(error);
     });
     this.#uses.set(lease, { name, make, image, restoring: null, count: 1 });
@@ -205,6 +213,13 @@ export class ContainerdImages {
         return this.#client.call('Snapshots.Mounts', snapshots.mounts, snapshots, { snapshotter, key });
       });
     return { ...name, mounts };
+  }
+
+  async #release(lease: string, name: ImageName): Promise<void> {
+    this.#left.set(lease, name);
+    // In use again meanwhile.
+    if (!this.#uses.has(lease)) await this.#drop(lease, name);
+    this.#left.delete(lease);
   }
 
   /** Does what can be done of it; rejects with the first failure. */

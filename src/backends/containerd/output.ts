@@ -1,4 +1,4 @@
-import { constants, openSync, rmSync } from 'node:fs';
+import { constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { native } from '../../native.js';
@@ -14,12 +14,18 @@ export interface OutputPaths {
 
 export class ContainerOutput {
   readonly paths: OutputPaths;
+  readonly #folder: string;
   readonly #sockets: Socket[] = [];
 
-  /** Makes the pipes in `folder`. Throws system errors; nothing is left then. */
-  constructor(folder: string, name: string, write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void) {
-    this.paths = { stdout: join(folder, `${name}.out`), stderr: join(folder, `${name}.err`) };
+  /**
+   * Makes the pipes in a folder of their own below `parent`: containerd's own clients (`ctr tasks delete`) remove the whole folder that they find a task's pipes in.
+   * Throws system errors; nothing is left then.
+   */
+  constructor(parent: string, name: string, write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void) {
+    this.#folder = join(parent, name);
+    this.paths = { stdout: join(this.#folder, 'stdout'), stderr: join(this.#folder, 'stderr') };
     try {
+      mkdirSync(this.#folder, { mode: 0o700 });
       for (const stream of ['stdout', 'stderr'] as const) this.#open(stream, write);
     } catch (error) {
       this.close();
@@ -29,7 +35,7 @@ export class ContainerOutput {
 
   close(): void {
     for (const socket of this.#sockets) socket.destroy();
-    for (const path of Object.values(this.paths)) rmSync(path, { force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #open(stream: 'stdout' | 'stderr', write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void): void {
