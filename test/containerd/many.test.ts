@@ -42,7 +42,8 @@ describeWith(NEEDS, '64 containers at once', () => {
             const most = rig.counter(`${name}Most`);
             const highest = stages[name] === 0 ? 64 : stages[name];
             expect([name, most >= 1 && most <= highest]).toEqual([name, true]);
-            expect([name, rig.counter(`${name}Ended`), rig.counter(`${name}Waiting`)]).toEqual([name, MANY, 0]);
+            const ended = (): unknown[] => [name, rig.counter(`${name}Ended`), rig.counter(`${name}Waiting`)];
+            await expect.poll(ended).toEqual([name, MANY, 0]);
           }
           const answers = await Promise.all(made.map((one, n) => one.invoke({ n }, STARTUP_MS)));
           expect(answers.map(({ result }) => (result as { args: { n: number } }).args.n)).toEqual(

@@ -31,7 +31,7 @@ describeWith(NEEDS, 'a worker that starts', () => {
     for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
     const system = 'type=bind,src=/usr,dst=/usr,options=rbind:ro';
     const flags = ['--detach', '--null-io', '--runtime', FOREIGN, '--mount', system, '--rootfs'];
-    await daemon.ctr('iluvatar', 'run', ...flags, root, foreign, 'sleep', '600');
+    await daemon.ctr('iluvatar', 'run', ...flags, root, foreign, '/usr/bin/sleep', '600');
   });
   afterAll(async () => {
     await daemon?.ctr('iluvatar', 'tasks', 'delete', '--force', foreign).catch(() => '');

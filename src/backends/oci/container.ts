@@ -29,6 +29,8 @@ import { takeLease } from './lease.js';
 const LAST_WORD_MS = 500;
 /** A busy engine tells an exit long after the kernel has closed the agent's connection. */
 const EXIT_LIMIT_MS = 10_000;
+/** Code that is not loaded by then waits for something rather than works: it gives its place to others, whom it would else hold up for as long as it likes. */
+const LONGEST_LOADING_MS = 1_000;
 /** Of an HTTP agent with an address of its own. */
 const HTTP_PORT = 8080;
 
@@ -100,9 +102,8 @@ export class OciContainer extends AgentContainer {
     this.output(stream, chunk);
   }
 
-  override ready(): void {
+  protected override becameReady(): void {
     this.#leftStageReady();
-    super.ready();
   }
 
   protected override get agentConnected(): boolean {
@@ -181,18 +182,22 @@ export class OciContainer extends AgentContainer {
     this.#holds.asked = true;
     const { signal } = this.#apart;
     await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)), signal);
-    await stages.start.run(
-      () =>
-        this.#unlessEnded(async () => {
-          // Its agent may call before the engine has answered.
-          this.begun();
-          this.pid = await engine.run(plan);
-        }),
-      signal,
-    );
-    if (this.phase === 'loading') this.#openChannel(plan);
-    // Not awaited: the place is held until the code is loaded, and a container that is taken apart meanwhile waits for the steps alone.
-    if (this.phase === 'loading') void stages.ready.run(() => this.#untilLoaded(), signal).catch(() => undefined);
+    await stages.ready.run(() => this.#unlessEnded(() => this.#startAndLoad(plan)), signal);
+  }
+
+  /** From its first process on it takes the machine's time: its place among those that load is taken before. */
+  async #startAndLoad(plan: ContainerPlan): Promise<void> {
+    const { stages, engine } = this.#context;
+    const step = (): Promise<void> =>
+      this.#unlessEnded(async () => {
+        // Its agent may call before the engine has answered.
+        this.begun();
+        this.pid = await engine.run(plan);
+      });
+    await stages.start.run(step, this.#apart.signal);
+    if (this.phase !== 'loading') return;
+    this.#openChannel(plan);
+    await this.#untilLoaded();
   }
 
   /** Everything that it needs before the engine hears of it; null = it has ended meanwhile. */
@@ -289,8 +294,12 @@ export class OciContainer extends AgentContainer {
 
   #untilLoaded(): Promise<void> {
     return new Promise((resolve) => {
-      this.#leftStageReady = resolve;
-      if (this.phase !== 'loading') resolve();
+      const late = setTimeout(resolve, LONGEST_LOADING_MS);
+      this.#leftStageReady = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      if (this.phase !== 'loading') this.#leftStageReady();
     });
   }
 
