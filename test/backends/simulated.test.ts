@@ -149,7 +149,7 @@ describe('the simulated backend', () => {
     const both = await Promise.all([made.invoke({ do: 'long' }), made.invoke({ do: 'exit' })]);
     expect(both.map(({ errorClass }) => errorClass)).toEqual(['crashed', 'crashed']);
     await made.destroy();
-    expect(await harness.backend.memory([made.handle])).toEqual([0]);
+    expect(await harness.backend.memory([made.handle])).toEqual([{ usedBytes: 0, cacheBytes: 0 }]);
   });
 
   it('refuses a result that no transport would carry', async () => {

@@ -63,6 +63,8 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   /** Everything of it goes; called once. Never rejects. */
   protected abstract release(): Promise<void>;
   protected abstract evidence(): CgroupEvidence | null;
+  /** Its code is loaded. */
+  protected becameReady(): void {}
   /** Its agent has gone: whether the word on how its processes ended is still worth waiting for, asked again and again. */
   protected awaitsExit(_waitedMs: number): boolean {
     return false;
@@ -214,6 +216,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     this.phase = 'ready';
     this.#wasReady = true;
     this.#stopTimer();
+    this.becameReady();
     this.#events.ready();
   }
 

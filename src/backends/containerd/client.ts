@@ -34,6 +34,9 @@ export interface ClientOptions {
 const DEADLINE_MS = 60_000;
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
+/** What ttrpc says, to a daemon that passes it on as an error of unknown kind. */
+const SHIM_LOST = /ttrpc: closed|ttrpc: server closed/;
+
 type Unary<Request, Response> = (
   request: Request,
   metadata: Metadata,
@@ -45,7 +48,7 @@ type Unary<Request, Response> = (
 export class ContainerdError extends Error {
   override readonly name = 'ContainerdError';
   readonly code: number;
-  constructor(call: string, { code, details }: ServiceError) {
+  constructor(call: string, { code, details }: Pick<ServiceError, 'code' | 'details'>) {
     super(`containerd: ${call}: ${details}`);
     this.code = code;
   }
@@ -58,11 +61,15 @@ export class ContainerdError extends Error {
     return this.code === status.ALREADY_EXISTS;
   }
 
-  /** The daemon is away or too busy: the same call may succeed later. */
+  /** There was no answer: the daemon is away or stands still. */
+  get unavailable(): boolean {
+    return this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED;
+  }
+
+  /** The daemon is away or too busy, or lost the shim of this container: the same call may succeed later. */
   get transient(): boolean {
-    return [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.ABORTED, status.RESOURCE_EXHAUSTED].includes(
-      this.code,
-    );
+    const busy = this.code === status.ABORTED || this.code === status.RESOURCE_EXHAUSTED;
+    return this.unavailable || busy || SHIM_LOST.test(this.message);
   }
 }
 

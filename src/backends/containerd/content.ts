@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { type Blob, checked, readAll } from '../../images/blobs.js';
 import { DOCUMENT_LIMIT } from '../../images/documents.js';
 import { WriteAction, type WriteContentRequest, type WriteContentResponse } from '../../rpc/gen/content.js';
@@ -111,7 +111,7 @@ class Upload {
     });
     this.#ended = new Promise((resolve) => this.#call.on('end', resolve).on('error', () => resolve()));
     this.#call.on('error', (error: ServiceError) => this.#fail(new ContainerdError('Content.Write', error)));
-    this.#call.on('end', () => this.#fail(new Error('containerd ended a write before it was committed')));
+    this.#call.on('end', () => this.#fail(unanswered('it ended the write before it was committed')));
   }
 
   async run(): Promise<void> {
@@ -136,7 +136,7 @@ class Upload {
         reject(this.#failure);
         return;
       }
-      const timer = setTimeout(() => this.#fail(new Error('containerd does not answer a write')), ANSWER_LIMIT_MS);
+      const timer = setTimeout(() => this.#fail(unanswered('it does not answer')), ANSWER_LIMIT_MS);
       this.#settle = {
         resolve: (answer) => {
           clearTimeout(timer);
@@ -168,6 +168,10 @@ class Upload {
     this.#settle?.reject(this.#failure);
     this.#settle = null;
   }
+}
+
+function unanswered(details: string): ContainerdError {
+  return new ContainerdError('Content.Write', { code: status.UNAVAILABLE, details });
 }
 
 /** Of the length that the store is sent, without the first `skip` bytes. */

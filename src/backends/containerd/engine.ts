@@ -4,13 +4,13 @@ import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { BackendLog } from '../log.js';
 import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
-import { ContainerdClient, ignore } from './client.js';
+import { ContainerdClient, ContainerdError } from './client.js';
 import { TaskEvents } from './events.js';
 import { type ContainerdImage, ContainerdImages } from './images.js';
 import { ContainerOutputs } from './output.js';
 import { ContainerRoots } from './roots.js';
 import { runtimeSpec } from './spec.js';
-import { endTask, exitOf, SPEC_TYPE } from './tasks.js';
+import { exitOf, removeContainer, SPEC_TYPE } from './tasks.js';
 
 /** containerd as a container engine: its own namespace, images under leases, tasks with the worker's shim, exits from the event stream. */
 export interface ContainerdEngineOptions {
@@ -45,11 +45,12 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   /** Those whose end somebody waits for. */
   readonly #ending = new Map<string, () => void>();
   readonly #ownShim: boolean;
+  readonly #runtime: string;
   #events: EngineEvents | null = null;
   #stream: TaskEvents | null = null;
   #away: string | null = 'not started';
   #opened = 0;
-  #version = '';
+  #starting = false;
 
   constructor(options: ContainerdEngineOptions) {
     this.#options = options;
@@ -59,6 +60,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#roots = new ContainerRoots(join(folder, 'roots'));
     this.#outputs = new ContainerOutputs(join(folder, 'output'));
     this.#ownShim = options.runtime === 'iluvatar';
+    this.#runtime = this.#ownShim ? nativeFile('containerd-shim-iluvatar-v1') : options.runtime;
   }
 
   async start(events: EngineEvents): Promise<void> {
@@ -77,7 +79,9 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
         this.#away = reason;
       },
     });
+    this.#starting = true;
     await this.#stream.open();
+    this.#starting = false;
     if (this.#away !== null) log.warn({ reason: this.#away }, 'containerd cannot be reached; it is tried again');
   }
 
@@ -95,30 +99,33 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
     try {
-      await this.#create(plan);
+      await this.#watched(this.#create(plan));
     } catch (error) {
-      await this.remove(plan.name).catch(() => undefined);
-      throw error;
+      const refused = error instanceof ContainerdError && !error.transient;
+      if (!refused || !(await this.#images.restore(plan.fn.image))) throw error;
+      // It was refused because somebody has taken its image away, which is there again.
+      await this.remove(plan.name);
+      await this.#watched(this.#create(plan));
     }
   }
 
   async run({ name }: ContainerPlan<ContainerdImage>): Promise<number> {
     const { tasks } = this.#client;
     this.#live.add(name);
-    const { pid } = await this.#client.call('Tasks.Start', tasks.start, tasks, { containerId: name, execId: '' });
+    const request = { containerId: name, execId: '' };
+    const { pid } = await this.#watched(this.#client.call('Tasks.Start', tasks.start, tasks, request));
     return pid;
   }
 
   async remove(name: string): Promise<void> {
-    const { containers } = this.#client;
-    if (this.#live.has(name)) await this.#ended(name);
-    await endTask(this.#client, name);
-    await this.#client
-      .call('Containers.Delete', containers.delete, containers, { id: name })
-      .catch(ignore((error) => error.notFound));
-    this.#live.delete(name);
-    this.#outputs.give(name);
-    await this.#roots.remove(name);
+    try {
+      if (this.#live.has(name) && this.#away === null) await this.#ended(name);
+      await this.#watched(removeContainer(this.#client, name, this.#runtime));
+    } finally {
+      this.#live.delete(name);
+      this.#outputs.give(name);
+      await this.#roots.remove(name);
+    }
   }
 
   async list(): Promise<string[]> {
@@ -138,7 +145,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   async stop(): Promise<void> {
     this.#stream?.close();
     this.#stream = null;
-    if (this.#away === null) await this.#images.releaseAll();
+    if (this.#away === null) {
+      await this.#images.releaseAll().catch((error: Error) => {
+        this.#options.log.warn({ reason: error.message }, 'images of the worker are left in containerd');
+      });
+    }
     this.#away = 'stopped';
     this.#events = null;
     this.#outputs.close();
@@ -149,8 +160,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   async #create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
     const { name, fn } = plan;
     const { containers, tasks } = this.#client;
-    const { scope, folder, runtime, snapshotter, seccomp, openFiles } = this.#options;
-    const rootfs = await this.#roots.mounts(name, fn.image.mounts, fn.readOnlyRoot);
+    const { scope, folder, snapshotter, seccomp, openFiles } = this.#options;
+    const rootfs = await this.#roots.mounts(name, await this.#images.mounts(fn.image), fn.readOnlyRoot);
     const output = this.#outputs.take(name, (stream, chunk) => this.#events?.output(name, stream, chunk));
     const shimSocket = join(folder, 'shim.sock');
     const spec = runtimeSpec(plan, { ownShim: this.#ownShim, shimSocket, seccomp, openFiles });
@@ -158,10 +169,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       id: name,
       labels: { [OWNER]: scope, 'dev.iluvatar.function': fn.key },
       image: fn.image.reference,
-      runtime: {
-        name: this.#ownShim ? nativeFile('containerd-shim-iluvatar-v1') : runtime,
-        options: undefined,
-      },
+      runtime: { name: this.#runtime, options: undefined },
       spec: { typeUrl: SPEC_TYPE, value: Buffer.from(JSON.stringify(spec)) },
       snapshotter,
       snapshotKey: '',
@@ -181,28 +189,36 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   /** The stream of events is open: what ended while it was not is found by looking. */
   async #back(): Promise<void> {
     const { log } = this.#options;
+    const version = await this.#client.reach(START_LIMIT_MS);
+    await this.#client.ensureNamespace();
+    // Taken before the list is asked for: what is started meanwhile may be missing from it.
+    const live = [...this.#live];
+    const { tasks } = this.#client;
+    const found = await this.#client.call('Tasks.List', tasks.list, tasks, { filter: '' });
+    const known = new Map(found.tasks.map((task) => [task.id, task]));
+    for (const name of live) {
+      const task = known.get(name);
+      // Gone without a trace: the engine forgot it, or somebody else removed it.
+      if (task === undefined) this.#exited(name, UNKNOWN_STATUS);
+      else if (task.status === Status.STOPPED) this.#exited(name, task.exitStatus);
+    }
+    const again = this.#opened > 0;
+    // Before the first registration: what an earlier run of this worker held, whose containers the backend removes next.
+    if (!again) await this.#images.sweep();
+    this.#opened++;
+    this.#away = null;
+    log.info({ version, again }, 'containerd answers');
+    await this.#images.removeLeft();
+    if (!this.#starting) this.#events?.back();
+  }
+
+  /** A call that nobody answered tells that the daemon stands still. */
+  async #watched<T>(call: Promise<T>): Promise<T> {
     try {
-      this.#version = await this.#client.reach(START_LIMIT_MS);
-      await this.#client.ensureNamespace();
-      const { tasks } = this.#client;
-      const found = await this.#client.call('Tasks.List', tasks.list, tasks, { filter: '' });
-      const known = new Map(found.tasks.map((task) => [task.id, task]));
-      for (const name of [...this.#live]) {
-        const task = known.get(name);
-        // Gone without a trace: the engine forgot it, or somebody else removed it.
-        if (task === undefined) this.#exited(name, UNKNOWN_STATUS);
-        else if (task.status === Status.STOPPED) this.#exited(name, task.exitStatus);
-      }
-      const again = this.#opened > 0;
-      // Before the first registration: what an earlier run of this worker held, whose containers the backend removes next.
-      if (!again) await this.#images.sweep();
-      this.#opened++;
-      this.#away = null;
-      log.info({ version: this.#version, again }, 'containerd answers');
-      if (again) this.#events?.back();
+      return await call;
     } catch (error) {
-      this.#away = (error as Error).message;
-      log.warn({ reason: this.#away }, 'containerd answers, but not as it should');
+      if (error instanceof ContainerdError && error.unavailable) void this.#stream?.doubt();
+      throw error;
     }
   }
 

@@ -12,7 +12,7 @@ export interface TaskEventsOptions {
   readonly client: ContainerdClient;
   readonly log: BackendLog;
   exited(container: string, status: number): void;
-  /** Also the first time. */
+  /** Also the first time. What it rejects with makes the stream count as lost. */
   opened(): Promise<void>;
   lost(reason: string): void;
 }
@@ -46,12 +46,19 @@ export class TaskEvents {
       // Without an answer of some kind nothing tells that the subscription has been heard: headers come with the first event only.
       await client.reach(PROBE_MS);
       if (this.#stream !== stream) return;
-      this.#pause = FIRST_PAUSE_MS;
       await opened();
+      this.#pause = FIRST_PAUSE_MS;
     } catch (error) {
       log.debug({ reason: (error as Error).message }, 'containerd does not answer');
       this.#lost(stream, (error as Error).message);
     }
+  }
+
+  /** A call was not answered in its time. A daemon that stands still ends no stream: it is asked, and counts as away if it says nothing. */
+  async doubt(): Promise<void> {
+    const stream = this.#stream;
+    if (stream === null) return;
+    await this.#options.client.reach(PROBE_MS).catch((error: Error) => this.#lost(stream, error.message));
   }
 
   close(): void {

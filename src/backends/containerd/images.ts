@@ -36,7 +36,10 @@ export interface ContainerdImagesOptions {
 
 interface Use {
   readonly name: ImageName;
-  readonly image: Promise<ContainerdImage>;
+  /** Resolves with the name of its uppermost snapshot. */
+  readonly make: (lease: string) => Promise<string>;
+  image: Promise<ContainerdImage>;
+  restoring: Promise<boolean> | null;
   count: number;
 }
 
@@ -54,6 +57,8 @@ export class ContainerdImages {
   readonly #options: ContainerdImagesOptions;
   /** By lease. */
   readonly #uses = new Map<string, Use>();
+  /** Leases that could not be taken away when nobody used them any more. */
+  readonly #left = new Map<string, ImageName>();
 
   constructor(client: ContainerdClient, options: ContainerdImagesOptions) {
     this.#client = client;
@@ -64,7 +69,13 @@ export class ContainerdImages {
   import(named: NamedImage, progress: (line: string) => void): Promise<ContainerdImage> {
     const { snapshotter, scope } = this.#options;
     const name = { reference: named.reference, digest: named.image.manifest.digest };
-    return this.#use(name, (lease) => importImage(this.#client, named, { snapshotter, lease, owner: scope, progress }));
+    // Made again later, nobody listens.
+    let tell = progress;
+    const options = { snapshotter, owner: scope, progress: (line: string) => tell(line) };
+    const image = this.#use(name, (lease) => importImage(this.#client, named, { ...options, lease }));
+    return image.finally(() => {
+      tell = () => undefined;
+    });
   }
 
   /** What containerd has under this name, in use from now on, and unpacked if it was not; null = nothing, or not all of it. Rejects with an IluvatarError. */
@@ -86,13 +97,36 @@ export class ContainerdImages {
     }
   }
 
+  /** What it looks like now. */
+  async mounts(image: ContainerdImage): Promise<readonly Mount[]> {
+    const use = this.#uses.get(this.#leaseOf(image));
+    return (await (use?.image ?? image)).mounts;
+  }
+
+  /** Makes one again that somebody took away, from what it was made of. Resolves with whether that was so. Rejects with an IluvatarError. */
+  async restore(image: ContainerdImage): Promise<boolean> {
+    const lease = this.#leaseOf(image);
+    const use = this.#uses.get(lease);
+    if (use === undefined) return false;
+    use.restoring ??= this.#restore(lease, use).finally(() => {
+      use.restoring = null;
+    });
+    return use.restoring;
+  }
+
   /** Once for each `import` and `find`. */
   async release(image: ContainerdImage): Promise<void> {
     const lease = this.#leaseOf(image);
     const use = this.#uses.get(lease);
     if (use === undefined || --use.count > 0) return;
     this.#uses.delete(lease);
-    await this.#drop(lease, image);
+    await this.removeLeft();
+    await this.#release(lease, image);
+  }
+
+  /** Takes away what could not be taken away before. Never rejects: what stays is tried again the next time. */
+  async removeLeft(): Promise<void> {
+    for (const [lease, name] of [...this.#left]) await this.#release(lease, name).catch(() => undefined);
   }
 
   async releaseAll(): Promise<void> {
@@ -124,15 +158,42 @@ export class ContainerdImages {
     const known = this.#uses.get(lease);
     if (known !== undefined) {
       known.count++;
-      return known.image;
+      return this.#stillThere(lease, known);
     }
     const image = this.#hold(lease, name, make).catch(async (error: unknown) => {
       if (this.#uses.get(lease)?.image === image) this.#uses.delete(lease);
-      await this.#drop(lease, name).catch(() => undefined);
+      await this.#release(lease, name).catch(() => undefined);
       throw asIluvatarError(error);
     });
-    this.#uses.set(lease, { name, image, count: 1 });
+    this.#uses.set(lease, { name, make, image, restoring: null, count: 1 });
     return image;
+  }
+
+  async #stillThere(lease: string, use: Use): Promise<ContainerdImage> {
+    try {
+      const image = await use.image;
+      await this.restore(image);
+      return await use.image;
+    } catch (error) {
+      if (this.#uses.get(lease) === use) use.count--;
+      throw error;
+    }
+  }
+
+  async #restore(lease: string, use: Use): Promise<boolean> {
+    try {
+      if (await snapshotExists(this.#client, this.#options.snapshotter, viewOf(lease))) return false;
+      await this.#client.ensureNamespace();
+      const image = await this.#hold(lease, use.name, use.make);
+      use.image = Promise.resolve(image);
+      return true;
+    } catch (error) {
+      const { reference } = use.name;
+      throw new IluvatarError(
+        'unavailable',
+        `the image ${reference} is not in containerd any more, and could not be brought there again: ${(error as Error).message}`,
+      );
+    }
   }
 
   async #hold(lease: string, name: ImageName, make: (lease: string) => Promise<string>): Promise<ContainerdImage> {
@@ -152,6 +213,13 @@ export class ContainerdImages {
         return this.#client.call('Snapshots.Mounts', snapshots.mounts, snapshots, { snapshotter, key });
       });
     return { ...name, mounts };
+  }
+
+  async #release(lease: string, name: ImageName): Promise<void> {
+    this.#left.set(lease, name);
+    // In use again meanwhile.
+    if (!this.#uses.has(lease)) await this.#drop(lease, name);
+    this.#left.delete(lease);
   }
 
   /** Does what can be done of it; rejects with the first failure. */

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { native } from '../../native.js';
@@ -16,6 +16,8 @@ export interface OutputPipes {
 }
 
 interface Pair extends OutputPipes {
+  /** Of its own: containerd's own clients (`ctr tasks delete`) remove the whole folder that they find a task's pipes in. */
+  readonly folder: string;
   readonly sockets: readonly Socket[];
   sink: OutputSink | null;
 }
@@ -59,7 +61,8 @@ export class ContainerOutputs {
     const drained = setTimeout(() => {
       this.#draining.delete(drained);
       pair.sink = null;
-      if (this.#closed || this.#spare.length >= MOST_SPARE) end(pair);
+      const whole = existsSync(pair.stdout) && existsSync(pair.stderr);
+      if (this.#closed || !whole || this.#spare.length >= MOST_SPARE) end(pair);
       else this.#spare.push(pair);
     }, DRAIN_MS);
     this.#draining.add(drained);
@@ -73,15 +76,16 @@ export class ContainerOutputs {
   }
 
   #make(): Pair {
-    const number = ++this.#made;
-    const pair: Pair = {
-      stdout: join(this.#folder, `${number}.out`),
-      stderr: join(this.#folder, `${number}.err`),
-      sockets: [],
-      sink: null,
+    const folder = join(this.#folder, `${++this.#made}`);
+    const pair = {
+      folder,
+      stdout: join(folder, 'stdout'),
+      stderr: join(folder, 'stderr'),
+      sink: null as OutputSink | null,
     };
     const sockets: Socket[] = [];
     try {
+      mkdirSync(folder, { mode: 0o700 });
       for (const stream of ['stdout', 'stderr'] as const) {
         const socket = new Socket({ fd: native().system.openFifo(pair[stream]), readable: true, writable: false });
         socket.on('data', (chunk: Buffer) => pair.sink?.(stream, chunk));
@@ -96,7 +100,7 @@ export class ContainerOutputs {
   }
 }
 
-function end({ sockets, stdout, stderr }: Pair): void {
+function end({ sockets, folder }: Pair): void {
   for (const socket of sockets) socket.destroy();
-  for (const path of [stdout, stderr]) rmSync(path, { force: true });
+  rmSync(folder, { recursive: true, force: true });
 }

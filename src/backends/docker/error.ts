@@ -21,6 +21,11 @@ export class DockerError extends Error {
     return this.status === 409;
   }
 
+  /** There was no answer. */
+  get unavailable(): boolean {
+    return this.status === 0;
+  }
+
   /** The daemon is away, or failed at what it may manage the next time. */
   get transient(): boolean {
     return this.status === 0 || this.status >= 500;

@@ -180,15 +180,7 @@ export class OciBackend implements Backend {
   async clean(): Promise<readonly string[]> {
     const { layout, context, cgroups } = this.#started();
     const { engine, lifecycle } = this.#options;
-    const removed: string[] = [];
-    if (engine.health().healthy) {
-      const live = new Set([...this.#containers].map((container) => container.engineName));
-      for (const name of await engine.list()) {
-        if (live.has(name)) continue;
-        await engine.remove(name);
-        removed.push(`container ${name}`);
-      }
-    }
+    const removed = engine.health().healthy ? await this.#cleanEngine() : [];
     const keep = [...this.#containers].map(({ engineName }) => engineName.slice(this.#scope.length + 1));
     keep.push(...cgroups.names());
     const swept = await lifecycle.run('sweep', {
@@ -197,6 +189,18 @@ export class OciBackend implements Backend {
       folders: [context.sockets],
     });
     return [...removed, ...swept];
+  }
+
+  async #cleanEngine(): Promise<string[]> {
+    const { engine } = this.#options;
+    const removed: string[] = [];
+    for (const name of await engine.list()) {
+      // Looked up only now: one that was begun while the list was made may be in it.
+      if (this.#byName.has(name)) continue;
+      await engine.remove(name);
+      removed.push(`container ${name}`);
+    }
+    return removed;
   }
 
   async stop(): Promise<void> {
@@ -261,13 +265,18 @@ export class OciBackend implements Backend {
         this.#containers.delete(container);
         this.#byName.delete(container.engineName);
       },
+      // Else it is done when the engine is back.
+      leftBehind: () => {
+        if (engine.health().healthy) void this.#reconcile();
+      },
     };
   }
 
-  /** The daemon is back after an absence: leftovers of starts that it never answered go. */
+  /** After an absence of the daemon, or a removal that failed: what could not be removed goes, and what was made without anybody hearing of it. */
   async #reconcile(): Promise<void> {
+    if (this.#running === null) return;
     try {
-      const removed = await this.clean();
+      const removed = await this.#cleanEngine();
       if (removed.length > 0) this.#options.log.warn({ backend: this.name, removed }, 'leftovers were removed');
     } catch (error) {
       this.#options.log.warn(

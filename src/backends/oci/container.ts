@@ -29,6 +29,8 @@ import { takeLease } from './lease.js';
 const LAST_WORD_MS = 500;
 /** A busy engine tells an exit long after the kernel has closed the agent's connection. */
 const EXIT_LIMIT_MS = 10_000;
+/** Code that is not loaded by then waits for something rather than works: it gives its place to others, whom it would else hold up for as long as it likes. */
+const LONGEST_LOADING_MS = 1_000;
 /** Of an HTTP agent with an address of its own. */
 const HTTP_PORT = 8080;
 
@@ -55,6 +57,8 @@ export class OciContainer extends AgentContainer {
   #connection: Connection | null = null;
   #outOfMemory = false;
   #making: Promise<void> = Promise.resolve();
+  /** Aborted when it is taken apart: it waits for no stage's turn any more. */
+  readonly #apart = new AbortController();
   #leftStageReady: () => void = () => {};
   #killTimer: NodeJS.Timeout | null = null;
 
@@ -98,9 +102,8 @@ export class OciContainer extends AgentContainer {
     this.output(stream, chunk);
   }
 
-  override ready(): void {
+  protected override becameReady(): void {
     this.#leftStageReady();
-    super.ready();
   }
 
   protected override get agentConnected(): boolean {
@@ -131,11 +134,13 @@ export class OciContainer extends AgentContainer {
   }
 
   protected override async release(): Promise<void> {
-    const { engine, log, gone } = this.#context;
+    const { engine, log, gone, leftBehind } = this.#context;
+    let left = false;
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     this.#leftStageReady();
     this.#holds.door?.close();
     this.#connection?.close();
+    this.#apart.abort();
     // Whatever step is under way ends first: two hands on one container leave half of it.
     await this.#making;
     // Before the engine is asked to: it then finds it ended, and has one thing less to do.
@@ -143,10 +148,12 @@ export class OciContainer extends AgentContainer {
     try {
       if (this.#holds.asked) await engine.remove(this.engineName);
     } catch (error) {
+      left = true;
       log.error({ container: this.name, reason: (error as Error).message }, 'a container could not be removed');
     }
     await this.#giveBack();
     gone(this);
+    if (left) leftBehind();
   }
 
   /** Nothing of it runs any more: then the engine will tell. What still runs has closed its connection and will not tell anything. */
@@ -175,17 +182,24 @@ export class OciContainer extends AgentContainer {
     const plan = await this.#plan();
     if (plan === null) return;
     this.#holds.asked = true;
-    await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)));
-    await stages.start.run(() =>
+    const { signal } = this.#apart;
+    await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)), signal);
+    await stages.ready.run(() => this.#unlessEnded(() => this.#startAndLoad(plan)), signal);
+  }
+
+  /** From its first process on it takes the machine's time: its place among those that load is taken before. */
+  async #startAndLoad(plan: ContainerPlan): Promise<void> {
+    const { stages, engine } = this.#context;
+    const step = (): Promise<void> =>
       this.#unlessEnded(async () => {
         // Its agent may call before the engine has answered.
         this.begun();
         this.pid = await engine.run(plan);
-      }),
-    );
-    if (this.phase === 'loading') this.#openChannel(plan);
-    // Not awaited: the place is held until the code is loaded, and a container that is taken apart meanwhile waits for the steps alone.
-    if (this.phase === 'loading') void stages.ready.run(() => this.#untilLoaded());
+      });
+    await stages.start.run(step, this.#apart.signal);
+    if (this.phase !== 'loading') return;
+    this.#openChannel(plan);
+    await this.#untilLoaded();
   }
 
   /** Everything that it needs before the engine hears of it; null = it has ended meanwhile. */
@@ -200,7 +214,9 @@ export class OciContainer extends AgentContainer {
     this.engineName = `${context.scope}-${cgroup.name}`;
     context.named(this);
     const namespaces = this.#namespaces();
-    if (namespaces !== null) this.#holds.network = await context.stages.network.run(() => takeLease(namespaces));
+    if (namespaces !== null) {
+      this.#holds.network = await context.stages.network.run(() => takeLease(namespaces), this.#apart.signal);
+    }
     if (this.#ended) return null;
     const sockets = join(context.sockets, cgroup.name);
     await mkdir(sockets, { recursive: true, mode: 0o755 });
@@ -280,8 +296,12 @@ export class OciContainer extends AgentContainer {
 
   #untilLoaded(): Promise<void> {
     return new Promise((resolve) => {
-      this.#leftStageReady = resolve;
-      if (this.phase !== 'loading') resolve();
+      const late = setTimeout(resolve, LONGEST_LOADING_MS);
+      this.#leftStageReady = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      if (this.phase !== 'loading') this.#leftStageReady();
     });
   }
 
@@ -321,11 +341,16 @@ const OWN_PROCESSES = 1;
 const SIGKILL = 9;
 const SIGUSR2 = 12;
 
-/** Why a step failed. Engines say of their errors whether another try makes sense. */
+/** Why a step failed. Engines say of their errors whether another try makes sense, and whether anybody answered at all. */
 function failureOf(error: unknown): ContainerFailure {
-  const { message, transient = true } = error as Error & { transient?: boolean };
+  const { message, transient = true, unavailable = false } = error as Error & EngineErrorKind;
   if (error instanceof IluvatarError) {
     return { errorClass: error.errorClass, message, details: error.details, transient };
   }
-  return { errorClass: 'start_failed', message, details: null, transient };
+  return { errorClass: unavailable ? 'unavailable' : 'start_failed', message, details: null, transient };
+}
+
+interface EngineErrorKind {
+  readonly transient?: boolean;
+  readonly unavailable?: boolean;
 }

@@ -38,4 +38,6 @@ export interface OciContext {
   /** The engine will know it by `engineName` from now on. */
   named(container: OciContainer): void;
   gone(container: OciContainer): void;
+  /** The engine could not remove one that is gone otherwise. */
+  leftBehind(): void;
 }

@@ -19,11 +19,14 @@ export interface OciEngine<Image = unknown> {
   findImage(reference: string): Promise<FoundImage<Image> | null>;
   /** Once for each `importImage` and `findImage`. With the last of them the engine may forget what it was brought. */
   releaseImage(image: Image): Promise<void>;
-  /** Everything up to a container whose process waits to be started. After a failure nothing of it is left. */
+  /** Everything up to a container whose process waits to be started. After a failure it is removed by `remove`. */
   create(plan: ContainerPlan<Image>): Promise<void>;
   /** Resolves with the pid of its first process, in the worker's pid namespace. */
   run(plan: ContainerPlan<Image>): Promise<number>;
-  /** Ends what runs and removes all of it. Idempotent; also for what was never made. Rejects only when something is left. */
+  /**
+   * Ends what runs and removes all of it. Idempotent; also for what was never made. Rejects only when something is left; soon when the daemon is away, and what is
+   * left then is listed when it is `back`.
+   */
   remove(name: string): Promise<void>;
   /** Names of the containers that carry this worker's mark, whether it remembers them or not. */
   list(): Promise<string[]>;
@@ -36,7 +39,7 @@ export interface EngineEvents {
   /** Its first process has ended. */
   exited(name: string, exit: EngineExit): void;
   output(name: string, stream: 'stdout' | 'stderr', chunk: Buffer): void;
-  /** The daemon answers again after an absence. Exits that it missed have been told. */
+  /** The daemon answers after an absence, also the first time if it did not when the engine was started. Exits that it missed have been told. */
   back(): void;
 }
 

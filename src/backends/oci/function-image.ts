@@ -97,10 +97,7 @@ async function fromSource(
   const taken = await takeSource(tools, { ...definition, source: path }, progress);
   const base = definition.base ?? config.images.base;
   const interpreter = base === 'host' ? await hostInterpreter(context, taken) : null;
-  const { image, binds } = await context.lifecycle.run('buildFunctionImage', {
-    folders: context.store.folders,
-    request: requestOf(context, definition, taken, base, interpreter),
-  });
+  const { image, binds } = await context.store.build(requestOf(context, definition, taken, base, interpreter));
   const named = namedImage(context, definition, image, null);
   progress(`image ${named.reference}`);
   const { uid } = config.images;

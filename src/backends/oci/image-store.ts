@@ -6,7 +6,9 @@ import { Readable } from 'node:stream';
 import { type Blob, BlobFolder, bytesBlob } from '../../images/blobs.js';
 import { type BuiltImage, blobsOf } from '../../images/image.js';
 import type { Lifecycle } from '../lifecycle.js';
+import type { Bind } from './function.js';
 import type { BlobUse, StoredImage, StoreFolders } from './image-tasks.js';
+import type { SourceImageRequest } from './source-image.js';
 
 /**
  * `<dataDir>/images`: blobs by their digest, shared by all registrations and all engines, and a note of each registration's. Layers of a registry come
@@ -25,6 +27,7 @@ export class ImageStore {
   readonly #blobs: BlobFolder;
   readonly #owner: string;
   readonly #lifecycle: Lifecycle;
+  readonly #building = new Map<string, Promise<BuiltSource>>();
 
   constructor({ dataDir, staging, owner, lifecycle }: ImageStoreOptions) {
     this.folders = { images: join(dataDir, 'images'), staging };
@@ -36,6 +39,19 @@ export class ImageStore {
   /** Before the first registration. What earlier processes left goes; what this one registered stays, for a shard that starts again. Resolves with what was removed. */
   async sweep(): Promise<readonly string[]> {
     return this.#lifecycle.run('sweepImages', { images: this.folders.images, process: thisProcess() });
+  }
+
+  /** From source. Whoever asks for the same while it is being built gets the same. */
+  build(request: SourceImageRequest): Promise<BuiltSource> {
+    const key = JSON.stringify(request);
+    const known = this.#building.get(key);
+    if (known !== undefined) return known;
+    const { folders } = this;
+    const built = this.#lifecycle.run('buildFunctionImage', { folders, request }).finally(() => {
+      this.#building.delete(key);
+    });
+    this.#building.set(key, built);
+    return built;
   }
 
   /** The image, its layers read from here. */
@@ -79,6 +95,12 @@ export class ImageStore {
       .digest('hex');
     return join(this.folders.images, 'uses', name);
   }
+}
+
+export interface BuiltSource {
+  readonly image: StoredImage;
+  /** What its containers need of the host. */
+  readonly binds: readonly Bind[];
 }
 
 export interface Registration {

@@ -9,7 +9,7 @@ import { nativeFile } from '../../native.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { LayerInstaller } from '../process/dependencies.js';
-import { findNode, findPython } from '../process/interpreter.js';
+import { type FoundInterpreter, findNode, findPython } from '../process/interpreter.js';
 import type { OciEngine } from './engine.js';
 import type { OciFunction } from './function.js';
 import {
@@ -50,8 +50,8 @@ export class FunctionPreparer {
       lifecycle,
       layers: new LayerInstaller(paths),
       store: new ImageStore({ dataDir, staging: paths.staging, owner: engine.name, lifecycle }),
-      python: () => findPython(config.sandbox.python),
-      node: () => findNode(),
+      python: once(() => findPython(config.sandbox.python)),
+      node: once(() => findNode()),
     };
   }
 
@@ -99,6 +99,18 @@ export class FunctionPreparer {
     progress(`${engine.name} has the image ${reference}`);
     return { plan: await planFoundImage(this.#context, definition, found), image: found.image };
   }
+}
+
+/** Interpreters are found by running them, which takes longer than all the rest of a registration. What was not found is looked for again. */
+function once(find: () => Promise<FoundInterpreter>): () => Promise<FoundInterpreter> {
+  let found: Promise<FoundInterpreter> | null = null;
+  return async () => {
+    const asked = found ?? find();
+    found = asked;
+    const { interpreter } = await asked;
+    if (interpreter === null && found === asked) found = null;
+    return asked;
+  };
 }
 
 /**

@@ -8,8 +8,10 @@ import { ConcurrencyLimit } from './concurrency-limit.js';
 export class Stage {
   readonly name: string;
   readonly #limit: ConcurrencyLimit;
-  readonly #waiting: (() => void)[] = [];
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
   #running = 0;
+  #most = 0;
   #ended = 0;
   #workUs = 0;
   #waitUs = 0;
@@ -20,11 +22,11 @@ export class Stage {
     this.#limit = new ConcurrencyLimit(limit);
   }
 
-  /** Resolves with what `work` resolves with, once it was its turn. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** Resolves with what `work` resolves with, once it was its turn. Rejects with the signal's reason when that is aborted before. */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const asked = performance.now();
-    if (this.#running >= this.#limit.limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
+    if (this.#running < this.#limit.limit) this.#enter();
+    else await this.#turn(signal);
     const began = performance.now();
     try {
       return await work();
@@ -43,19 +45,47 @@ export class Stage {
     return {
       [`${name}Limit`]: this.#limit.limit,
       [`${name}Running`]: this.#running,
-      [`${name}Waiting`]: this.#waiting.length,
+      [`${name}Most`]: this.#most,
+      [`${name}Waiting`]: this.#waiting.size,
       [`${name}Ended`]: this.#ended,
       [`${name}WorkUs`]: Math.round(this.#workUs),
       [`${name}WaitUs`]: Math.round(this.#waitUs),
     };
   }
 
+  #enter(): void {
+    this.#running++;
+    this.#most = Math.max(this.#most, this.#running);
+  }
+
+  /** Who gives up must not be called in later: nobody would leave again. */
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      const givenUp = (): void => {
+        this.#waiting.delete(called);
+        reject((signal as AbortSignal).reason);
+      };
+      const called = (): void => {
+        signal?.removeEventListener('abort', givenUp);
+        resolve();
+      };
+      this.#waiting.add(called);
+      signal?.addEventListener('abort', givenUp, { once: true });
+    });
+  }
+
   /** Its place goes to who waits longest; a limit that has grown lets in more than one. */
   #leave(): void {
     this.#running--;
-    while (this.#running < this.#limit.limit && this.#waiting.length > 0) {
-      this.#running++;
-      (this.#waiting.shift() as () => void)();
+    for (const called of this.#waiting) {
+      if (this.#running >= this.#limit.limit) return;
+      this.#waiting.delete(called);
+      this.#enter();
+      called();
     }
   }
 }
