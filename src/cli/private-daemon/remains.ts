@@ -117,7 +117,8 @@ function removeTree(cgroup: string): void {
   const limit = Date.now() + PATIENCE_MS;
   for (;;) {
     try {
-      return rmdirSync(cgroup);
+      rmdirSync(cgroup);
+      return;
     } catch {
       if (!existsSync(cgroup) || Date.now() > limit) return;
       pause();
