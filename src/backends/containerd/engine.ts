@@ -124,7 +124,12 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   health(): EngineHealth {
     const { address, runtime } = this.#options;
-    const notes = this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
+    const notes =
+      this.#away === null
+        ? []
+        : [
+            `containerd at ${address} is away: ${this.#away}. Start it, or set backends.containerd.address; it is tried again`,
+          ];
     if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
     return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
   }
