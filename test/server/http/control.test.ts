@@ -135,7 +135,7 @@ describe('registering', () => {
     const neither = new FormData();
     neither.set('definition', '{"name":"shop"}');
     const refused = await ask('POST', '/functions', { body: neither });
-    expect([refused.status, (await refused.json()).detail]).toEqual([400, expect.stringContaining('"image"')]);
+    expect([refused.status, ((await refused.json()) as { detail: string }).detail]).toEqual([400, expect.stringContaining('"image"')]);
     expect(gateway.calls.map(({ params, body }) => [params, body])).toMatchObject([
       [{ definition: { name: 'shop', image: 'ghcr.io/me/shop:1' } }, null],
       [{ definition: { name: 'shop', image: '/srv/shop.tar' } }, null],
@@ -157,7 +157,7 @@ describe('registering', () => {
     });
     for (const response of [byPath, withBase, packed]) {
       expect(response.status).toBe(400);
-      expect((await response.json()).detail).toContain('loopback');
+      expect(((await response.json()) as { detail: string }).detail).toContain('loopback');
     }
     expect(gateway.calls).toHaveLength(1);
   });
