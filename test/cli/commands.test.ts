@@ -318,9 +318,9 @@ describe('the rest', () => {
       cli(['ping']),
     ]);
     expect(list.stdout).toBe(
-      'FUNCTION          RUNTIME   MEMORY  CPUS  TIMEOUT  CONTAINERS  RUNNING  QUEUED\n' +
-        'hello@1           python3  128 MiB     1     60 s           2        1       0\n' +
-        'a-longer-name@12  python3  128 MiB     1     60 s           2        1       0\n',
+      'FUNCTION          RUNTIME  BACKENDS   MEMORY  CPUS  TIMEOUT  CONTAINERS  RUNNING  QUEUED\n' +
+        'hello@1           python3  process   128 MiB     1     60 s           2        1       0\n' +
+        'a-longer-name@12  python3  process   128 MiB     1     60 s           2        1       0\n',
     );
     expect(unregister.stdout).toBe('removed hello@2\n');
     expect(prewarm.stdout).toBe('hello@1: 2 prewarmed\n');

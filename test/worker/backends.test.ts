@@ -103,6 +103,7 @@ describeWith(NEEDS, 'a worker with several backends', () => {
       expect(await containersOf(worker)).toEqual({ containerd: 1, process: 0 });
       await containerd.kill();
       try {
+        await expect.poll(async () => (await worker.health()).backends[1]?.healthy, PATIENCE).toBe(false);
         // The container that is there goes on; one more has to be made elsewhere.
         const both = await Promise.all([worker.invoke('hello', { s: 1 }), worker.invoke('hello', { s: 1 })]);
         expect(both.map(({ result }) => result)).toEqual(['fine', 'fine']);

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { BackendLog } from '../log.js';
@@ -40,6 +41,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #outputs = new Map<string, ContainerOutput>();
   /** Started and not known to have ended. */
   readonly #live = new Set<string>();
+  /** Of which the daemon has heard, and not of the end. */
+  readonly #asked = new Set<string>();
   readonly #ownShim: boolean;
   #events: EngineEvents | null = null;
   #stream: TaskEvents | null = null;
@@ -88,6 +91,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
+    // Said at once: whoever has another backend must not wait for one that is away.
+    if (this.#away !== null) {
+      throw new IluvatarError('unavailable', `containerd at ${this.#options.address} is away: ${this.#away}`);
+    }
+    this.#asked.add(plan.name);
     try {
       await this.#create(plan);
     } catch (error) {
@@ -105,10 +113,13 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   async remove(name: string): Promise<void> {
     const { containers } = this.#client;
+    // What it never heard of need not wait for it to be back.
+    if (this.#away !== null && !this.#asked.has(name)) return;
     await endTask(this.#client, name);
     await this.#client
       .call('Containers.Delete', containers.delete, containers, { id: name })
       .catch(ignore((error) => error.notFound));
+    this.#asked.delete(name);
     this.#live.delete(name);
     this.#outputs.get(name)?.close();
     this.#outputs.delete(name);
