@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { setupOrExit } from './setup.mjs';
+import { installPackages } from './system-packages.mjs';
 
 /** `npm start`: set up what is missing, then show a worker at work (src/cli/demo.ts). */
 
@@ -9,6 +10,8 @@ const HELP = `Sets up what is missing, starts a worker, registers the sample fun
   npm start -- --once          do the same and exit
   npm start -- --all           also the functions whose dependencies come from PyPI
   npm start -- --port 9000     serve HTTP on another port (default 8080; 0 = any free one)
+  npm start -- --backend NAME  what runs the functions: process (default), containerd or docker. One of these two that answers at its
+                               usual socket is used, else one is started for the demonstration alone, which needs root
   npm start -- --data-dir DIR  keep state elsewhere (default /var/lib/iluvatar as root, else ~/.local/state/iluvatar)
 `;
 
@@ -19,6 +22,7 @@ try {
       once: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
       port: { type: 'string', default: '8080' },
+      backend: { type: 'string', default: 'process' },
       'data-dir': { type: 'string', default: '' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -33,10 +37,23 @@ if (options.help) {
 }
 const port = Number(options.port);
 if (!/^\d+$/.test(options.port) || port > 65_535) {
-  process.stderr.write(`--port must be a number from 0 to 65535, not "${options.port}"\n`);
-  process.exit(2);
+  refuse(`--port must be a number from 0 to 65535, not "${options.port}"`);
+}
+
+const { once, all, backend, 'data-dir': dataDir } = options;
+if (backend === 'simulated') {
+  refuse('the samples are real code, and the backend "simulated" runs none: try `iluvatar sim`, or docs/simulation.md');
+}
+if (!['process', 'containerd', 'docker'].includes(backend)) {
+  refuse(`--backend must be process, containerd or docker, not "${backend}"`);
 }
 
 await setupOrExit({});
 const { demo } = await import('../dist/cli/demo.js');
-process.exit(await demo({ once: options.once, all: options.all, port, dataDir: options['data-dir'] }));
+const install = () => installPackages(backend, { required: true });
+process.exit(await demo({ once, all, port, dataDir, backend, install }));
+
+function refuse(reason) {
+  process.stderr.write(`${reason}\n`);
+  process.exit(2);
+}

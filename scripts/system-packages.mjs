@@ -11,7 +11,22 @@ import { SetupError } from './setup-error.mjs';
 /** Debian's own, which only Debian's Python sees. */
 const FLASK = '/usr/lib/python3/dist-packages/flask';
 
+const CONTAINERD = {
+  package: 'containerd',
+  use: 'containers of containerd',
+  there: () => which('containerd') !== null,
+};
+const DOCKER = { package: 'docker.io', use: 'containers of Docker', there: () => which('dockerd') !== null };
+const RUNC = {
+  package: 'runc',
+  use: 'what containerd and Docker start containers with',
+  there: () => which('runc') !== null,
+};
+
+/** By purpose; a backend that needs any has its name. */
 const PACKAGES = {
+  containerd: [CONTAINERD],
+  docker: [DOCKER, CONTAINERD, RUNC],
   addon: [
     { package: 'g++', use: 'builds the addon', there: () => compilerWorks() },
     { package: 'make', use: 'builds the addon', there: () => which('make') !== null },
@@ -23,13 +38,13 @@ const PACKAGES = {
     { package: 'skopeo', use: 'reads images', there: () => which('skopeo') !== null },
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
     { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
-    { package: 'containerd', use: 'the shim, under a daemon of the tests', there: () => which('containerd') !== null },
+    CONTAINERD,
     { package: 'python3-flask', use: 'images with old agents', there: () => existsSync(FLASK) },
     { package: 'gunicorn', use: 'images with old agents', there: () => which('gunicorn') !== null },
     { package: 'nftables', use: 'NAT for containers', there: () => which('nft') !== null },
     { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
-    { package: 'docker.io', use: 'a Docker daemon of the tests', there: () => which('dockerd') !== null },
-    { package: 'runc', use: 'what containerd and Docker start containers with', there: () => which('runc') !== null },
+    DOCKER,
+    RUNC,
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

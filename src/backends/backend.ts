@@ -6,6 +6,7 @@ import type { ContainerFailure, DestroyReason } from '../core/ports.js';
 /** A function made runnable on one backend: layers installed, image pulled. Opaque to everybody else. */
 export interface PreparedFunction {
   readonly key: string;
+  /** Its `source` lasts: this backend can prepare the function from it again when what it was registered with is gone, as an upload is. */
   readonly definition: FunctionDefinition;
   /** As found in the source when the definition leaves it open. */
   readonly runtime: string;

@@ -1,13 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FunctionDefinitionInput, InvokeResult } from '../config/api.js';
+import type { InvokeResult } from '../config/api.js';
+import { loadConfig } from '../config/load.js';
 import { IluvatarError } from '../core/errors.js';
 import { Worker } from '../worker/worker.js';
+import { type DemoBackend, type DemoEngine, demoEngine } from './demo-engine.js';
+import { findSamples } from './demo-samples.js';
 
 /**
- * What `npm start` shows: a worker, the sample functions registered straight from `functions/`, one of them cold and then warm, and how to do the
- * same from a shell. It uses the public library only, so that it is also an example of it.
+ * What `npm start` shows: a worker, on any backend, the sample functions registered straight from `functions/`, one of them cold and then warm, and how to do the
+ * same from a shell. Of the worker it uses the public library only.
  */
 
 export interface DemoOptions {
@@ -19,57 +21,76 @@ export interface DemoOptions {
   port: number;
   /** Where the worker keeps its state; empty = its usual place. */
   dataDir: string;
+  /** What runs the samples. */
+  backend: DemoBackend;
+  /** Brings the programs of that backend, where none answers. Rejects with an Error that says what to install. */
+  install(): Promise<void>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Heavy libraries need more than the default; MiB. */
-const MEMORY_MB: Readonly<Record<string, number>> = {
-  image_processing: 256,
-  lin_pack: 256,
-  model_training: 512,
-  video_processing: 512,
-};
-
-interface Sample {
-  definition: FunctionDefinitionInput;
-  /** Packages that have to be downloaded at registration. */
-  downloads: string[];
+/** Runs the demonstration and resolves with the exit code. */
+export async function demo(options: DemoOptions): Promise<number> {
+  const stop = new StopSignal();
+  let engine: DemoEngine;
+  try {
+    const { config } = loadConfig({ environment: process.env });
+    engine = await demoEngine(options.backend, config.backends, options.install);
+  } catch (error) {
+    return failed('the demonstration did not start', error);
+  }
+  // However the process ends, short of SIGKILL: a daemon of its own must not stay.
+  process.once('exit', engine.closeAtOnce);
+  try {
+    return await withWorker(engine, options, stop);
+  } finally {
+    await engine.close();
+    process.off('exit', engine.closeAtOnce);
+  }
 }
 
-/** Runs the demonstration and resolves with the exit code. */
-export async function demo({ once, all, port, dataDir }: DemoOptions): Promise<number> {
+async function withWorker(engine: DemoEngine, options: DemoOptions, stop: StopSignal): Promise<number> {
+  const { once, port, dataDir, backend } = options;
   let worker: Worker;
   try {
     // Two demonstrations on two ports are two workers: each with its own name, state and socket.
-    worker = await Worker.start({ name: port === 8080 ? 'demo' : `demo-${port}`, dataDir, http: { port } });
+    const name = port === 8080 ? 'demo' : `demo-${port}`;
+    const { backends } = engine;
+    worker = await Worker.start({ name, dataDir, http: { port }, backends, defaultBackends: [backend] });
   } catch (error) {
     return failed('the worker did not start', error);
   }
-  const interrupted = onInterrupt();
   try {
     print(`worker "${worker.config.name}" is up: ${worker.httpUrl ?? 'no HTTP'} and ${worker.socketPath}`);
-    await registerSamples(worker, all);
-    print('');
-    const cold = await worker.invoke('hello', { name: 'world' });
-    const warm = await worker.invoke('hello', { name: 'world' });
-    printResult('first ', cold);
-    printResult('second', warm);
-    const { notes, backends } = await worker.health();
-    const missing = [...new Set([...notes, ...backends.flatMap((backend) => backend.notes)])];
-    print(`\n${missing.length === 0 ? 'all protections are in force' : `missing here: ${missing.join('; ')}`}`);
-    printCommands(worker);
-    if (!once) {
+    print(`containers: ${engine.description}`);
+    const shown = show(worker, options);
+    // What is under way when it is interrupted fails with the worker: that is no news.
+    shown.catch(() => {});
+    await Promise.race([shown, stop.asked]);
+    if (!once && !stop.was) {
       print('\nCtrl-C ends it.');
-      await interrupted;
-      print('\nstopping …');
+      await stop.asked;
     }
+    if (stop.was) print('\nstopping …');
     return 0;
   } catch (error) {
     return failed('the demonstration failed', error);
   } finally {
     await worker.stop();
   }
+}
+
+async function show(worker: Worker, { all }: DemoOptions): Promise<void> {
+  await registerSamples(worker, all);
+  print('');
+  const cold = await worker.invoke('hello', { name: 'world' });
+  const warm = await worker.invoke('hello', { name: 'world' });
+  printResult('first ', cold);
+  printResult('second', warm);
+  const { notes, backends } = await worker.health();
+  const missing = [...new Set([...notes, ...backends.flatMap((backend) => backend.notes)])];
+  print(`\n${missing.length === 0 ? 'all protections are in force' : `missing here: ${missing.join('; ')}`}`);
+  printCommands(worker);
 }
 
 async function registerSamples(worker: Worker, all: boolean): Promise<void> {
@@ -85,31 +106,6 @@ async function registerSamples(worker: Worker, all: boolean): Promise<void> {
     const names = left.map((sample) => `${sample.definition.name} (${sample.downloads.join(', ')})`);
     print(`not registered without --all, since their packages are downloaded: ${names.join('; ')}`);
   }
-}
-
-/** Every folder of `functions/` that holds something a worker can run as it is. */
-function findSamples(): Sample[] {
-  const folder = join(root, 'functions');
-  const samples: Sample[] = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const source = join(folder, entry.name);
-    const runnable = ['main.py', 'index.js'].some((file) => existsSync(join(source, file)));
-    if (!entry.isDirectory() || !runnable) continue;
-    const memoryMb = MEMORY_MB[entry.name];
-    const definition = { name: entry.name, source, ...(memoryMb === undefined ? {} : { memoryMb }) };
-    samples.push({ definition, downloads: downloadsOf(source) });
-  }
-  // `hello` first: it is the one that is run.
-  return samples.sort((a, b) => Number(b.definition.name === 'hello') - Number(a.definition.name === 'hello'));
-}
-
-function downloadsOf(source: string): string[] {
-  const requirements = join(source, 'requirements.txt');
-  if (!existsSync(requirements)) return [];
-  return readFileSync(requirements, 'utf8')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 function printResult(label: string, { result, containerState, phases }: InvokeResult): void {
@@ -128,11 +124,29 @@ function printCommands(worker: Worker): void {
   print(`  node ${join(root, 'bin/iluvatar.js')} --socket ${worker.socketPath} invoke hello -a name=world`);
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM; the second ends the process at once. */
-function onInterrupt(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+/** npm hands Ctrl-C on to what it runs, which the terminal has told already: two within this time are one; ms. */
+const SAME_MS = 500;
+
+/** Ctrl-C or SIGTERM: the first asks for an end, another one ends the process at once. */
+class StopSignal {
+  readonly asked: Promise<void>;
+  #at = 0;
+
+  constructor() {
+    this.asked = new Promise((resolve) => {
+      const handle = (signal: NodeJS.Signals): void => {
+        if (this.was && Date.now() - this.#at < SAME_MS) return;
+        if (this.was) process.exit(signal === 'SIGINT' ? 130 : 143);
+        this.#at = Date.now();
+        resolve();
+      };
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handle);
+    });
+  }
+
+  get was(): boolean {
+    return this.#at !== 0;
+  }
 }
 
 /** People get the message; the stack is in the worker's log. */

@@ -19,6 +19,7 @@ export function addDoctorCommand(host: CommandHost): void {
           { cgroupFindings },
           { sandboxFindings },
           { networkFindings },
+          { engineFindings },
           { runtimeFindings },
           { resolveDataDir },
         ] = await Promise.all([
@@ -26,6 +27,7 @@ export function addDoctorCommand(host: CommandHost): void {
           import('./doctor/cgroups.js'),
           import('./doctor/sandbox.js'),
           import('./doctor/network.js'),
+          import('./doctor/engines.js'),
           import('./doctor/runtimes.js'),
           import('../config/paths.js'),
         ]);
@@ -34,6 +36,7 @@ export function addDoctorCommand(host: CommandHost): void {
           ...cgroupFindings(config.cgroup),
           ...sandboxFindings(),
           ...networkFindings(config.network),
+          ...(await engineFindings(config)),
           ...(await runtimeFindings(config.sandbox.python)),
         ];
         const usable = findings.every(({ state, required }) => state !== 'missing' || !required);

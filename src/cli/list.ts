@@ -5,6 +5,7 @@ import { type Column, table } from './output.js';
 const COLUMNS: readonly Column<RegisteredFunction>[] = [
   { title: 'FUNCTION', text: ({ name, version }) => `${name}@${version}` },
   { title: 'RUNTIME', text: ({ runtime }) => runtime },
+  { title: 'BACKENDS', text: ({ backends }) => backends.join(',') },
   { title: 'MEMORY', right: true, text: ({ memoryMb }) => `${memoryMb} MiB` },
   { title: 'CPUS', right: true, text: ({ cpus }) => String(cpus) },
   { title: 'TIMEOUT', right: true, text: ({ timeoutMs }) => `${timeoutMs / 1000} s` },

@@ -1,7 +1,10 @@
 import { basename, extname, resolve } from 'node:path';
 import type { FunctionDefinitionInput, RegisteredFunction } from '../config/api.js';
+import { absoluteImage, isImagePath } from '../images/image-path.js';
 import { packSource, statSource } from './archive.js';
+import { collectBackends } from './backend-options.js';
 import { action, type CommandHost } from './command-host.js';
+import { UsageError } from './exit-codes.js';
 import { argumentsFromText } from './function-arguments.js';
 import { facts } from './output.js';
 import { collect, parseDuration, parseInteger, parseMemory, parseNumber, parsePair } from './parse.js';
@@ -38,18 +41,29 @@ interface Options {
   definition?: string;
   replace?: boolean;
   upload?: boolean;
+  image?: string;
+  base?: string;
+  command?: string[];
+  backend?: string[];
+  readOnly?: boolean;
   tid?: string;
 }
 
 export function addRegisterCommand(host: CommandHost): void {
   host
-    .add('register', 'register a function straight from its source', [
+    .add('register', 'register a function straight from its source, or from an image', [
       'register functions/hello',
       'register resize.py --memory 512m --cpus 2 --timeout 10s',
       'register functions/hello --name greet --version 2 --env GREETING=Hi --replace',
       'register functions/hello --upload            # the worker cannot see this folder',
+      'register functions/hello --backend containerd,process --base debian.tar',
+      'register --name shop --image ghcr.io/me/shop:1 --server http --backend docker',
     ])
-    .argument('<source>', 'file or folder; the worker reads it there unless --upload')
+    .argument('[source]', 'file or folder; the worker reads it there unless --upload. Not with --image')
+    .option(
+      '--image <image>',
+      'a whole image instead of source: a reference, or a path that begins with /, ./ or ../ of an archive, layout or root folder',
+    )
     .option('--name <name>', 'function name (default: that of the file or folder)')
     .option('--version <version>', 'function version (default: 1)')
     .option('--runtime <runtime>', 'python3, nodejs or binary (default: found from the source)')
@@ -77,6 +91,18 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--devices <devices>', 'devices it can run on: cpu, gpu or cpu,gpu')
     .option('--gpu-memory <size>', 'reserved on a GPU by each container', parseMemory)
     .option('--timings <json>', 'measured times to begin with, by device, as JSON, @file, or - for standard input')
+    .option(
+      '--backend <names>',
+      'backends that may run it, in order of preference (default: those of the worker); may be repeated',
+      collectBackends,
+    )
+    .option(
+      '--base <image>',
+      'what source is built upon for containerd and Docker: host, a reference, or a path as for --image (default: images.base)',
+    )
+    .option('--command <word...>', 'what an image is started with, instead of its own')
+    .option('--read-only', 'its root file system is read-only (default for source)')
+    .option('--no-read-only', 'its root file system can be written (default for images)')
     .option('--server <server>', 'framed, legacy-socket or http')
     .option('--no-zygote', 'do not start from a warm interpreter')
     .option('--no-dependencies', 'do not install requirements.txt or package.json dependencies')
@@ -85,13 +111,14 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--upload', 'send the source instead of its path')
     .option('--tid <id>', 'transaction id, found again in the logs')
     .action(
-      action(async (context, options: Options, operand: string) => {
-        const source = resolve(operand);
-        await statSource(source);
+      action(async (context, options: Options, operand: string | undefined) => {
+        const source = await sourceOf(options, operand);
         const definition = definitionOf(options, source);
         const progress = (line: string): void => context.note(line);
         const archive =
-          options.upload === true ? await packSource(source, definition.entry !== undefined, progress) : undefined;
+          options.upload === true && source !== null
+            ? await packSource(source, definition.entry !== undefined, progress)
+            : undefined;
         const registered = await context.withClient((client) =>
           client.register(definition, {
             replace: options.replace === true,
@@ -105,7 +132,20 @@ export function addRegisterCommand(host: CommandHost): void {
     );
 }
 
-function definitionOf(options: Options, source: string): FunctionDefinitionInput {
+/** Absolute; null = the function is an image. Throws UsageError for both, neither, and an image that is to be uploaded. */
+async function sourceOf({ image, upload }: Options, operand: string | undefined): Promise<string | null> {
+  if (operand === undefined) {
+    if (image === undefined) throw new UsageError('a function needs its source, a file or folder, or --image');
+    if (upload === true) throw new UsageError('--upload sends source; an image is fetched or read by the worker');
+    return null;
+  }
+  if (image !== undefined) throw new UsageError('source or --image, not both: --base is what source is built upon');
+  const source = resolve(operand);
+  await statSource(source);
+  return source;
+}
+
+function definitionOf(options: Options, source: string | null): FunctionDefinitionInput {
   const further = options.definition === undefined ? {} : JSON.parse(argumentsFromText(options.definition));
   const given = {
     name: options.name,
@@ -132,12 +172,18 @@ function definitionOf(options: Options, source: string): FunctionDefinitionInput
     gpuMemoryMb: options.gpuMemory,
     timings: options.timings === undefined ? undefined : JSON.parse(argumentsFromText(options.timings)),
     server: options.server,
+    image: options.image === undefined ? undefined : absoluteImage(options.image),
+    base: options.base === undefined ? undefined : absoluteImage(options.base),
+    command: options.command,
+    backends: options.backend,
+    readOnlyRoot: options.readOnly,
     zygote: options.zygote ? undefined : false,
     dependencies: options.dependencies ? undefined : false,
   };
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   // The worker checks every field and names what is wrong, so nothing is checked twice here.
-  return { name: nameFrom(source), ...further, ...known, source } as FunctionDefinitionInput;
+  const name = source === null ? nameFromImage(options.image as string) : nameFrom(source);
+  return { name, ...further, ...known, ...(source === null ? {} : { source }) } as FunctionDefinitionInput;
 }
 
 function pairs(texts: readonly string[] | undefined): Record<string, string> | undefined {
@@ -151,10 +197,18 @@ export function nameFrom(source: string): string {
     .replace(/^[^A-Za-z0-9]+/, '');
 }
 
+/** `ghcr.io/me/shop:1` → `shop`; a path as source is named. */
+export function nameFromImage(image: string): string {
+  if (isImagePath(image)) return nameFrom(image);
+  const last = image.split('@')[0]?.split('/').at(-1) ?? '';
+  return nameFrom(`${last.split(':')[0]}.image`);
+}
+
 function registeredText(fn: RegisteredFunction): string {
   return facts([
     ['function', `${fn.name}@${fn.version}`],
     ['runtime', fn.runtime],
+    ['backends', fn.backends.join(', ')],
     ['limits', `${fn.memoryMb} MiB, ${fn.cpus} CPU, ${fn.timeoutMs / 1000} s`],
     ['digest', fn.digest],
     ['invoke', `iluvatar invoke ${fn.name}${fn.version === '1' ? '' : `@${fn.version}`}`],

@@ -36,6 +36,7 @@ function statusText(status: WorkerStatus): string {
             : 'lost',
         ] as const,
     ),
+    ...Object.entries(status.backends).map(([name, counters]) => [name, backendText(counters)] as const),
     [
       'shards',
       `${shards.map(({ id, state }) => `${id} ${state}`).join(', ')}${restarts > 0 ? `; ${restarts} restarts` : ''}`,
@@ -45,4 +46,15 @@ function statusText(status: WorkerStatus): string {
       .filter(([, count]) => count !== 0)
       .map(([name, count]) => [name, String(count)] as const),
   ]);
+}
+
+/** What it counts beside that is in --json and the metrics. */
+function backendText({
+  containers = 0,
+  creations = 0,
+  creationsFailed = 0,
+  avoided = 0,
+}: Record<string, number>): string {
+  const failed = creationsFailed === 0 ? '' : `, ${creationsFailed} failed`;
+  return `${containers} containers, ${creations} begun${failed}${avoided === 0 ? '' : '; avoided after failures in a row'}`;
 }

@@ -1,3 +1,4 @@
+import { backendFlags, collectBackends } from './backend-options.js';
 import { action, type CommandHost } from './command-host.js';
 
 /** `iluvatar worker`: a worker in the foreground, until a signal. */
@@ -10,6 +11,7 @@ interface Options {
   http: boolean;
   logLevel?: string;
   logFile?: string;
+  backend?: string[];
 }
 
 export function addWorkerCommand(host: CommandHost): void {
@@ -17,10 +19,16 @@ export function addWorkerCommand(host: CommandHost): void {
     .add('worker', 'start a worker in the foreground', [
       'worker',
       'worker --http-port 9000 --socket /run/iluvatar.sock',
+      'worker --backend containerd,process          # containerd first, else containers of its own',
       'worker --config /etc/iluvatar/worker.yaml --set memory.budgetMb=4096',
     ])
     .option('--name <name>', 'its name; everything it owns carries it')
     .option('--data-dir <folder>', 'where it keeps layers, state and logs')
+    .option(
+      '--backend <names>',
+      'enable these backends and prefer them in this order: process, containerd, docker; may be repeated',
+      collectBackends,
+    )
     .option('--http-address <address>', 'address for HTTP')
     .option('--http-port <port>', 'port for HTTP; 0 = any free one')
     .option('--no-http', 'serve the unix socket only')
@@ -28,14 +36,22 @@ export function addWorkerCommand(host: CommandHost): void {
     .option('--log-file <file>', 'log file; "-" = standard error')
     .action(
       action(async (context, options: Options) => {
-        const { config } = await context.withFlags(flagsOf(options)).load();
-        const { Worker } = await import('../worker/worker.js');
+        const [{ Worker }, { backendNames }] = await Promise.all([
+          import('../worker/worker.js'),
+          import('../config/backend-names.js'),
+        ]);
+        const chosen = options.backend === undefined ? {} : backendFlags(options.backend, backendNames());
+        const { config } = await context.withFlags({ ...flagsOf(options), ...chosen }).load();
         const worker = await Worker.start(config);
         const started = { name: config.name, pid: process.pid, socket: worker.socketPath, http: worker.httpUrl };
         context.print(started, ({ name, socket, http }) => {
           const edges = http === null ? socket : `${socket} and ${http}`;
           return `worker "${name}" is ready on ${edges} (Ctrl-C stops it)\n`;
         });
+        // It runs without an engine, and tries again and again: whoever starts it should know all the same.
+        for (const { name, healthy, notes } of (await worker.health()).backends) {
+          if (!healthy) context.note(`backend ${name} is not healthy: ${notes.join('; ')} (iluvatar doctor)`);
+        }
         const reopen = (): void => worker.reopenLog();
         process.on('SIGHUP', reopen);
         await signalled(context.note.bind(context));

@@ -25,12 +25,19 @@ export interface Registration {
   readonly handle: number;
 }
 
+/** What a shard after this one registers again. */
+export interface KeptFunction {
+  readonly definition: FunctionDefinition;
+  /** By backend: what takes the place of `definition.source`, which may be gone, as an upload is. Each has its own: one keeps code, another a description. */
+  readonly sources: Readonly<Record<string, string | null>>;
+}
+
 export interface RegistryOptions {
   config: WorkerConfig;
   backends: ReadonlyMap<string, Backend>;
   engine: Engine;
   gateway: WorkerGateway;
-  registered(definition: FunctionDefinition): void;
+  registered(kept: KeptFunction): void;
   unregistered(record: FunctionRecord): void;
 }
 
@@ -52,6 +59,13 @@ export class FunctionRegistry {
   ): Promise<RegisteredFunction> {
     return this.#inTurn(functionKey(definition.name, definition.version), () =>
       this.#register(definition, replace, progress),
+    );
+  }
+
+  /** As it was before a shard before this one ended. */
+  restore({ definition, sources }: KeptFunction): Promise<RegisteredFunction> {
+    return this.#inTurn(functionKey(definition.name, definition.version), () =>
+      this.#register(definition, false, () => {}, sources),
     );
   }
 
@@ -95,15 +109,18 @@ export class FunctionRegistry {
     definition: FunctionDefinition,
     replace: boolean,
     progress: (line: string) => void,
+    sources: KeptFunction['sources'] = {},
   ): Promise<RegisteredFunction> {
     const backends = definition.backends ?? this.#options.config.defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
     const spec = toSpec(definition, backends, this.#options.config);
-    const prepared = await this.#prepare(definition, spec, progress);
+    const prepared = await this.#prepare(definition, spec, progress, sources);
     const old = this.#functions.get(key);
     if (old !== undefined) {
-      if (sameContent(old.prepared, prepared) && sameDefinition(old.definition, definition)) return describe(old);
+      const same = sameContent(old.prepared, prepared) && sameDefinition(old.definition, definition);
+      if (same || !replace) await this.#release(prepared);
+      if (same) return describe(old);
       if (!replace) {
         throw new IluvatarError(
           'conflict',
@@ -116,9 +133,7 @@ export class FunctionRegistry {
     if (definition.timings !== null) learnTimings(record.stats, timingsOf(definition.timings));
     const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
     this.#functions.set(key, registration);
-    // As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not.
-    const [first] = [...prepared.values()] as [PreparedFunction];
-    this.#options.registered(first.definition);
+    this.#options.registered(keptOf(registration));
     return describe(registration);
   }
 
@@ -138,13 +153,24 @@ export class FunctionRegistry {
     definition: FunctionDefinition,
     spec: FunctionSpec,
     progress: (line: string) => void,
+    sources: KeptFunction['sources'],
   ): Promise<Map<string, PreparedFunction>> {
     const prepared = new Map<string, PreparedFunction>();
-    for (const name of spec.backends) {
-      const backend = this.#options.backends.get(name) as Backend;
-      prepared.set(name, await backend.prepare(definition, spec, progress));
+    try {
+      for (const name of spec.backends) {
+        const backend = this.#options.backends.get(name) as Backend;
+        const source = Object.hasOwn(sources, name) ? (sources[name] as string | null) : definition.source;
+        prepared.set(name, await backend.prepare({ ...definition, source }, spec, progress));
+      }
+    } catch (error) {
+      await this.#release(prepared);
+      throw error;
     }
     return prepared;
+  }
+
+  async #release(prepared: ReadonlyMap<string, PreparedFunction>): Promise<void> {
+    for (const [name, fn] of prepared) await this.#options.backends.get(name)?.release(fn);
   }
 
   async #remove(key: string, registration: Registration): Promise<void> {
@@ -152,7 +178,7 @@ export class FunctionRegistry {
     this.#options.engine.unregister(key);
     this.#functions.delete(key);
     this.#options.unregistered(registration.record);
-    for (const [name, prepared] of registration.prepared) await this.#options.backends.get(name)?.release(prepared);
+    await this.#release(registration.prepared);
   }
 
   #inTurn<T>(key: string, step: () => Promise<T>): Promise<T> {
@@ -224,6 +250,12 @@ function toSpec(d: FunctionDefinition, backends: readonly string[], config: Work
 
 function sameContent(a: ReadonlyMap<string, PreparedFunction>, b: ReadonlyMap<string, PreparedFunction>): boolean {
   return a.size === b.size && [...a].every(([backend, prepared]) => b.get(backend)?.digest === prepared.digest);
+}
+
+/** As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not. */
+function keptOf({ definition, prepared }: Registration): KeptFunction {
+  const sources = [...prepared].map(([backend, fn]) => [backend, fn.definition.source] as const);
+  return { definition, sources: Object.fromEntries(sources) };
 }
 
 /** Where the source came from does not matter, only what it holds (its digest). */

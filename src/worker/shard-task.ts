@@ -1,6 +1,6 @@
-import type { FunctionDefinition } from '../config/api.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
+import type { KeptFunction } from './function-registry.js';
 import { Shard } from './shard.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 
@@ -8,13 +8,13 @@ import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.j
 
 const BEAT_MS = 1000;
 
-export async function runShard({ config, definitions, port }: ShardTask): Promise<ShardEnd> {
+export async function runShard({ config, functions, port }: ShardTask): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
   const shard = new Shard({
     config,
     log,
-    registered: (definition) => tell({ type: 'registered', definition }),
+    registered: (kept) => tell({ type: 'registered', kept }),
     unregistered: (name, version) => tell({ type: 'unregistered', name, version }),
   });
   const beat = setInterval(() => tell({ type: 'beat' }), BEAT_MS);
@@ -26,7 +26,7 @@ export async function runShard({ config, definitions, port }: ShardTask): Promis
         else shard.setThreads(message.threads);
       });
     });
-    const failure = await start(shard, definitions);
+    const failure = await start(shard, functions);
     if (failure !== null) return failure;
     tell({ type: 'listening', httpPort: shard.httpPort });
     await shard.stop(await stopped);
@@ -38,9 +38,9 @@ export async function runShard({ config, definitions, port }: ShardTask): Promis
   }
 }
 
-async function start(shard: Shard, definitions: FunctionDefinition[]): Promise<ShardEnd> {
+async function start(shard: Shard, functions: readonly KeptFunction[]): Promise<ShardEnd> {
   try {
-    await shard.start(definitions);
+    await shard.start(functions);
     return null;
   } catch (error) {
     if (!(error instanceof IluvatarError)) throw error;

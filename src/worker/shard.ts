@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
-import type { FunctionDefinition, PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -32,7 +32,7 @@ import { AsyncResults } from './async-results.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
-import { FunctionRegistry } from './function-registry.js';
+import { FunctionRegistry, type KeptFunction } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
@@ -50,7 +50,7 @@ export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
   /** Told of what a shard after this one must register again. */
-  registered(definition: FunctionDefinition): void;
+  registered(kept: KeptFunction): void;
   unregistered(name: string, version: string): void;
 }
 
@@ -152,9 +152,9 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: (definition) => {
+      registered: (kept) => {
         this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
-        options.registered(definition);
+        options.registered(kept);
       },
       unregistered: (record) => {
         this.#metrics.forget(record);
@@ -169,7 +169,7 @@ export class Shard {
   }
 
   /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
-  async start(definitions: readonly FunctionDefinition[]): Promise<void> {
+  async start(functions: readonly KeptFunction[]): Promise<void> {
     const { config, log } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
@@ -182,7 +182,7 @@ export class Shard {
         this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
       }
       for (const backend of this.#backends.values()) await backend.start();
-      for (const definition of definitions) await this.#restore(definition);
+      for (const kept of functions) await this.#restore(kept);
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -300,12 +300,12 @@ export class Shard {
     }
   }
 
-  async #restore(definition: FunctionDefinition): Promise<void> {
+  async #restore(kept: KeptFunction): Promise<void> {
     try {
-      await this.#registry.register(definition, false, () => {});
+      await this.#registry.restore(kept);
     } catch (error) {
       this.#log.error(
-        { err: error, function: definition.name, version: definition.version },
+        { err: error, function: kept.definition.name, version: kept.definition.version },
         'a function could not be registered again',
       );
     }

@@ -1,9 +1,10 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { FunctionDefinition, WorkerHealth } from '../config/api.js';
+import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
+import type { KeptFunction } from './function-registry.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 import { type ThreadFile, threadFile } from './thread-file.js';
 
@@ -30,7 +31,7 @@ const SETTLED_MS = 60_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #definitions = new Map<string, FunctionDefinition>();
+  readonly #functions = new Map<string, KeptFunction>();
   #pool: Piscina | null = null;
   #port: MessagePort | null = null;
   #task: Promise<ShardEnd> = Promise.resolve(null);
@@ -103,7 +104,7 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, definitions: [...this.#definitions.values()], port: port2 };
+    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2 };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
@@ -126,9 +127,10 @@ export class Supervisor {
     this.#lastBeat = Date.now();
     if (message.type === 'listening') this.httpPort = message.httpPort;
     if (message.type === 'registered') {
-      this.#definitions.set(`${message.definition.name}@${message.definition.version}`, message.definition);
+      const { name, version } = message.kept.definition;
+      this.#functions.set(`${name}@${version}`, message.kept);
     }
-    if (message.type === 'unregistered') this.#definitions.delete(`${message.name}@${message.version}`);
+    if (message.type === 'unregistered') this.#functions.delete(`${message.name}@${message.version}`);
   }
 
   #checkBeat(): void {

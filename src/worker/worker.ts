@@ -15,6 +15,7 @@ import type {
 import { parseConfig } from '../config/load.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
+import { absoluteImage } from '../images/image-path.js';
 import { closeLog, createLog, type Log, reopenLog } from '../telemetry/logs/log.js';
 import type { WorkerConnection } from './local-client.js';
 import { Supervisor } from './supervisor.js';
@@ -75,11 +76,19 @@ export class Worker implements AsyncDisposable {
     return httpPort === null ? null : `http://${this.config.http.address}:${httpPort}`;
   }
 
-  /** Registers a function straight from source. A relative `source` is taken from the current folder. Same content twice is fine. */
+  /**
+   * Registers a function straight from source, or from an image. A relative `source`, and an `image` or `base` that begins with `./` or `../`, is taken from the current
+   * folder. Same content twice is fine.
+   */
   async register(definition: FunctionDefinitionInput, options: RegisterOptions = {}): Promise<RegisteredFunction> {
-    const { source } = definition;
+    const { source, image, base } = definition;
     const params = {
-      definition: typeof source === 'string' ? { ...definition, source: resolve(source) } : definition,
+      definition: {
+        ...definition,
+        ...(typeof source === 'string' ? { source: resolve(source) } : {}),
+        ...(typeof image === 'string' ? { image: absoluteImage(image) } : {}),
+        ...(typeof base === 'string' ? { base: absoluteImage(base) } : {}),
+      },
       replace: options.replace ?? false,
       ...(options.tid === undefined ? {} : { tid: options.tid }),
     };

@@ -178,6 +178,40 @@ describe('invoke', () => {
 });
 
 describe('register', () => {
+  it('sends images by reference or absolute path, and backends in order', async () => {
+    answer = () => FUNCTION;
+    const image = ['--image', 'ghcr.io/me/my-shop:1', '--backend', 'docker,containerd', '--backend', 'docker'];
+    const command = ['--read-only', '--command', 'serve', '80'];
+    const [byReference, byPath, source] = [
+      await cli(['register', ...image, ...command]),
+      await cli(['register', '--image', './shop.tar', '--no-read-only', '--name', 'x'], { cwd: folder }),
+      await cli(['register', folder, '--name', 'y', '--base', '../base', '--backend', 'process'], { cwd: folder }),
+    ];
+    expect([byReference.code, byPath.code, source.code]).toEqual([0, 0, 0]);
+    expect(byReference.stdout).toMatch(/backends +process/);
+    const [first, second, third] = worker.calls.map(({ params }) => (params as { definition: object }).definition);
+    expect(first).toEqual({
+      name: 'my-shop',
+      image: 'ghcr.io/me/my-shop:1',
+      backends: ['docker', 'containerd'],
+      command: ['serve', '80'],
+      readOnlyRoot: true,
+    });
+    expect(second).toEqual({ name: 'x', image: join(folder, 'shop.tar'), readOnlyRoot: false });
+    expect(third).toEqual({ name: 'y', source: folder, base: join(folder, '../base'), backends: ['process'] });
+  });
+
+  it.each([
+    [[], 'a function needs its source'],
+    [['.', '--image', 'debian'], 'not both'],
+    [['--image', 'debian', '--upload'], '--upload sends source'],
+    [['.', '--backend', ','], '--backend needs a name'],
+  ])('refuses %j', async (args, why) => {
+    const { code, stderr } = await cli(['register', ...args]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+    expect(worker.calls).toEqual([]);
+  });
+
   it('sends the absolute path and only what was given, and shows progress', async () => {
     mkdirSync(join(folder, 'my function'));
     answer = ({ progress }) => {
@@ -284,9 +318,9 @@ describe('the rest', () => {
       cli(['ping']),
     ]);
     expect(list.stdout).toBe(
-      'FUNCTION          RUNTIME   MEMORY  CPUS  TIMEOUT  CONTAINERS  RUNNING  QUEUED\n' +
-        'hello@1           python3  128 MiB     1     60 s           2        1       0\n' +
-        'a-longer-name@12  python3  128 MiB     1     60 s           2        1       0\n',
+      'FUNCTION          RUNTIME  BACKENDS   MEMORY  CPUS  TIMEOUT  CONTAINERS  RUNNING  QUEUED\n' +
+        'hello@1           python3  process   128 MiB     1     60 s           2        1       0\n' +
+        'a-longer-name@12  python3  process   128 MiB     1     60 s           2        1       0\n',
     );
     expect(unregister.stdout).toBe('removed hello@2\n');
     expect(prewarm.stdout).toBe('hello@1: 2 prewarmed\n');
@@ -327,6 +361,10 @@ describe('the rest', () => {
         { index: 1, present: false, containers: 0, running: 0, reservedMb: 0, utilization: 0 },
       ],
       functions: 3,
+      backends: {
+        process: { containers: 2, creations: 9, creationsFailed: 0, avoided: 0 },
+        containerd: { containers: 0, creations: 4, creationsFailed: 3, avoided: 1 },
+      },
       counters: { invocations: 5 },
       shards: [{ id: 0, state: 'running', restarts: 1 }],
     };
@@ -341,6 +379,8 @@ describe('the rest', () => {
     expect(shown.stdout).toContain('fake 9, running, up 1 h 2 m');
     expect(shown.stdout).toContain('384 of 1000 MiB: 128 running (1 containers), 256 cached (2)');
     expect(shown.stdout).toContain('3 of 10: 2 for the CPU, 1 for GPUs');
+    expect(shown.stdout).toMatch(/process +2 containers, 9 begun\n/);
+    expect(shown.stdout).toMatch(/containerd +0 containers, 4 begun, 3 failed; avoided/);
     expect(shown.stdout).toMatch(/gpu 0 +1 running, 2 containers, 640 MiB, 50 %\n\s*gpu 1 +lost/);
     expect(JSON.parse(json.stdout)).toEqual(status);
     expect(sick).toEqual({

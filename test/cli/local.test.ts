@@ -55,6 +55,9 @@ describe('doctor', () => {
       'favordynmods',
       'bridges',
       'addresses',
+      'containerd',
+      'shim',
+      'Docker',
     ]) {
       expect(names).toContain(name);
     }
@@ -63,6 +66,14 @@ describe('doctor', () => {
       expect(entry.gives).not.toBe('');
       expect(entry.found).not.toBe('');
     }
+    const none = join(folder, 'none.sock');
+    const wanted = [`backends.docker.socket=${none}`, 'backends.docker.enabled=true'];
+    const absent = await iluvatar(['doctor', '--json', ...wanted.flatMap((text) => ['--set', text])]);
+    const docker = (JSON.parse(absent.stdout) as { findings: Finding[] }).findings.find(
+      ({ name }) => name === 'Docker',
+    );
+    expect(docker).toMatchObject({ state: 'missing', required: false, found: `${none}: there is no such socket` });
+    expect(docker?.advice).toContain('apt-get install docker.io');
     expect(findings.find(({ name }) => name === 'node')?.found).toContain(process.version);
   });
 

@@ -74,6 +74,30 @@ describe('worker', () => {
     expect((await iluvatar(['ping'], { env })).code).toBe(3);
   });
 
+  it('starts without the engines that it is to prefer, and says so', async () => {
+    const address = join(folder, 'none.sock');
+    const engine = ['--set', `backends.containerd.address=${address}`];
+    const { child, ended } = await startWorker('--backend', 'containerd,process', ...engine);
+    const health = await iluvatar(['health'], { env });
+    expect(health.code).toBe(3);
+    expect(health.stdout).toContain('backend process: healthy');
+    expect(health.stdout).toContain(`containerd at ${address} is away`);
+    expect(health.stdout).toContain('backends.containerd.address');
+    mkdirSync(join(folder, 'greet'));
+    writeFileSync(join(folder, 'greet/main.py'), 'def main(args):\n    return 1\n');
+    const registered = await iluvatar(['register', join(folder, 'greet'), '--backend', 'process'], { env });
+    expect(registered.code).toBe(0);
+    expect((await iluvatar(['list'], { env })).stdout).toMatch(/greet@1 +python3 +process /);
+    const missing = await iluvatar(['register', join(folder, 'greet'), '--backend', 'docker'], { env });
+    expect(missing.stderr).toContain('"docker" is not on this worker; it has: process, containerd');
+    child.kill('SIGTERM');
+    const { code, stderr } = await ended;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^backend containerd is not healthy: .*none\.sock.*\(iluvatar doctor\)\n/);
+    const unknown = await iluvatar(['worker', '--backend', 'contanerd'], { env });
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('there are: process, containerd,')]);
+  });
+
   it('refuses to start beside another one on the same socket', async () => {
     const { child, ended } = await startWorker();
     const second = await iluvatar(['worker', '--http-port', '0', '--name', `${env.ILUVATAR__NAME}-b`], { env });

@@ -1,11 +1,14 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { remainsOf } from '../../src/cli/private-daemon/remains.js';
 import { describeWith } from '../support/requirement.js';
 import { type Ended, execute, root } from './process.js';
 
 const NOBODY = 65_534;
+const LIMIT_MS = 240_000;
 
 /** Every folder above is open to everybody, so that an ordinary user gets to the clone at all. */
 function reachable(path: string): boolean {
@@ -25,6 +28,13 @@ function shownBoth({ code, output }: Ended): void {
   expect(code).toBe(0);
 }
 
+/** What is left of the private daemon whose socket the output names. */
+function remainsSaid(output: string): string[] {
+  const folder = /(\S*\/iluvatar-(containerd|docker)-[A-Za-z0-9]{6})\//.exec(output)?.[1];
+  if (folder === undefined) return [];
+  return [...remainsOf(folder), ...(existsSync(folder) ? [`folder ${folder}`] : [])];
+}
+
 describe('npm start -- --once', () => {
   let dataDir = '';
 
@@ -38,6 +48,71 @@ describe('npm start -- --once', () => {
 
   it('runs a function cold and warm and says how to do it again', async () => {
     shownBoth(await execute(process.execPath, args()));
+  });
+
+  describe.each([
+    [
+      'containerd',
+      ['containerd'],
+      /containers: (a containerd for this demonstration alone|containerd \S+ of this machine), at \S+/,
+    ],
+    [
+      'docker',
+      ['dockerd', 'containerd', 'runc'],
+      /containers: (a Docker for this demonstration alone|Docker \S+ of this machine), at \S+/,
+    ],
+  ] as const)('--backend %s', (backend, command, said) => {
+    describeWith({ root: true, cgroups: true, command }, `with ${backend}`, () => {
+      it(
+        'runs the samples there, and ends what it started',
+        async () => {
+          const { code, output } = await execute(process.execPath, [...args(), '--backend', backend], {
+            timeoutMs: LIMIT_MS,
+          });
+          shownBoth({ code, output });
+          expect(output).toContain('registered hello_node (nodejs)');
+          expect(output).toMatch(said);
+          expect(remainsSaid(output)).toEqual([]);
+        },
+        LIMIT_MS,
+      );
+
+      it(
+        'ends with the first Ctrl-C, whatever it is at, and leaves no daemon',
+        async () => {
+          for (const moment of ['is up: ', 'Ctrl-C ends it']) {
+            const more = ['--port', '0', '--data-dir', join(dataDir, 'state'), '--backend', backend];
+            const child = spawn(process.execPath, ['scripts/start.mjs', ...more], { cwd: root });
+            let output = '';
+            let told = false;
+            for (const stream of [child.stdout, child.stderr]) {
+              stream.on('data', (chunk) => {
+                output += chunk;
+                if (told || !output.includes(moment)) return;
+                told = true;
+                // Twice, as npm and the terminal do.
+                child.kill('SIGINT');
+                child.kill('SIGINT');
+              });
+            }
+            const late = setTimeout(() => child.kill('SIGTERM'), LIMIT_MS / 3);
+            const code = await new Promise((resolve) => child.once('close', resolve));
+            clearTimeout(late);
+            expect([code, told, remainsSaid(output)]).toEqual([0, true, []]);
+            expect(output).toContain('stopping …');
+          }
+        },
+        LIMIT_MS,
+      );
+    });
+  });
+
+  it.each([
+    ['simulated', 'the backend "simulated" runs none'],
+    ['podman', '--backend must be process, containerd or docker, not "podman"'],
+  ])('refuses the backend %s with a sentence', async (backend, why) => {
+    const { code, output } = await execute(process.execPath, [...args(), '--backend', backend]);
+    expect([code, output]).toEqual([2, expect.stringContaining(why)]);
   });
 
   const open = reachable(root) && reachable(dirname(process.execPath));

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PrivateContainerd } from '../support/containerd.js';
+import { ContainerdWithClient } from '../support/containerd.js';
 import { encode, type Field, type Message, number } from '../support/protobuf.js';
 
 /** A private containerd, a root file system with one static program, cgroups, and the steps of a container through our shim. */
@@ -37,7 +37,7 @@ export interface Streams {
 }
 
 export class ShimWorld {
-  readonly containerd = new PrivateContainerd();
+  readonly containerd = new ContainerdWithClient();
   readonly socket = join(this.containerd.folder, 'shim', 'group.sock');
   readonly root = join(this.containerd.folder, 'rootfs');
   readonly bound = join(this.containerd.folder, 'bound');

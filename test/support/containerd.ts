@@ -1,17 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ContainerdDaemon } from './containerd-daemon.js';
 import { decode, encode, type Field, type Message, nested, number, text } from './protobuf.js';
 
-/**
- * A containerd of the test's own: root, state and sockets in a temporary folder. With a client of a few lines, since what is tested here is on
- * containerd's other side.
- */
+/** A containerd of the test's own, with a client of a few lines, since what is tested here is on containerd's other side. */
 
 /** A call that failed; `code` is gRPC's. */
 export class CallError extends Error {
@@ -29,49 +22,27 @@ export interface TaskEventSeen {
   readonly status: number;
 }
 
-const START_LIMIT_MS = 20_000;
-
-export class PrivateContainerd {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ilu-ctd-'));
+export class ContainerdWithClient {
   readonly namespace = 'test';
   readonly events: TaskEventSeen[] = [];
-  #process: ChildProcess | null = null;
+  readonly #daemon = new ContainerdDaemon();
   #session: ClientHttp2Session | null = null;
 
+  get folder(): string {
+    return this.#daemon.folder;
+  }
+
   get socket(): string {
-    return join(this.folder, 'c.sock');
+    return this.#daemon.address;
   }
 
   get pid(): number {
-    return this.#process?.pid ?? 0;
+    return this.#daemon.pid;
   }
 
   async start(): Promise<void> {
-    const config = join(this.folder, 'config.toml');
-    writeFileSync(
-      config,
-      [
-        'version = 2',
-        `root = "${this.folder}/root"`,
-        `state = "${this.folder}/state"`,
-        'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs"]',
-        `[grpc]\n  address = "${this.socket}"`,
-        `[ttrpc]\n  address = "${this.folder}/t.sock"`,
-      ].join('\n'),
-    );
-    this.#process = spawn('containerd', ['-c', config], { stdio: 'ignore', detached: true });
-    const started = Date.now();
-    for (;;) {
-      try {
-        this.#session = await this.#connect();
-        await this.call('containerd.services.version.v1.Version', 'Version', []);
-        break;
-      } catch (error) {
-        this.#session?.destroy();
-        if (Date.now() - started > START_LIMIT_MS) throw error;
-        await sleep(50);
-      }
-    }
+    await this.#daemon.restart();
+    this.#session = await this.#connect();
     this.#subscribe();
     await this.call('containerd.services.namespaces.v1.Namespaces', 'Create', [
       [1, encode([[1, this.namespace]])],
@@ -81,28 +52,17 @@ export class PrivateContainerd {
   }
 
   /** As by SIGKILL or SIGTERM; resolves when it is gone. */
-  async end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#process;
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     this.#session?.destroy();
     this.#session = null;
-    if (child === null) return;
-    const gone = once(child, 'exit');
-    if (child.exitCode === null && child.signalCode === null) {
-      process.kill(child.pid as number, signal);
-      await gone;
-    }
-    this.#process = null;
+    await (signal === 'SIGKILL' ? this.#daemon.kill() : this.#daemon.terminate());
   }
 
-  /** Also takes away whatever it left mounted, and its folder. */
+  /** Also takes away whatever it left. */
   async remove(): Promise<void> {
-    await this.end('SIGTERM');
-    const mounted = readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[1] ?? '')
-      .filter((path) => path.startsWith(`${this.folder}/`));
-    for (const path of mounted.reverse()) await once(spawn('umount', ['-l', path]), 'exit');
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#session?.destroy();
+    this.#session = null;
+    await this.#daemon.close();
   }
 
   /** One unary call; the answer by field numbers. Rejects with CallError. */
@@ -162,7 +122,6 @@ export class PrivateContainerd {
   }
 
   async #connect(): Promise<ClientHttp2Session> {
-    if (!existsSync(this.socket)) throw new CallError(14, 'no socket yet');
     const session = connect('http://localhost', { createConnection: () => createConnection(this.socket) });
     session.on('error', () => {});
     await once(session, 'connect');

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,11 @@ export interface Inventory {
   networkNamespaces: string[];
   links: string[];
   sockets: string[];
-  /** Temporary folders of ours. */
+  /** Sockets of containerd's shims, which lie in one folder whoever starts them: those of ours have no name of ours. */
+  shimSockets: string[];
+  /** Tables of nftables. */
+  tables: string[];
+  /** Temporary folders of ours; roots of private daemons are among them, with their containers, images and snapshots. */
   temporary: string[];
 }
 
@@ -26,9 +31,13 @@ export function takeInventory(): Inventory {
     cgroups: cgroups(),
     mounts: mounts(),
     networkNamespaces: namedNetworkNamespaces(),
-    // As a worker names them, and as the tests name their own.
-    links: safeList('/sys/class/net').filter((name) => /^il[0-9a-z]{6}(b\d+|v[0-9a-z]+)$|^ilt/.test(name)),
+    // As a worker names them, as the tests name their own, and as Docker names those that it makes for a worker.
+    links: safeList('/sys/class/net').filter((name) =>
+      /^il[0-9a-z]{6}(b\d+|v[0-9a-z]+)$|^ilt|^br-[0-9a-f]{12}$/.test(name),
+    ),
     sockets: sockets(),
+    shimSockets: safeList('/run/containerd/s'),
+    tables: tables(),
     temporary: safeList(tmpdir())
       .filter((name) => OURS.test(name))
       .map((name) => join(tmpdir(), name)),
@@ -78,7 +87,9 @@ function processes(): string[] {
     const isOurs =
       program.includes('iluvatar-launcher') ||
       program.includes('shim-iluvatar') ||
-      /iluvatar-docker-|src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
+      // Private daemons and runc's shims under them name their folder, which is in the temporary one.
+      (/\/(containerd|dockerd|containerd-shim\S*|runc)$/.test(program) && OURS.test(command)) ||
+      /src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
       (uid >= 210_000 && uid < 220_000);
     if (isOurs) found.push(`${pid} ${startTime(pid)} ${command.slice(0, 160)}`);
   }
@@ -112,6 +123,8 @@ function cgroups(): string[] {
       if (!OURS.test(entry) || !existsSync(join(path, 'cgroup.procs'))) continue;
       found.push(path, ...below(path));
     }
+    // Where Docker puts containers that are told no parent: ours all are.
+    found.push(...below(join(root, 'docker'), 4));
   }
   return found;
 }
@@ -134,6 +147,12 @@ function mounts(): string[] {
       return OURS.test(source) || OURS.test(path) || /name=ilu/.test(options);
     })
     .map((line) => line.split(' ').slice(0, 3).join(' '));
+}
+
+/** Of ours by their names; empty where there is no `nft`. */
+function tables(): string[] {
+  const { stdout } = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' });
+  return (stdout ?? '').split('\n').filter((line) => /\b(il[0-9a-z]{6}|ilt\S*|iluvatar\S*)$/.test(line));
 }
 
 function namedNetworkNamespaces(): string[] {

@@ -6,7 +6,7 @@ import { difference, type Inventory, takeInventory } from '../support/inventory.
 /**
  * Runs after every other suite, alone: nothing that carries our name may be on the machine that was not there before the first one.
  */
-it('no process, cgroup, mount, network namespace, link, socket or temporary folder of ours is left', async () => {
+it('no process, cgroup, mount, network namespace, link, socket, table, temporary folder or daemon of ours is left', async () => {
   const baseline = JSON.parse(readFileSync(process.env['ILUVATAR_TEST_BASELINE'] as string, 'utf8')) as Inventory;
   let left = difference(baseline, takeInventory());
   // The kernel reaps and the last worker's exit may still be under way: bounded patience, then whatever is left is a leak.

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { BackendLog } from '../log.js';
@@ -44,6 +45,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #live = new Set<string>();
   /** Those whose end somebody waits for. */
   readonly #ending = new Map<string, () => void>();
+  /** Of which the daemon has heard, and not of the end. */
+  readonly #asked = new Set<string>();
   readonly #ownShim: boolean;
   readonly #runtime: string;
   #events: EngineEvents | null = null;
@@ -98,6 +101,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
+    // Said at once: whoever has another backend must not wait for one that is away.
+    if (this.#away !== null) {
+      throw new IluvatarError('unavailable', `containerd at ${this.#options.address} is away: ${this.#away}`);
+    }
+    this.#asked.add(plan.name);
     try {
       await this.#watched(this.#create(plan));
     } catch (error) {
@@ -118,9 +126,12 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async remove(name: string): Promise<void> {
+    // What it never heard of need not wait for it to be back.
+    if (this.#away !== null && !this.#asked.has(name)) return;
     try {
       if (this.#live.has(name) && this.#away === null) await this.#ended(name);
       await this.#watched(removeContainer(this.#client, name, this.#runtime));
+      this.#asked.delete(name);
     } finally {
       this.#live.delete(name);
       this.#outputs.give(name);
@@ -137,7 +148,12 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
 
   health(): EngineHealth {
     const { address, runtime } = this.#options;
-    const notes = this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
+    const notes =
+      this.#away === null
+        ? []
+        : [
+            `containerd at ${address} is away: ${this.#away}. Start it, or set backends.containerd.address; it is tried again`,
+          ];
     if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
     return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
   }

@@ -151,7 +151,10 @@ export class DockerEngine implements OciEngine<DockerImage> {
   health(): EngineHealth {
     const { failure, connections } = this.#stream;
     const notes: string[] = [];
-    if (failure !== null) notes.push(`Docker at ${this.#client.socket} does not answer: ${failure}`);
+    if (failure !== null)
+      notes.push(
+        `Docker at ${this.#client.socket} does not answer: ${failure}. Start it, or set backends.docker.socket; it is tried again`,
+      );
     const info = this.#info;
     if (info !== null && !this.#cgroupParents(info)) {
       notes.push(

@@ -105,7 +105,13 @@ async function fromSource(
   // What the source is called on the host decides nothing, what is in it does.
   const { source: _path, labels: _labels, ...rest } = definition;
   return {
-    ...shapeOf(context, definition, [rest, named.image.manifest.digest, interpreter?.version, interpreter?.abi, binds]),
+    ...shapeOf(context, { ...definition, source: source.stored }, [
+      rest,
+      named.image.manifest.digest,
+      interpreter?.version,
+      interpreter?.abi,
+      binds,
+    ]),
     named,
     runtime: source.runtime,
     entry: source.entry,

@@ -28,6 +28,7 @@ export class ImageStore {
   readonly #owner: string;
   readonly #lifecycle: Lifecycle;
   readonly #building = new Map<string, Promise<BuiltSource>>();
+  readonly #uses = new Map<string, number>();
 
   constructor({ dataDir, staging, owner, lifecycle }: ImageStoreOptions) {
     this.folders = { images: join(dataDir, 'images'), staging };
@@ -65,15 +66,24 @@ export class ImageStore {
     };
   }
 
-  /** Notes what a registration uses. */
+  /** Notes what a registration uses; one that is made again before it is released counts twice. */
   async use(registration: Registration, image: BuiltImage): Promise<void> {
+    const path = this.#usePath(registration);
+    this.#uses.set(path, (this.#uses.get(path) ?? 0) + 1);
     const use: BlobUse = { process: thisProcess(), digests: blobsOf(image).map(({ digest }) => digest) };
     await mkdir(join(this.folders.images, 'uses'), { recursive: true, mode: 0o700 });
-    await writeFile(this.#usePath(registration), JSON.stringify(use));
+    await writeFile(path, JSON.stringify(use));
   }
 
   async release(registration: Registration): Promise<void> {
-    await rm(this.#usePath(registration), { force: true });
+    const path = this.#usePath(registration);
+    const left = (this.#uses.get(path) ?? 1) - 1;
+    if (left > 0) {
+      this.#uses.set(path, left);
+      return;
+    }
+    this.#uses.delete(path);
+    await rm(path, { force: true });
   }
 
   /** A complete file of the store was checked when it was written. */

@@ -50,7 +50,7 @@ export async function prepareFunction(
   const used = warm ? usedModules(join(paths.store, layer as string), source.imports) : { modules: [], heavy: false };
   const fn = {
     key,
-    definition,
+    definition: { ...definition, source: source.stored },
     digest: '',
     runtime: source.runtime,
     entry: source.entry,

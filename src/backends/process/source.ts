@@ -29,6 +29,8 @@ export interface ImportRequest {
 
 export interface ImportedSource {
   readonly digest: string;
+  /** Absolute path in the store of what it was imported from: importing that gives the same, also when the original is gone. */
+  readonly stored: string;
   readonly runtime: 'python3' | 'nodejs' | 'binary';
   /** `module:function` (Python), `file:function` (Node), path of the executable (binary). */
   readonly entry: string;
@@ -119,6 +121,7 @@ async function importInto(request: ImportRequest, work: string): Promise<Importe
   const python = listing.files.filter((file) => extname(file.path) === '.py').map((file) => file.path);
   return {
     digest,
+    stored: join(stored, single ?? ''),
     runtime,
     entry,
     files: listing.files.length,

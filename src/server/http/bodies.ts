@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { IluvatarError } from '../../core/errors.js';
+import { isImagePath } from '../../images/image-path.js';
 import { HttpError } from './problems.js';
 
 /** Reading request bodies of the control plane: bounded, as bytes or JSON, and as a registration in any of its three forms. */
@@ -84,12 +85,7 @@ export async function readRegistration(
   const type = mediaType(request);
   if (type === 'application/json') {
     const definition = await readJson(request, maxBytes);
-    if (!pathsAllowed) {
-      throw new IluvatarError(
-        'invalid',
-        'a source path is only taken by a worker that listens on a loopback address; upload an archive instead',
-      );
-    }
+    if (!pathsAllowed) refusePaths(definition);
     return { definition, archive: null };
   }
   if (ARCHIVE_TYPES.includes(type)) {
@@ -99,9 +95,11 @@ export async function readRegistration(
     if (text === undefined) {
       throw new IluvatarError('invalid', 'an archive needs its definition in x-iluvatar-definition or ?definition=');
     }
-    return withArchive(parseObject(text, 'the definition'), archive);
+    const definition = parseObject(text, 'the definition');
+    if (!pathsAllowed) refusePaths({ ...definition, source: null });
+    return withArchive(definition, archive);
   }
-  if (type === 'multipart/form-data') return await readForm(request, await readBody(request, maxBytes));
+  if (type === 'multipart/form-data') return await readForm(request, await readBody(request, maxBytes), pathsAllowed);
   throw new HttpError(
     'invalid',
     415,
@@ -109,7 +107,8 @@ export async function readRegistration(
   );
 }
 
-async function readForm(request: IncomingMessage, body: Buffer): Promise<Registration> {
+/** `definition`, and `source` as a file; without that it is a whole image, which the definition or the field `image` names. */
+async function readForm(request: IncomingMessage, body: Buffer, pathsAllowed: boolean): Promise<Registration> {
   let form: FormData;
   try {
     form = await new Response(body, {
@@ -118,13 +117,32 @@ async function readForm(request: IncomingMessage, body: Buffer): Promise<Registr
   } catch (error) {
     throw new IluvatarError('invalid', `the form cannot be read: ${(error as Error).message}`);
   }
-  const definition = form.get('definition');
-  const source = form.get('source');
-  if (definition === null || source === null || typeof source === 'string') {
-    throw new IluvatarError('invalid', 'the form needs a field "definition" (JSON) and a file "source" (an archive)');
+  const [given, source, image] = ['definition', 'source', 'image'].map((name) => form.get(name)) as Field[];
+  const needs =
+    'the form needs a field "definition" (JSON), and a file "source" (an archive) or a field "image" (a reference)';
+  if (given == null || typeof source === 'string' || (image != null && typeof image !== 'string')) {
+    throw new IluvatarError('invalid', needs);
   }
-  const text = typeof definition === 'string' ? definition : await definition.text();
-  return withArchive(parseObject(text, 'the definition'), Buffer.from(await source.arrayBuffer()));
+  const definition = {
+    ...parseObject(typeof given === 'string' ? given : await given.text(), 'the definition'),
+    ...(image == null ? {} : { image }),
+  };
+  if (!pathsAllowed) refusePaths(source == null ? definition : { ...definition, source: null });
+  if (source != null) return withArchive(definition, Buffer.from(await source.arrayBuffer()));
+  if (typeof (definition as { image?: unknown }).image !== 'string') throw new IluvatarError('invalid', needs);
+  return { definition, archive: null };
+}
+
+type Field = ReturnType<FormData['get']> | undefined;
+
+/** Whoever is elsewhere must not have files of this machine read: neither as source nor as an image. */
+function refusePaths({ source, image, base }: Record<string, unknown>): void {
+  const path = [image, base].find((text) => typeof text === 'string' && isImagePath(text));
+  if (path === undefined && typeof source !== 'string') return;
+  throw new IluvatarError(
+    'invalid',
+    'a source path, or an image or base by its path, is only taken by a worker that listens on a loopback address; upload an archive, or name the image by a reference',
+  );
 }
 
 function withArchive(definition: Record<string, unknown>, archive: Buffer): Registration {

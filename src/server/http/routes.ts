@@ -118,7 +118,8 @@ export const ROUTES: readonly Route[] = [
     operation: 'register',
     method: 'POST',
     path: '/functions',
-    summary: 'Register a function from an uploaded archive, or from a path when the worker listens on loopback',
+    summary:
+      'Register a function from an uploaded archive or an image, or from a path when the worker listens on loopback',
     parameters: [replace, definition, definitionQuery, tid],
     request: archives,
     requestRequired: true,

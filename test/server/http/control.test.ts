@@ -124,6 +124,47 @@ describe('registering', () => {
     expect(gateway.calls.map((call) => archive.equals(call.body as Uint8Array))).toEqual([true, true]);
   });
 
+  it('from an image, in a form or as JSON', async () => {
+    const form = new FormData();
+    form.set('definition', '{"name":"shop"}');
+    form.set('image', 'ghcr.io/me/shop:1');
+    expect((await ask('POST', '/functions', { body: form })).status).toBe(201);
+    const inside = new FormData();
+    inside.set('definition', '{"name":"shop","image":"/srv/shop.tar"}');
+    expect((await ask('POST', '/functions', { body: inside })).status).toBe(201);
+    const neither = new FormData();
+    neither.set('definition', '{"name":"shop"}');
+    const refused = await ask('POST', '/functions', { body: neither });
+    expect([refused.status, ((await refused.json()) as { detail: string }).detail]).toEqual([
+      400,
+      expect.stringContaining('"image"'),
+    ]);
+    expect(gateway.calls.map(({ params, body }) => [params, body])).toMatchObject([
+      [{ definition: { name: 'shop', image: 'ghcr.io/me/shop:1' } }, null],
+      [{ definition: { name: 'shop', image: '/srv/shop.tar' } }, null],
+    ]);
+  });
+
+  it('takes images by reference, and no path, where others can reach it', async () => {
+    await edge.close(0);
+    edge = await edgeFor(gateway, { address: '0.0.0.0' });
+    expect((await sendJson('POST', '/functions', { name: 'shop', image: 'ghcr.io/me/shop:1' })).status).toBe(201);
+    const byPath = await sendJson('POST', '/functions', { name: 'shop', image: '/etc' });
+    const form = new FormData();
+    form.set('definition', '{"name":"shop","base":"/etc"}');
+    form.set('source', new Blob([archive]), 'source.tar.gz');
+    const withBase = await ask('POST', '/functions', { body: form });
+    const packed = await ask('POST', '/functions', {
+      body: archive,
+      headers: { 'content-type': 'application/gzip', 'x-iluvatar-definition': '{"name":"shop","base":"/etc"}' },
+    });
+    for (const response of [byPath, withBase, packed]) {
+      expect(response.status).toBe(400);
+      expect(((await response.json()) as { detail: string }).detail).toContain('loopback');
+    }
+    expect(gateway.calls).toHaveLength(1);
+  });
+
   it.each([
     ['no definition', 'application/gzip', 'bytes', 400],
     ['an empty archive', 'application/gzip', '', 400],
