@@ -27,7 +27,8 @@ export class HostWorld {
     const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
     const raw = join(this.source, 'raw');
     execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-Werror', '-static', '-o', raw, here('raw.c')]);
-    writeTree(this.source, { 'main.py': readFileSync(here('attacks.py'), 'utf8') });
+    copyFileSync(here('attacks.py'), join(this.source, 'main.py'));
+    for (const name of ['attempts.py', 'host.py', 'frames.py']) copyFileSync(here(name), join(this.source, name));
     chmodSync(this.bound, 0o755);
     chmodSync(this.outside, 0o755);
     writeTree(this.bound, { open: 'for everybody', secret: { text: 'of root', mode: 0o600 } });
