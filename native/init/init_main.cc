@@ -84,6 +84,9 @@ extern "C" [[noreturn]] void BareMain(int argc, char** argv) {
   uint64_t before = 0;
   syscall(SYS_rt_sigprocmask, static_cast<long>(SIG_SETMASK), reinterpret_cast<long>(&all),
           reinterpret_cast<long>(&before), static_cast<long>(kSignalSetBytes));
+  // The program has the same uid: without this it could write into our memory through /proc. Before the fork, or a quick
+  // program would find a moment; what it executes is dumpable again.
+  prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
   // A fork, for which the bare library has no function: the same process image, told at its end.
   const long program = syscall(SYS_clone, static_cast<long>(SIGCHLD), 0L, 0L, 0L, 0L);
   if (program < 0) _exit(kNotExecutable);
@@ -92,8 +95,6 @@ extern "C" [[noreturn]] void BareMain(int argc, char** argv) {
             static_cast<long>(kSignalSetBytes));
     Become(argv + 1, environment);
   }
-  // The program has the same uid: without this it could write into our memory through /proc.
-  prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
   for (;;) {
     siginfo_t info;
     const long number = syscall(SYS_rt_sigtimedwait, reinterpret_cast<long>(&all), reinterpret_cast<long>(&info), 0L,

@@ -21,6 +21,9 @@ using system::UniqueFd;
 // Like /tmp it is counted against the container's memory; this only bounds it.
 constexpr uint32_t kSharedMemoryMb = 64;
 
+// Room for a socket and the few files that servers put beside it.
+constexpr char kSocketFolderOptions[] = "mode=1777,size=64k,nr_inodes=16";
+
 std::string TmpOptions(uint32_t size_mb) { return "mode=1777,size=" + std::to_string(size_mb) + "m"; }
 
 Step BringUpLoopback() {
@@ -137,9 +140,13 @@ Step MountFunction(const Cell& cell, const AssignRequest& assign) {
   } else {
     if (Step step = BindLayers(store, assign.layers); !step.ok()) return step;
   }
-  if (!assign.sockets.empty()) {
-    const std::string source = std::string(kHostFolder) + "/sockets/" + assign.sockets;
-    if (Step step = Bind(source, "/iluvatar/sockets"); !step.ok()) return step;
+  // Of the container's own, not a folder of the host's: what is written there must not fill the host's disk. The worker
+  // reaches the socket through /proc.
+  if (assign.sockets) {
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (mount("sockets", "/iluvatar/sockets", "tmpfs", flags, kSocketFolderOptions) != 0) {
+      return Step::Failed("mount /iluvatar/sockets");
+    }
   }
   if (assign.tmp_mb != 0 && assign.tmp_mb != cell.request->tmp_mb) {
     const unsigned long flags = MS_REMOUNT | MS_NOSUID | MS_NODEV;

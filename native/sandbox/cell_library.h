@@ -34,8 +34,8 @@
  *   /layers/<basename>       read-only bind of each entry of `layers` (`layers/<hash>` of the store → /layers/<hash>);
  * /layers/<n> is a symbolic link to the n-th. /layers/<hash> is the same path in a zygote before: its /layers is the
  * whole `layers` folder of the store, so modules imported in a zygote keep a valid __file__ and __path__ in the
- * container. /iluvatar/sockets        writable bind of the folder that ASSIGN's `sockets` names (old agents), else an
- * empty read-only folder Where the machine allows no mounts (degraded mode) the environment variable ILUVATAR_STORE is
+ * container. /iluvatar/sockets        a small tmpfs for the socket of an old agent (ASSIGN's `sockets`), else an empty
+ * read-only folder Where the machine allows no mounts (degraded mode) the environment variable ILUVATAR_STORE is
  * set in the zygote (setenv; iluvatar_spawner_store() gives it too): code is then at $ILUVATAR_STORE/<code>, and layers
  * at $ILUVATAR_STORE/<layer>.
  *
@@ -74,8 +74,7 @@ enum { ILUVATAR_IN_SPAWNER = 0, ILUVATAR_IN_AGENT = 1, ILUVATAR_IN_ZYGOTE = 2 };
  *   name*       of this spawner, for HELLO
  *   agents*     absolute path of the worker's agents socket
  *   store*      absolute path of the worker's store: `code` and `layers` of ASSIGN are relative to it. Its mode should
- * be 0700. sockets     absolute path of a folder with one folder per old-protocol container (see ASSIGN's `sockets`);
- * "" = none cgroups     array: absolute directories, one per hierarchy, under which SPAWN's `cgroup` exists
+ * be 0700. cgroups     array: absolute directories, one per hierarchy, under which SPAWN's `cgroup` exists
  * networks    absolute path of the folder in which the worker mounts network namespaces for SPAWN's `networkNamespace`;
  * "" = none nameServers array: addresses for /etc/resolv.conf, empty = the host's file paths array: host paths bound
  * read-only at the same place (interpreter prefixes) userNamespace  "auto" (default: only when not root), "on", "off"

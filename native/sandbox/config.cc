@@ -37,14 +37,12 @@ bool HasEnvironmentNames(const StringPairs& env) {
 }  // namespace
 
 std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
-  static constexpr std::array<std::string_view, 11> kKeys = {"name",          "agents",  "store",     "sockets",
-                                                             "networks",      "cgroups", "paths",     "nameServers",
-                                                             "userNamespace", "seccomp", "supervisor"};
+  static constexpr std::array<std::string_view, 10> kKeys = {
+      "name", "agents", "store", "networks", "cgroups", "paths", "nameServers", "userNamespace", "seccomp", "supervisor"};
   JsonReader reader(json);
   config->name = reader.RequiredString("name");
   config->agents = reader.RequiredString("agents");
   config->store = reader.RequiredString("store");
-  config->sockets = reader.String("sockets", "");
   config->networks = reader.String("networks", "");
   config->cgroups = reader.Strings("cgroups");
   config->paths = reader.Strings("paths");
@@ -67,7 +65,6 @@ std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
   absolute.insert(absolute.end(), config->paths.begin(), config->paths.end());
   absolute.push_back(config->agents);
   absolute.push_back(config->store);
-  if (!config->sockets.empty()) absolute.push_back(config->sockets);
   if (!config->supervisor.empty()) absolute.push_back(config->supervisor);
   if (!config->networks.empty()) absolute.push_back(config->networks);
   for (const std::string& path : absolute) {
@@ -118,7 +115,7 @@ std::string ParseAssign(std::string_view json, AssignRequest* request) {
   request->function = reader.String("function", "");
   request->code = reader.String("code", "");
   request->layers = reader.Strings("layers");
-  request->sockets = reader.String("sockets", "");
+  request->sockets = reader.Boolean("sockets", false);
   request->entry = reader.String("entry", "");
   request->tmp_mb = static_cast<uint32_t>(reader.Integer("tmpMb", 0, 0, kMaxMb));
   request->rlimit_data_mb = static_cast<uint32_t>(reader.Integer("rlimitDataMb", 0, 0, kMaxMb));
@@ -130,7 +127,6 @@ std::string ParseAssign(std::string_view json, AssignRequest* request) {
   for (const std::string& layer : request->layers) {
     if (!IsClean(layer)) return "a layer leaves the store";
   }
-  if (!request->sockets.empty() && !IsName(request->sockets)) return "\"sockets\" is not a folder name";
   if (!HasEnvironmentNames(request->env)) return "\"env\" has a name that is empty or contains =";
   return {};
 }

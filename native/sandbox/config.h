@@ -19,7 +19,6 @@ struct SpawnerConfig {
   std::string name;
   std::string agents;
   std::string store;
-  std::string sockets;
   std::string networks;
   std::vector<std::string> cgroups;
   std::vector<std::string> paths;
@@ -61,8 +60,8 @@ struct AssignRequest {
   // Relative to the store, checked not to leave it.
   std::string code;
   std::vector<std::string> layers;
-  // Folder under the spawner's `sockets`; "" = none.
-  std::string sockets;
+  // A place for the socket of an old agent.
+  bool sockets = false;
   std::string entry;
   uint32_t tmp_mb = 0;
   uint32_t rlimit_data_mb = 0;

@@ -95,12 +95,4 @@ Step BindReadOnly(const std::string& source, const std::string& target) {
   return RemountEach(target);
 }
 
-Step BindWritable(const std::string& source, const std::string& target) {
-  if (Step step = MakeMountPoint(source, target); !step.ok()) return step;
-  if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) return Step::Failed("bind " + target);
-  const unsigned long flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC | KeptFlags(target);
-  return mount(nullptr, target.c_str(), nullptr, flags, nullptr) == 0 ? Step::Done()
-                                                                      : Step::Failed("restrict " + target);
-}
-
 }  // namespace iluvatar::sandbox

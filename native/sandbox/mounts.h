@@ -12,9 +12,6 @@ namespace iluvatar::sandbox {
 // Binds `source` with everything mounted below it at `target` (made when missing), read-only, nosuid, nodev.
 Step BindReadOnly(const std::string& source, const std::string& target);
 
-// Binds `source` alone at `target` (made when missing), writable, nosuid, nodev, noexec.
-Step BindWritable(const std::string& source, const std::string& target);
-
 }  // namespace iluvatar::sandbox
 
 #endif  // ILUVATAR_SANDBOX_MOUNTS_H_

@@ -114,11 +114,6 @@ Step BindHostFolders(const SpawnerConfig& config, Root* root) {
   if (Step step = BindReadOnly(kOldRoot + config.agents.substr(0, slash), host + "/run"); !step.ok()) return step;
   root->agents = host + "/run" + config.agents.substr(slash);
   if (Step step = BindReadOnly(kOldRoot + config.store, host + "/store"); !step.ok()) return step;
-  if (!config.sockets.empty()) {
-    const std::string target = host + "/sockets";
-    if (Step step = MakeFolders(target); !step.ok()) return step;
-    if (Step step = BindWritable(kOldRoot + config.sockets, target); !step.ok()) return step;
-  }
   // Zygotes see all layers where a container will see its own.
   const std::string layers = host + "/store/layers";
   if (access(layers.c_str(), F_OK) == 0) {

@@ -323,7 +323,7 @@ void TestWire() {
 void Fuzz(unsigned seed, int rounds) {
   const std::string seeds[] = {
       R"({"container":"c1","token":"0123","cgroup":"w/c","network":"none","uid":210000,"gid":1,"tmpMb":16,"files":256,"processes":64,"argv":["a","b"],"env":{"A":"1"}})",
-      R"({"function":"f@1","code":"code/ab","layers":["layers/x","layers/y"],"entry":"main:main","handlerArgs":[{"x":null}],"env":{"K":"\ud83d\ude00"},"tmpMb":64,"argv":["./p"],"sockets":"s"})",
+      R"({"function":"f@1","code":"code/ab","layers":["layers/x","layers/y"],"entry":"main:main","handlerArgs":[{"x":null}],"env":{"K":"\ud83d\ude00"},"tmpMb":64,"argv":["./p"],"sockets":true})",
       R"({"container":"c1","token":"0123","network":"bridge","networkNamespace":"ilv1"})",
       R"({"name":"n","agents":"/run/a.sock","store":"/var/s","networks":"/var/n","cgroups":["/sys/a"],"paths":["/opt/p"],"userNamespace":"auto","seccomp":true})"};
   const std::string tokens[] = {"\"",

@@ -39,7 +39,9 @@ Connection::Connection(ConnectionShared& shared, UniqueFd fd, Dialect dialect)
       fd_(std::move(fd)),
       reader_(shared.payloads, dialect, shared.max_body_bytes),
       out_(shared.blocks),
-      dialect_(dialect) {}
+      dialect_(dialect) {
+  if (dialect == Dialect::kFramed) reader_.AwaitHello();
+}
 
 Connection::~Connection() { shared_.counters.in_flight -= in_flight_; }
 
@@ -149,10 +151,6 @@ bool Connection::Dispatch(FrameSink& sink) {
 
 bool Connection::Greeted(const FrameHeader& header) {
   if (header.type == frame_type::kError) return true;  // a peer may refuse us before it greets
-  if (header.type != frame_type::kHello) {
-    Fail(FrameError::kNoHello);
-    return false;
-  }
   if (hello_seen_) {
     Fail(FrameError::kType);
     return false;
@@ -162,6 +160,7 @@ bool Connection::Greeted(const FrameHeader& header) {
     return false;
   }
   hello_seen_ = true;
+  reader_.HelloSeen();
   if (header.x2 != 0) peer_max_body_bytes_ = static_cast<uint64_t>(header.x2) * 1024;
   return true;
 }

@@ -81,6 +81,10 @@ FrameReader::Progress FrameReader::Consume(const uint8_t* data, size_t size) {
 FrameError FrameReader::BeginPayload() {
   if (dialect_ == Dialect::kFramed) {
     if (!IsFrameType(header_.type)) return FrameError::kType;
+    if (awaits_hello_) {
+      if (header_.type != frame_type::kHello && header_.type != frame_type::kError) return FrameError::kNoHello;
+      if (header_.body_length > 0) return FrameError::kTooLarge;
+    }
     if (header_.meta_length > kMaxMetaBytes) return FrameError::kTooLarge;
   }
   if (header_.body_length > max_body_bytes_) return FrameError::kTooLarge;

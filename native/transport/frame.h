@@ -59,6 +59,11 @@ class FrameReader {
   FrameReader(PayloadStore& store, Dialect dialect, uint64_t max_body_bytes)
       : store_(store), max_body_bytes_(max_body_bytes), dialect_(dialect) {}
 
+  // Until HelloSeen(), frames must be HELLO or ERROR, which have no body: whoever has not said who it is cannot have us
+  // keep room for 64 MiB. Framed dialect only.
+  void AwaitHello() { awaits_hello_ = true; }
+  void HelloSeen() { awaits_hello_ = false; }
+
   // Takes bytes up to the end of one frame or of the input, whichever is first.
   Progress Consume(const uint8_t* data, size_t size);
 
@@ -86,6 +91,7 @@ class FrameReader {
   size_t header_filled_ = 0;
   FrameHeader header_ = {};
   Dialect dialect_;
+  bool awaits_hello_ = false;
 };
 
 }  // namespace iluvatar::transport

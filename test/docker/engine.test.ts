@@ -124,7 +124,7 @@ describeWith(DOCKER, 'the Docker engine', () => {
     expect(details.Mounts.map(({ Source, Destination, RW }) => [Source, Destination, RW]).sort()).toEqual(
       [
         [bound, '/bound', false],
-        [plan.sockets, '/iluvatar/sockets', true],
+        [plan.sockets, '/iluvatar/sockets', false],
       ].sort(),
     );
     expect(Object.keys(details.NetworkSettings.Networks)).toEqual(['none']);
@@ -154,7 +154,7 @@ describeWith(DOCKER, 'the Docker engine', () => {
     expect(alone).toMatchObject({
       'write-root': EROFS,
       'write-tmp': '0',
-      'write-sockets': '0',
+      'write-sockets': EROFS,
       'write-bind': EROFS,
       mount: EPERM,
       unshare: EPERM,

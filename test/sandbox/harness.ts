@@ -172,7 +172,6 @@ let sequence = 0;
 export class Station {
   readonly folder = mkdtempSync(join(tmpdir(), 'ilu-sandbox-'));
   readonly store = join(this.folder, 'store');
-  readonly sockets = join(this.folder, 'sockets');
   readonly peers: Peer[] = [];
   readonly children: ChildProcess[] = [];
   stderr = '';
@@ -180,12 +179,7 @@ export class Station {
 
   private constructor(server: Server) {
     this.server = server;
-    for (const folder of [
-      join(this.store, 'code'),
-      join(this.store, 'layers'),
-      join(this.folder, 'run'),
-      this.sockets,
-    ]) {
+    for (const folder of [join(this.store, 'code'), join(this.store, 'layers'), join(this.folder, 'run')]) {
       mkdirSync(folder, { recursive: true });
     }
     server.on('connection', (socket) => this.peers.push(new Peer(socket)));
@@ -206,7 +200,6 @@ export class Station {
       name,
       agents: this.socket,
       store: this.store,
-      sockets: this.sockets,
       cgroups: options.cgroups ?? [],
       paths: options.paths ?? [],
       userNamespace: options.userNamespace ?? 'auto',
@@ -217,13 +210,7 @@ export class Station {
   /** Starts a program that becomes a spawner, and waits for its HELLO. */
   async start(command: string, argv: string[], name: string, uid?: number, env?: NodeJS.ProcessEnv): Promise<Peer> {
     if (uid !== undefined) {
-      for (const path of [
-        this.folder,
-        this.store,
-        join(this.store, 'code'),
-        join(this.store, 'layers'),
-        this.sockets,
-      ]) {
+      for (const path of [this.folder, this.store, join(this.store, 'code'), join(this.store, 'layers')]) {
         chownSync(path, uid, uid);
       }
       chmodSync(this.socket, 0o777);

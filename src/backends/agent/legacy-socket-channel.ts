@@ -2,6 +2,7 @@ import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
 import type { RunRequest } from '../backend.js';
 import { type AgentChannel, type ChannelEvents, parseOldAnswer } from './channel.js';
+import type { SocketFolder } from './socket-folder.js';
 
 /**
  * The original's unix-socket agents. The agent listens; the worker connects as soon as its socket file is there and asks once
@@ -12,7 +13,7 @@ const LONGEST_PAUSE_MS = 25;
 
 export class LegacySocketChannel implements AgentChannel, ConnectionHandler {
   readonly #transport: Transport;
-  readonly #path: string;
+  readonly #folder: SocketFolder;
   readonly #events: ChannelEvents;
   #connection: Connection | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -21,9 +22,9 @@ export class LegacySocketChannel implements AgentChannel, ConnectionHandler {
   #closed = false;
 
   /** Tries to connect until `close`: the container's start-up limit bounds it. */
-  constructor(transport: Transport, path: string, events: ChannelEvents) {
+  constructor(transport: Transport, folder: SocketFolder, events: ChannelEvents) {
     this.#transport = transport;
-    this.#path = path;
+    this.#folder = folder;
     this.#events = events;
     this.#connect();
   }
@@ -72,7 +73,7 @@ export class LegacySocketChannel implements AgentChannel, ConnectionHandler {
 
   #connect(): void {
     try {
-      this.#connection = this.#transport.connect(this.#path, '', this, true);
+      this.#connection = this.#folder.connect((path) => this.#transport.connect(path, '', this, true));
       this.#connection.send(FrameType.ping, 0, 0, 1, 0, 0, 0, null, null);
     } catch {
       this.#later();

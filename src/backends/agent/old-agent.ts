@@ -1,10 +1,8 @@
 import type { FunctionDefinition } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
+import { OLD_AGENT_SOCKET } from './socket-folder.js';
 
 /** What old agents (HTTP, the 16-byte-header socket) and their images expect of whoever starts them. */
-
-/** Seen by a container of any backend; the folder is its own. */
-export const OLD_AGENT_SOCKET = '/iluvatar/sockets/sock';
 
 /** The environment of an old agent that is to answer at `host` and `port`, or at its socket. Empty for agents that speak frames. */
 export function oldAgentEnvironment(

@@ -1,10 +1,11 @@
+import { SOCKET_FOLDER, SOCKET_FOLDER_OPTIONS } from '../agent/socket-folder.js';
 import type { ContainerPlan } from '../oci/engine.js';
 import { seccompProfile } from '../oci/seccomp-profile.js';
 
 /**
  * The OCI runtime configuration (runtime-spec 1.0.2) of one container. Limits are not in it: they are in the container's cgroup already, which
  * `cgroupsPath` names. What is in it is less than any engine's default: no capability, no device but the harmless ones, nothing writable but
- * /tmp and the folder of its own sockets, unless the function asked for a writable root.
+ * tmpfs of a bounded size, unless the function asked for a writable root.
  */
 
 export interface SpecOptions {
@@ -30,6 +31,12 @@ const MASKED = [
   '/proc/timer_stats',
   '/sys/firmware',
 ];
+const OLD_AGENT_FOLDER = {
+  destination: SOCKET_FOLDER,
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: ['nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS],
+};
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 export function runtimeSpec(plan: ContainerPlan, options: SpecOptions): object {
@@ -44,6 +51,8 @@ export function runtimeSpec(plan: ContainerPlan, options: SpecOptions): object {
       cwd: process.cwd,
       capabilities: { bounding: NONE, effective: NONE, inheritable: NONE, permitted: NONE, ambient: NONE },
       noNewPrivileges: true,
+      // The first to go when the machine's memory runs out. Set while it still has rights, it cannot be taken back.
+      oomScoreAdj: 1000,
       rlimits: [
         { type: 'RLIMIT_NOFILE', hard: options.openFiles, soft: options.openFiles },
         { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
@@ -104,11 +113,12 @@ function mountsOf({ fn, sockets }: ContainerPlan): object[] {
       source,
       options: ['rbind', 'ro', 'nosuid', 'nodev'],
     })),
-    {
-      destination: '/iluvatar/sockets',
-      type: 'bind',
-      source: sockets,
-      options: ['bind', 'rw', 'nosuid', 'nodev', 'noexec'],
-    },
+    ...(sockets === null ? [] : [workerSocket(sockets)]),
+    ...(fn.definition.server === 'legacy-socket' ? [OLD_AGENT_FOLDER] : []),
   ];
+}
+
+/** Read-only: nobody connects less for it, and root in a container cannot fill the host's disk there. */
+function workerSocket(source: string): object {
+  return { destination: SOCKET_FOLDER, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] };
 }

@@ -1,4 +1,5 @@
 import type { FunctionDefinition } from '../../config/api.js';
+import { SOCKET_FOLDER, SOCKET_FOLDER_OPTIONS } from '../agent/socket-folder.js';
 import type { DockerLimits } from '../cgroups/limit-formats.js';
 import type { ContainerLimits } from '../cgroups/limits.js';
 import type { ContainerPlan } from '../oci/engine.js';
@@ -23,8 +24,10 @@ export interface CreateOptions extends ContainerOptions {
   readonly cgroupParents: boolean;
 }
 
-const SOCKETS = '/iluvatar/sockets';
 const MIB = 1024 * 1024;
+const OLD_AGENT_FOLDER = {
+  [SOCKET_FOLDER]: ['rw', 'nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS].join(','),
+};
 /** The container's processes are the first to go when the machine's memory runs out. */
 const FIRST_VICTIM = 1000;
 
@@ -104,10 +107,16 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
       CgroupnsMode: 'private',
       NetworkMode: network?.name ?? (definition.network === 'host' ? 'host' : 'none'),
       ReadonlyRootfs: fn.readOnlyRoot,
-      Tmpfs: { '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${fn.tmpMb}m` },
+      Tmpfs: {
+        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${fn.tmpMb}m`,
+        ...(definition.server === 'legacy-socket' ? OLD_AGENT_FOLDER : {}),
+      },
       ShmSize: Math.min(fn.tmpMb, 64) * MIB,
       // Not `Binds`: those cannot name a path with a colon, and make folders that are not there.
-      Mounts: [bind(plan.sockets, SOCKETS, false), ...fn.binds.map(({ source, target }) => bind(source, target, true))],
+      Mounts: [
+        ...(plan.sockets === null ? [] : [bind(plan.sockets, SOCKET_FOLDER)]),
+        ...fn.binds.map(({ source, target }) => bind(source, target)),
+      ],
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges', `seccomp=${profile}`],
       GroupAdd: groups.map(String),
@@ -138,12 +147,13 @@ export function gpusOf({ fn, env }: ContainerPlan<DockerImage>): string[] {
   return (env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((device) => device !== '');
 }
 
-function bind(source: string, target: string, readOnly: boolean): object {
+/** Read-only, the worker's socket too: nobody connects less for it, and root in a container cannot fill the host's disk beside it. */
+function bind(source: string, target: string): object {
   return {
     Type: 'bind',
     Source: source,
     Target: target,
-    ReadOnly: readOnly,
+    ReadOnly: true,
     BindOptions: { Propagation: 'rprivate' },
   };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
@@ -8,6 +8,7 @@ import type { Connection, ConnectionHandler } from '../../transport/transport.js
 import { AgentContainer } from '../agent/agent-container.js';
 import { freePort, HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
+import { SocketFolder } from '../agent/socket-folder.js';
 import type { ContainerEvents } from '../backend.js';
 import { applyLimits } from '../cgroups/apply-limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
@@ -218,13 +219,11 @@ export class OciContainer extends AgentContainer {
       this.#holds.network = await context.stages.network.run(() => takeLease(namespaces), this.#apart.signal);
     }
     if (this.#ended) return null;
-    const sockets = join(context.sockets, cgroup.name);
-    await mkdir(sockets, { recursive: true, mode: 0o755 });
-    const { user } = fn.process;
-    if (fn.definition.server === 'legacy-socket') await chown(sockets, user.uid, user.gid);
+    const sockets = fn.definition.server === 'framed' ? join(context.sockets, cgroup.name) : null;
+    if (sockets !== null) await mkdir(sockets, { recursive: true, mode: 0o755 });
     if (this.#ended) return null;
     const port = fn.definition.network === 'host' && fn.definition.server === 'http' ? await freePort() : HTTP_PORT;
-    if (fn.definition.server === 'framed') this.#openDoor(sockets);
+    if (sockets !== null) this.#openDoor(sockets);
     return {
       name: this.engineName,
       fn,
@@ -279,11 +278,11 @@ export class OciContainer extends AgentContainer {
   }
 
   /** The way to speak to an old agent. */
-  #openChannel({ sockets, port }: ContainerPlan): void {
+  #openChannel({ port }: ContainerPlan): void {
     const { transport, maxBodyBytes } = this.#context;
     const { server } = this.fn.definition;
     if (server === 'legacy-socket') {
-      this.channel = new LegacySocketChannel(transport, join(sockets, 'sock'), this);
+      this.channel = new LegacySocketChannel(transport, new SocketFolder(() => this.pid), this);
     } else if (server === 'http') {
       const takeBody = (payload: number): Buffer => {
         const body = transport.body(payload);

@@ -85,8 +85,8 @@ export interface ContainerPlan<Image = unknown> {
   readonly cgroupPath: string;
   /** Absolute folders of it, made and limited already. */
   readonly cgroupDirs: readonly string[];
-  /** Host folder that it sees, writable, at /iluvatar/sockets. */
-  readonly sockets: string;
+  /** Host folder with the worker's socket, which it sees read-only at /iluvatar/sockets; null = its agent does not call the worker. */
+  readonly sockets: string | null;
   /** null = the engine makes one with loopback alone, or it has the host's (`network: host`). */
   readonly network: PlannedNetwork | null;
   /** Where an HTTP agent is to listen. */

@@ -71,14 +71,14 @@ export async function assemble(
     await lifecycle.run('sweep', {
       ...allParents(layout),
       keep: [],
-      folders: [paths.staging, paths.oldAgents],
+      folders: [paths.staging],
     });
     // After the processes that an earlier run may have left in them.
     await networks?.start();
     const { uidBase, uidCount } = sandbox;
     const userIds = process.getuid?.() === 0 ? new UserIds(uidBase + shard * uidCount, uidCount) : null;
     const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
-    const reaper = new Reaper({ socket, layout, lifecycle, userIds, networks, log, oldAgents: paths.oldAgents });
+    const reaper = new Reaper({ socket, layout, lifecycle, userIds, networks, log });
     const defaults = { tmpMb: STEM_TMP_MB, files: sandbox.openFiles, processes: 0 };
     const cells: CellPoolContext = { socket, cgroups, networks, reaper, userIds, log, defaults };
     const slot = { socket, log, cells, startLimitMs: SPAWNER_START_LIMIT_MS };
@@ -117,7 +117,6 @@ export async function assemble(
       maxBodyBytes: config.transport.maxBodyBytes,
       outputBytes: sandbox.outputBytes,
       killGraceMs: sandbox.killGraceMs,
-      oldAgents: paths.oldAgents,
       gone,
     };
     notes.push(...python.notes, ...node.notes);
@@ -163,7 +162,7 @@ export async function disassemble(parts: Parts, options: ProcessBackendOptions, 
   socket.close();
   removeCgroupParents(parts.layout);
   const { paths } = parts;
-  for (const folder of [paths.staging, paths.run, paths.oldAgents, paths.temporary]) {
+  for (const folder of [paths.staging, paths.run, paths.temporary]) {
     if (folder !== null) rmSync(folder, { recursive: true, force: true });
   }
   parts.lock.release();

@@ -1,5 +1,3 @@
-import { chownSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { FunctionDefinition } from '../../config/api.js';
 import { FrameType } from '../../transport/frames.js';
 import type { Transport } from '../../transport/transport.js';
@@ -7,6 +5,7 @@ import type { AgentChannel, ChannelEvents } from '../agent/channel.js';
 import { HttpChannel } from '../agent/http-channel.js';
 import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
 import { oldAgentEnvironment } from '../agent/old-agent.js';
+import { SocketFolder } from '../agent/socket-folder.js';
 import { applyLimits } from '../cgroups/apply-limits.js';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { ContainerLimits } from '../cgroups/limits.js';
@@ -29,8 +28,6 @@ export interface AssignContext {
   readonly maxBodyBytes: number;
   readonly outputBytes: number;
   readonly killGraceMs: number;
-  /** Host folder with one folder of sockets per container. */
-  readonly oldAgents: string;
   gone(container: ProcessContainer): void;
 }
 
@@ -58,11 +55,6 @@ export function assignCell(
   if (cell.network !== null) env['ILUVATAR_ADDRESS'] = cell.network.address;
   Object.assign(env, oldAgentEnvironment(definition, host, port));
   const legacy = definition.server === 'framed' ? null : definition.server;
-  let sockets: string | undefined;
-  if (legacy === 'legacy-socket') {
-    sockets = cell.name;
-    makeSocketFolder(cell, context.oldAgents);
-  }
   const meta = JSON.stringify({
     function: fn.key,
     runtime: fn.runtime,
@@ -77,7 +69,7 @@ export function assignCell(
     seed,
     legacy,
     argv: fn.argv,
-    ...(sockets === undefined ? {} : { sockets }),
+    sockets: legacy === 'legacy-socket',
     // Without a memory cgroup the address space of data is the only limit there is.
     ...(context.layout.memory || limits.memoryBytes === null
       ? {}
@@ -86,7 +78,7 @@ export function assignCell(
   if (cell.supervisor === null) throw new Error('its supervisor is gone');
   cell.supervisor.send(FrameType.assign, 0, 0, 0, 0, 0, 0, meta, null);
   if (legacy === 'legacy-socket') {
-    return new LegacySocketChannel(context.transport, join(context.oldAgents, cell.name, 'sock'), events);
+    return new LegacySocketChannel(context.transport, new SocketFolder(() => cell.pid), events);
   }
   if (legacy === 'http') {
     const { maxBodyBytes, transport } = context;
@@ -98,11 +90,4 @@ export function assignCell(
     return new HttpChannel({ host, port, maxBodyBytes, takeBody }, events);
   }
   return null;
-}
-
-function makeSocketFolder(cell: Cell, oldAgents: string): void {
-  const folder = join(oldAgents, cell.name);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  cell.oldAgent = true;
-  if (cell.userId !== null) chownSync(folder, cell.userId, cell.userId);
 }

@@ -199,7 +199,7 @@ export class ProcessBackend implements Backend {
     return this.#options.lifecycle.run('sweep', {
       ...allParents(parts.layout),
       keep: [...keep],
-      folders: [parts.paths.oldAgents],
+      folders: [],
     });
   }
 

@@ -33,8 +33,6 @@ export class Cell {
   pid = 0;
   supervisor: Connection | null = null;
   agent: Connection | null = null;
-  /** It has a folder of sockets on the host. */
-  oldAgent = false;
   ended = false;
   observer: CellObserver;
 

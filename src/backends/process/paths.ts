@@ -19,8 +19,6 @@ export interface BackendPaths {
   /** Holds only the agents socket, since spawners see the whole folder. */
   readonly run: string;
   readonly agentsSocket: string;
-  /** Host side of `/iluvatar/sockets`: one folder per container with an old agent. */
-  readonly oldAgents: string;
   /** The temporary folder that holds the sockets instead of `dataDir`; null = none. */
   readonly temporary: string | null;
 }
@@ -31,7 +29,7 @@ export function makePaths(config: Pick<WorkerConfig, 'name' | 'dataDir'>, shard:
   const store = join(dataDir, 'store');
   let sockets = join(dataDir, 'run');
   // A deep data folder would make addresses that do not fit: the sockets then live in a private temporary folder.
-  if (join(sockets, 'old-agents-00', 'c0000000', 'sock').length > SOCKET_PATH_MAX) {
+  if (join(sockets, 'agents-00', 'agents.sock').length > SOCKET_PATH_MAX) {
     sockets = mkdtempSync(join(tmpdir(), 'iluvatar-run-'));
   }
   const paths: BackendPaths = {
@@ -42,10 +40,9 @@ export function makePaths(config: Pick<WorkerConfig, 'name' | 'dataDir'>, shard:
     staging: join(dataDir, 'staging', `${shard}`),
     run: join(sockets, `agents-${shard}`),
     agentsSocket: join(sockets, `agents-${shard}`, 'agents.sock'),
-    oldAgents: join(sockets, `old-agents-${shard}`),
     temporary: sockets.startsWith(dataDir) ? null : sockets,
   };
-  for (const folder of [dataDir, store, paths.code, paths.layers, paths.staging, paths.run, paths.oldAgents]) {
+  for (const folder of [dataDir, store, paths.code, paths.layers, paths.staging, paths.run]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
   return paths;

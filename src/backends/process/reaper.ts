@@ -27,7 +27,6 @@ export interface ReaperOptions {
   readonly userIds: UserIds | null;
   readonly networks: Networks | null;
   readonly log: BackendLog;
-  readonly oldAgents: string;
 }
 
 export class Reaper {
@@ -37,7 +36,6 @@ export class Reaper {
   readonly #userIds: UserIds | null;
   readonly #networks: Networks | null;
   readonly #log: BackendLog;
-  readonly #oldAgents: string;
   /** Also of those that are gone: ending one twice would give its uid back twice. */
   readonly #known = new WeakMap<Cell, Promise<void>>();
   readonly #ending = new Map<Cell, Promise<void>>();
@@ -54,7 +52,6 @@ export class Reaper {
     this.#userIds = options.userIds;
     this.#networks = options.networks;
     this.#log = options.log;
-    this.#oldAgents = options.oldAgents;
   }
 
   /** Resolves when nothing of it is left. Never rejects. Idempotent. */
@@ -107,7 +104,6 @@ export class Reaper {
 
   async #gone(batch: readonly Ending[]): Promise<boolean[]> {
     try {
-      const folders = batch.filter(({ cell }) => cell.oldAgent).map(({ cell }) => join(this.#oldAgents, cell.name));
       const gone =
         this.#layout.parents.length === 0
           ? await this.#lifecycle.run('awaitProcesses', {
@@ -120,7 +116,6 @@ export class Reaper {
               graceMs: GRACE_MS,
               limitMs: LIMIT_MS,
             });
-      if (folders.length > 0) await this.#lifecycle.run('removeFolders', { folders });
       return gone;
     } catch (error) {
       this.#log.error({ reason: (error as Error).message }, 'containers could not be removed');

@@ -64,7 +64,6 @@ function spawnerConfig(name: string, setting: SpawnerSetting): Record<string, un
     name,
     agents: paths.agentsSocket,
     store: paths.store,
-    sockets: paths.oldAgents,
     networks,
     nameServers,
     cgroups: [...cgroups],
