@@ -135,7 +135,10 @@ describe('registering', () => {
     const neither = new FormData();
     neither.set('definition', '{"name":"shop"}');
     const refused = await ask('POST', '/functions', { body: neither });
-    expect([refused.status, ((await refused.json()) as { detail: string }).detail]).toEqual([400, expect.stringContaining('"image"')]);
+    expect([refused.status, ((await refused.json()) as { detail: string }).detail]).toEqual([
+      400,
+      expect.stringContaining('"image"'),
+    ]);
     expect(gateway.calls.map(({ params, body }) => [params, body])).toMatchObject([
       [{ definition: { name: 'shop', image: 'ghcr.io/me/shop:1' } }, null],
       [{ definition: { name: 'shop', image: '/srv/shop.tar' } }, null],
