@@ -8,6 +8,9 @@ import { SetupError } from './setup-error.mjs';
  * machine is changed.
  */
 
+/** Debian's own, which only Debian's Python sees. */
+const FLASK = '/usr/lib/python3/dist-packages/flask';
+
 const PACKAGES = {
   addon: [
     { package: 'g++', use: 'builds the addon', there: () => compilerWorks() },
@@ -21,6 +24,8 @@ const PACKAGES = {
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },
     { package: 'docker-registry', use: 'a registry to push to', there: () => which('docker-registry') !== null },
     { package: 'containerd', use: 'the shim, under a daemon of the tests', there: () => which('containerd') !== null },
+    { package: 'python3-flask', use: 'images with old agents', there: () => existsSync(FLASK) },
+    { package: 'gunicorn', use: 'images with old agents', there: () => which('gunicorn') !== null },
     { package: 'nftables', use: 'NAT for containers', there: () => which('nft') !== null },
     { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
     { package: 'docker.io', use: 'a Docker daemon of the tests', there: () => which('dockerd') !== null },

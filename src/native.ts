@@ -218,8 +218,8 @@ export interface NativeSystem {
   /** Monotonic clock, µs: the same origin in every process of this machine. */
   monotonicUs(): number;
   kill(pid: number, signal: number): boolean;
-  /** A named pipe for its owner alone. Throws EEXIST where something stands already. */
-  makeFifo(path: string): void;
+  /** Makes a named pipe for its owner alone, and returns a descriptor to read it with, which the caller closes. Throws EEXIST where something stands already. */
+  openFifo(path: string): number;
 }
 
 export interface NativeAddon {

@@ -8,17 +8,28 @@ export interface ContainerCgroup {
   readonly version: 1 | 2;
 }
 
-/** The cgroups of a worker's containers and stem cells. Throws when nothing here counts processor time per cgroup. */
+/** The cgroups of a worker's containers and stem cells, on all of its backends. Throws when nothing here counts processor time per cgroup. */
 export function containerCgroups(worker: string): ContainerCgroup[] {
   for (const { version, controllers, path } of native().cgroup.mounts()) {
     if (!controllers.includes(version === 1 ? 'cpuacct' : 'cpu')) continue;
-    const parent = join(path, 'iluvatar', worker);
-    if (!existsSync(parent)) continue;
-    return readdirSync(parent, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => ({ folder: join(parent, entry.name), version }));
+    // Those of a container engine are in a folder of its own, `<worker>.<engine>`.
+    const folders = foldersOf(join(path, 'iluvatar')).filter(
+      (name) => name === worker || name.startsWith(`${worker}.`),
+    );
+    if (folders.length === 0) continue;
+    return folders.flatMap((scope) => {
+      const parent = join(path, 'iluvatar', scope);
+      return foldersOf(parent).map((name) => ({ folder: join(parent, name), version }));
+    });
   }
   throw new Error(`no cgroup of worker ${worker} counts processor time: this bench needs cgroups and root`);
+}
+
+function foldersOf(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
 }
 
 /** Processor time used in it so far; seconds. */

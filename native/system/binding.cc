@@ -43,10 +43,14 @@ Napi::Value Kill(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), delivered);
 }
 
-Napi::Value MakeFifo(const Napi::CallbackInfo& info) {
-  const Status status = iluvatar::system::MakeFifo(info[0].As<Napi::String>().Utf8Value());
-  if (!status.ok()) ThrowSystemError(info.Env(), status);
-  return info.Env().Undefined();
+Napi::Value OpenFifo(const Napi::CallbackInfo& info) {
+  int fd = -1;
+  const Status status = iluvatar::system::OpenFifo(info[0].As<Napi::String>().Utf8Value(), &fd);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), fd);
 }
 
 }  // namespace
@@ -57,6 +61,6 @@ Napi::Object InitSystem(Napi::Env env) {
   exports.Set("raiseFileLimit", Napi::Function::New<RaiseFileLimit>(env, "raiseFileLimit"));
   exports.Set("monotonicUs", Napi::Function::New<MonotonicUs>(env, "monotonicUs"));
   exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
-  exports.Set("makeFifo", Napi::Function::New<MakeFifo>(env, "makeFifo"));
+  exports.Set("openFifo", Napi::Function::New<OpenFifo>(env, "openFifo"));
   return exports;
 }

@@ -53,8 +53,13 @@ Status Kill(int pid, int signal, bool* delivered) {
   return Status::Ok();
 }
 
-Status MakeFifo(const std::string& path) {
-  return mkfifo(path.c_str(), 0600) == 0 ? Status::Ok() : Status::Errno("mkfifo", path);
+Status OpenFifo(const std::string& path, int* fd) {
+  if (mkfifo(path.c_str(), 0600) != 0) return Status::Errno("mkfifo", path);
+  *fd = open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (*fd >= 0) return Status::Ok();
+  const Status status = Status::Errno("open", path);
+  unlink(path.c_str());
+  return status;
 }
 
 Status ProbeSandbox(std::string* json) {

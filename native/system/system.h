@@ -19,8 +19,9 @@ int64_t MonotonicUs();
 // `*delivered` false when there is no such process. Refuses pid <= 0, which would signal whole groups.
 Status Kill(int pid, int signal, bool* delivered);
 
-// Makes a named pipe that only its owner may use. EEXIST where something stands already.
-Status MakeFifo(const std::string& path);
+// Makes a named pipe that only its owner may use, and opens it for reading without waiting for a writer; for writing
+// too, so that one writer's end is not the pipe's. The caller closes `*fd`. EEXIST where something stands already.
+Status OpenFifo(const std::string& path, int* fd);
 
 // Runs `<folder of this library>/iluvatar-launcher --probe` and returns the JSON it prints. A child is needed because
 // every try (unshare, seccomp, mounts) would change the calling process for good.

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Option } from 'commander';
 import { statSource } from './archive.js';
 import type { BuiltFunction } from './build-function.js';
 import { action, type CommandHost } from './command-host.js';
@@ -13,9 +14,13 @@ import { nameFrom } from './register.js';
 
 /** `iluvatar build`: an image from a function's source, without a worker and without an engine. */
 
+const ENGINES = ['containerd', 'docker'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
 interface Options {
   output?: string;
   push?: string;
+  import?: EngineName;
   base: string;
   platform?: string;
   tag?: string;
@@ -46,6 +51,8 @@ interface Report {
   readonly size: number;
   readonly output: string | null;
   readonly pushed: { reference: string; sent: number; mounted: number; there: number } | null;
+  /** The engine that has it now. */
+  readonly imported: EngineName | null;
 }
 
 export function addBuildCommand(host: CommandHost): void {
@@ -54,11 +61,18 @@ export function addBuildCommand(host: CommandHost): void {
       'build functions/hello --base python:3.11-slim --output hello.tar   # for docker load, ctr images import',
       'build functions/hello --base ./rootfs --output images/hello        # an OCI layout',
       'build functions/hello --base debian.tar --push localhost:5000/hello:1',
+      'build functions/hello --base ./rootfs --import containerd --set backends.containerd.namespace=default',
       'build ./program --base scratch --platform linux/arm64 --json',
     ])
     .argument('<source>', 'file or folder')
     .option('-o, --output <path>', 'an archive if it ends in .tar, else a folder with an OCI layout')
     .option('--push <reference>', 'push it to a registry: registry/name:tag')
+    .addOption(
+      new Option(
+        '--import <engine>',
+        'bring it into a container engine of this machine, which backends.containerd or backends.docker describes',
+      ).choices(ENGINES),
+    )
     .option(
       '-b, --base <base>',
       'scratch, a root file system folder, an OCI layout, an OCI or Docker archive, or a reference to a registry',
@@ -134,15 +148,22 @@ async function build(context: Context, options: Options, source: string, tempora
     target === null
       ? null
       : await (await import('../images/registry-push.js')).pushImage(built.image, target, progress);
-  return reportOf(
-    built,
-    tag,
-    output === undefined ? null : resolve(output),
-    pushed === null ? null : { ...pushed, reference: push as string },
-  );
+  const engine = options.import ?? null;
+  if (engine !== null) {
+    const { importInto } = await import('./build-import.js');
+    await importInto(engine, built.image, reference, config.backends, progress);
+  }
+  return {
+    ...reportOf(built, tag, output === undefined ? null : resolve(output)),
+    pushed:
+      pushed === null
+        ? null
+        : { reference: push as string, sent: pushed.sent, mounted: pushed.mounted, there: pushed.there },
+    imported: engine,
+  };
 }
 
-function reportOf(built: BuiltFunction, tag: string, output: string | null, pushed: Report['pushed']): Report {
+function reportOf(built: BuiltFunction, tag: string, output: string | null): Omit<Report, 'pushed' | 'imported'> {
   const { image, platform } = built;
   return {
     name: built.name,
@@ -161,10 +182,6 @@ function reportOf(built: BuiltFunction, tag: string, output: string | null, push
     })),
     size: image.layers.reduce((sum, { blob }) => sum + blob.size, image.config.size + image.manifest.size),
     output,
-    pushed:
-      pushed === null
-        ? null
-        : { reference: pushed.reference, sent: pushed.sent, mounted: pushed.mounted, there: pushed.there },
   };
 }
 
@@ -178,6 +195,7 @@ function reportText(report: Report): string {
   ];
   if (report.output !== null) rows.push(['output', report.output]);
   if (report.pushed !== null) rows.push(['pushed', report.pushed.reference]);
+  if (report.imported !== null) rows.push(['imported', report.imported]);
   return facts(rows);
 }
 

@@ -256,7 +256,7 @@ describeWith(DOCKER, 'the Docker engine', () => {
     for (const dir of plan.cgroupDirs) expect(existsSync(dir)).toBe(false);
   });
 
-  it('takes what a container writes only as fast as it is read, and keeps none of it', async () => {
+  it('passes on all that a container writes, and Docker keeps none of it', async () => {
     const plan = await harness.run(image, ['print', '200000']);
     expect(await harness.events.exit(plan.name)).toMatchObject({ code: 0 });
     const lines = harness.events.outputOf(plan.name).stdout.trim().split('\n');
@@ -266,6 +266,34 @@ describeWith(DOCKER, 'the Docker engine', () => {
     const kept = readdirSync(join(daemon.folder, 'data', 'containers', Id));
     expect(kept.filter((file) => file.includes('json.log') || file === 'local-logs')).toEqual([]);
     await harness.remove(plan);
+  });
+
+  it('lets a container wait that writes more than is read', async () => {
+    const name = `${harness.scope}-unread`;
+    const HostConfig = { NetworkMode: 'none', LogConfig: { Type: 'none' } };
+    const body = { Image: image.id, Entrypoint: ['/program', 'print', '2000000000'], AttachStdout: true, HostConfig };
+    await harness.client.call('POST', '/containers/create', { query: { name }, body });
+    const output = await harness.client.hijack(`/containers/${name}/attach`, { stream: true, stdout: true });
+    await harness.client.call('POST', `/containers/${name}/start`);
+    const { Pid } = (await inspect(name)).State;
+    const written = (): number => Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${Pid}/io`, 'utf8'))?.[1]);
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const now = written();
+          const still = now > 0 && now === before;
+          before = now;
+          return still;
+        },
+        { interval: 500, timeout: 30_000 },
+      )
+      .toBe(true);
+    expect(before).toBeLessThan(16 * 1024 * 1024);
+    output.resume();
+    await expect.poll(written, { timeout: 10_000 }).toBeGreaterThan(before);
+    output.destroy();
+    await harness.client.call('DELETE', `/containers/${name}`, { query: { force: true } });
   });
 
   it('makes sixteen at once', async () => {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { containerLimits } from '../../src/backends/cgroups/limits.js';
 import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import { DockerClient } from '../../src/backends/docker/client.js';
 import { DockerEngine } from '../../src/backends/docker/engine.js';
@@ -12,6 +13,7 @@ import type { DockerNetworks } from '../../src/backends/docker/networks.js';
 import type { ContainerPlan, EngineEvents, EngineExit, NamedImage } from '../../src/backends/oci/engine.js';
 import type { OciFunction } from '../../src/backends/oci/function.js';
 import { type FunctionDefinitionInput, functionDefinitionSchema } from '../../src/config/api.js';
+import { workerConfigSchema } from '../../src/config/schema.js';
 import { readBase } from '../../src/images/base.js';
 import { BlobFolder } from '../../src/images/blobs.js';
 import { assembleImage } from '../../src/images/image.js';
@@ -22,6 +24,7 @@ import { native } from '../../src/native.js';
 
 export const DOCKER = { root: true, command: ['dockerd', 'containerd', 'runc', 'gcc', 'mount'] };
 
+const CONFIG = workerConfigSchema.parse({});
 const PROGRAM = fileURLToPath(new URL('program.c', import.meta.url));
 
 export interface TestImage {
@@ -118,7 +121,7 @@ export class EngineHarness {
     this.engine = new DockerEngine({
       client: this.client,
       scope: this.scope,
-      container: { seccomp: true, openFiles: 1024, cpuEnforce: 'quota' },
+      container: { seccomp: true, openFiles: 1024, limits: (definition) => containerLimits(definition, CONFIG) },
       log: { debug: () => {}, info: () => {}, warn: note, error: note },
       networks: networks(this.client, this.scope),
     });

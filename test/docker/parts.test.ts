@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ContainerLimits, containerLimits } from '../../src/backends/cgroups/limits.js';
 import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import { createRequest, gpusOf } from '../../src/backends/docker/create-request.js';
 import { exitOf } from '../../src/backends/docker/exits.js';
@@ -8,7 +9,8 @@ import type { DockerImage } from '../../src/backends/docker/images.js';
 import { OutputDecoder } from '../../src/backends/docker/multiplex.js';
 import { dockerResources } from '../../src/backends/docker/resources.js';
 import type { ContainerPlan } from '../../src/backends/oci/engine.js';
-import { functionDefinitionSchema } from '../../src/config/api.js';
+import { type FunctionDefinition, functionDefinitionSchema } from '../../src/config/api.js';
+import { workerConfigSchema } from '../../src/config/schema.js';
 
 /** The parts of the Docker backend that need no Docker. */
 
@@ -62,6 +64,8 @@ describe('output of a container', () => {
 });
 
 describe('what is made of a plan', () => {
+  const config = workerConfigSchema.parse({});
+  const limits = (definition: FunctionDefinition): ContainerLimits => containerLimits(definition, config);
   const plan = (definition: object = {}, env: Record<string, string> = {}): ContainerPlan<DockerImage> => ({
     name: 'w-c1',
     env,
@@ -83,7 +87,7 @@ describe('what is made of a plan', () => {
       tmpMb: 64,
     },
   });
-  const options = { scope: 'w', cgroupParents: true, cpuEnforce: 'quota', seccomp: true, openFiles: 1024 } as const;
+  const options = { scope: 'w', cgroupParents: true, limits, seccomp: true, openFiles: 1024 } as const;
 
   it('leaves out the cgroup where the daemon could not use it, and none of the limits', () => {
     expect(createRequest(plan(), options).HostConfig.CgroupParent).toBe('/iluvatar/w.docker/c1');
@@ -118,15 +122,14 @@ describe('what is made of a plan', () => {
 
   it('keeps to what Docker takes', () => {
     const least = functionDefinitionSchema.parse({ name: 'f', image: 'f', memoryMb: 1, cpus: 0.01, pids: 4 });
-    expect(dockerResources(least, 'quota')).toEqual({
+    expect(dockerResources(containerLimits(least, config))).toMatchObject({
       Memory: 6 * 1024 * 1024,
       MemorySwap: 6 * 1024 * 1024,
-      CpuPeriod: 100_000,
       CpuQuota: 1_000,
       PidsLimit: 4,
     });
-    expect(dockerResources(least, 'shares')).toMatchObject({ CpuShares: 10 });
-    expect(dockerResources(least, 'none')).not.toHaveProperty('CpuQuota');
+    const unlimited = functionDefinitionSchema.parse({ name: 'f', image: 'f', memoryPolicy: 'none' });
+    expect(dockerResources(containerLimits(unlimited, config))).toMatchObject({ Memory: 0, MemorySwap: -1 });
   });
 });
 

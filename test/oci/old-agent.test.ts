@@ -15,6 +15,8 @@ describe('an old agent', () => {
       FLASK_RUN_HOST: '10.0.0.7',
       FLASK_RUN_PORT: '8080',
     });
+    const socket = definition({ source: '/fn', server: 'legacy-socket' });
+    expect(oldAgentEnvironment(socket, '127.0.0.1', 1)['GUNICORN_CMD_ARGS']).toContain('--timeout=0 ');
     expect(oldAgentEnvironment(definition({ source: '/fn' }), '10.0.0.7', 8080)).toEqual({});
   });
 

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ContainerdClient } from '../../src/backends/containerd/client.js';
+import { native } from '../../src/native.js';
 import { end, endTree, eventually, hasEnded, mountsBelow, processesWith, shimSockets } from './daemon-process.js';
 
 /**
@@ -26,6 +27,8 @@ export class ContainerdDaemon {
   readonly folder: string;
   readonly address: string;
   #process: ChildProcess | null = null;
+  /** In which `ctr` was used: it puts containers into cgroups of that name and leaves the folder. */
+  readonly #namespaces = new Set<string>();
 
   private constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'iluvatar-containerd-'));
@@ -82,6 +85,7 @@ export class ContainerdDaemon {
 
   /** What `ctr` prints. Rejects with an Error that has its `stderr`. */
   async ctr(namespace: string, ...args: string[]): Promise<string> {
+    this.#namespaces.add(namespace);
     return (await run('ctr', ['--address', this.address, '--namespace', namespace, ...args])).stdout;
   }
 
@@ -99,6 +103,15 @@ export class ContainerdDaemon {
       ...mountsBelow(this.folder).map((path) => `mount ${path}`),
     ];
     rmSync(this.folder, { recursive: true, force: true });
+    for (const { path } of native().cgroup.mounts()) {
+      for (const namespace of this.#namespaces) {
+        try {
+          rmdirSync(join(path, namespace));
+        } catch {
+          // There is none, or somebody else's is in it.
+        }
+      }
+    }
     if (left.length > 0) throw new Error(`the containerd of a test left ${left.join(', ')}`);
   }
 

@@ -16,6 +16,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { end, endTree, eventually, hasEnded, mountsBelow, processesWith, read, shimSockets } from './daemon-process.js';
 
 /**
  * A Docker daemon for one test file, with a containerd, folders, a socket and a cgroup of its own; it touches no firewall and has no default bridge. `close` takes down whatever is
@@ -29,7 +30,6 @@ export interface DockerDaemonOptions {
 /** Innermost first. Of one that a daemon running beside this one made, nothing is missed by it once it is up. */
 const STRAYS = ['/etc/docker/key.json', '/etc/docker', '/run/docker/plugins', '/run/docker'] as const;
 const START_LIMIT_MS = 30_000;
-const END_LIMIT_MS = 15_000;
 
 export class DockerDaemon {
   readonly folder: string;
@@ -175,19 +175,6 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
   }
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
-}
-
-async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
-  if (child === null || hasEnded(child)) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  const late = setTimeout(() => child.kill('SIGKILL'), END_LIMIT_MS);
-  await ended;
-  clearTimeout(late);
-}
-
 function ping(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const sent = request({ socketPath, path: '/_ping', timeout: 1_000, agent: false }, (answer) => {
@@ -200,43 +187,6 @@ function ping(socketPath: string): Promise<boolean> {
   });
 }
 
-async function eventually(holds: () => boolean): Promise<void> {
-  for (let round = 0; round < 200 && !holds(); round++) await sleep(25);
-}
-
-/** Processes whose command names the folder: daemons, shims and what they start. */
-function processesWith(folder: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => read(`/proc/${pid}/cmdline`).includes(folder));
-}
-
-/** A shim and the container in it. */
-async function endTree(pid: number): Promise<void> {
-  const children = read(`/proc/${pid}/task/${pid}/children`)
-    .trim()
-    .split(' ')
-    .filter((text) => text !== '');
-  for (const each of [...children.map(Number), pid]) {
-    try {
-      process.kill(each, 'SIGKILL');
-    } catch {
-      // Ended meanwhile.
-    }
-  }
-  await eventually(() => !existsSync(`/proc/${pid}`));
-}
-
-/** `unix:///run/containerd/s/…` in the folder of each task. */
-function shimSockets(state: string): string[] {
-  const tasks = join(state, 'io.containerd.runtime.v2.task', 'moby');
-  if (!existsSync(tasks)) return [];
-  return readdirSync(tasks)
-    .map((id) => read(join(tasks, id, 'address')).replace(/^unix:\/\//, ''))
-    .filter((path) => path.startsWith('/run/containerd/s/'));
-}
-
 function removeStray(path: string): void {
   try {
     if (path.endsWith('.json')) rmSync(path, { force: true });
@@ -244,13 +194,6 @@ function removeStray(path: string): void {
   } catch {
     // Not made, or in use by another.
   }
-}
-
-function mountsBelow(folder: string): string[] {
-  return read('/proc/self/mounts')
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((path) => path.startsWith(`${folder}/`));
 }
 
 function cgroupMounts(): string[] {
@@ -293,12 +236,4 @@ function overlayWorks(folder: string): boolean {
   if (mounted) spawnSync('umount', [merged]);
   rmSync(join(folder, 'trial'), { recursive: true, force: true });
   return mounted;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -78,7 +78,7 @@ function processes(): string[] {
     const isOurs =
       program.includes('iluvatar-launcher') ||
       program.includes('shim-iluvatar') ||
-      /src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
+      /iluvatar-docker-|src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
       (uid >= 210_000 && uid < 220_000);
     if (isOurs) found.push(`${pid} ${startTime(pid)} ${command.slice(0, 160)}`);
   }

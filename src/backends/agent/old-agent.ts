@@ -13,8 +13,9 @@ export function oldAgentEnvironment(
   port: number,
 ): Record<string, string> {
   if (server === 'framed') return {};
-  // Gunicorn ends a worker process that is silent for longer: an invocation may take its whole time.
-  const seconds = Math.ceil(timeoutMs / 1000);
+  // Gunicorn ends a worker process that is silent for longer: an invocation may take its whole time. The socket server is always silent, since it
+  // never returns to gunicorn: 0 = no limit.
+  const seconds = server === 'legacy-socket' ? 0 : Math.ceil(timeoutMs / 1000);
   return {
     __IL_HOST: host,
     __IL_PORT: `${port}`,

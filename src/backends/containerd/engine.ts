@@ -7,7 +7,7 @@ import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage,
 import { ContainerdClient, ContainerdError } from './client.js';
 import { TaskEvents } from './events.js';
 import { type ContainerdImage, ContainerdImages } from './images.js';
-import { ContainerOutput } from './output.js';
+import { ContainerOutputs } from './output.js';
 import { ContainerRoots } from './roots.js';
 import { runtimeSpec } from './spec.js';
 import { exitOf, removeContainer, SPEC_TYPE } from './tasks.js';
@@ -30,6 +30,8 @@ export interface ContainerdEngineOptions {
 
 const OWNER = 'dev.iluvatar.worker';
 const START_LIMIT_MS = 5_000;
+/** Then it is killed and deleted without the word of its end, which may be lost. */
+const EXIT_WAIT_MS = 1_000;
 
 export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly name = 'containerd';
@@ -37,9 +39,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #client: ContainerdClient;
   readonly #images: ContainerdImages;
   readonly #roots: ContainerRoots;
-  readonly #outputs = new Map<string, ContainerOutput>();
+  readonly #outputs: ContainerOutputs;
   /** Started and not known to have ended. */
   readonly #live = new Set<string>();
+  /** Those whose end somebody waits for. */
+  readonly #ending = new Map<string, () => void>();
   readonly #ownShim: boolean;
   readonly #runtime: string;
   #events: EngineEvents | null = null;
@@ -54,13 +58,15 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#client = new ContainerdClient({ address, namespace });
     this.#images = new ContainerdImages(this.#client, { snapshotter, scope });
     this.#roots = new ContainerRoots(join(folder, 'roots'));
+    this.#outputs = new ContainerOutputs(join(folder, 'output'));
     this.#ownShim = options.runtime === 'iluvatar';
     this.#runtime = this.#ownShim ? nativeFile('containerd-shim-iluvatar-v1') : options.runtime;
   }
 
   async start(events: EngineEvents): Promise<void> {
     const { folder, log } = this.#options;
-    for (const path of [folder, join(folder, 'output')]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#outputs.open();
     this.#events = events;
     const client = this.#client;
     this.#stream = new TaskEvents({
@@ -112,12 +118,12 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async remove(name: string): Promise<void> {
+    if (this.#live.has(name) && this.#away === null) await this.#ended(name);
     try {
       await this.#watched(removeContainer(this.#client, name, this.#runtime));
     } finally {
       this.#live.delete(name);
-      this.#outputs.get(name)?.close();
-      this.#outputs.delete(name);
+      this.#outputs.give(name);
       await this.#roots.remove(name);
     }
   }
@@ -132,8 +138,9 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   health(): EngineHealth {
     const { address, runtime } = this.#options;
     const notes = this.#away === null ? [] : [`containerd at ${address} is away: ${this.#away}`];
+    const counters = { reconnects: Math.max(0, this.#opened - 1), outputsInUse: this.#outputs.inUse };
     if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
-    return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
+    return { healthy: this.#away === null, notes, counters };
   }
 
   async stop(): Promise<void> {
@@ -146,8 +153,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     }
     this.#away = 'stopped';
     this.#events = null;
-    for (const output of this.#outputs.values()) output.close();
-    this.#outputs.clear();
+    this.#outputs.close();
     this.#client.close();
     rmSync(this.#options.folder, { recursive: true, force: true });
   }
@@ -157,10 +163,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     const { containers, tasks } = this.#client;
     const { scope, folder, snapshotter, seccomp, openFiles } = this.#options;
     const rootfs = await this.#roots.mounts(name, await this.#images.mounts(fn.image), fn.readOnlyRoot);
-    const output = new ContainerOutput(join(folder, 'output'), name, (stream, chunk) =>
-      this.#events?.output(name, stream, chunk),
-    );
-    this.#outputs.set(name, output);
+    const output = this.#outputs.take(name, (stream, chunk) => this.#events?.output(name, stream, chunk));
     const shimSocket = join(folder, 'shim.sock');
     const spec = runtimeSpec(plan, { ownShim: this.#ownShim, shimSocket, seccomp, openFiles });
     const container = {
@@ -177,8 +180,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       containerId: name,
       rootfs,
       stdin: '',
-      stdout: output.paths.stdout,
-      stderr: output.paths.stderr,
+      stdout: output.stdout,
+      stderr: output.stderr,
       terminal: false,
       options: undefined,
     });
@@ -221,7 +224,22 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   #exited(name: string, status: number): void {
-    if (this.#live.delete(name)) this.#events?.exited(name, exitOf(status));
+    if (!this.#live.delete(name)) return;
+    this.#ending.get(name)?.();
+    this.#events?.exited(name, exitOf(status));
+  }
+
+  /** It has been killed: its exit is waited for, for a while, since a task that still runs cannot be deleted. */
+  #ended(name: string): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(late);
+        this.#ending.delete(name);
+        resolve();
+      };
+      const late = setTimeout(done, EXIT_WAIT_MS);
+      this.#ending.set(name, done);
+    });
   }
 }
 

@@ -1,51 +1,117 @@
-import { constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { native } from '../../native.js';
 
 /**
- * What a container writes to its standard output and error, through two named pipes: the engine or the process itself writes, the worker reads as it
- * comes. A pipe holds 64 KiB and no more, so nothing piles up anywhere: a container whose output nobody takes waits.
+ * What containers write to their standard output and error, through named pipes: the engine or the process itself writes, the worker reads as it comes. A pipe
+ * holds 64 KiB and no more, so nothing piles up anywhere: a container whose output nobody takes waits. Pipes are used again: making two of
+ * them would be a tenth of what a container costs the worker. Each two have a folder of their own: containerd's other clients (`ctr tasks delete`) remove the folder that they find a
+ * task's pipes in, with all that is in it.
  */
-export interface OutputPaths {
+export type OutputSink = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
+export interface OutputPipes {
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export class ContainerOutput {
-  readonly paths: OutputPaths;
-  readonly #folder: string;
-  readonly #sockets: Socket[] = [];
+interface Pair extends OutputPipes {
+  readonly sockets: readonly Socket[];
+  sink: OutputSink | null;
+}
 
-  /**
-   * Makes the pipes in a folder of their own below `parent`: containerd's own clients (`ctr tasks delete`) remove the whole folder that they find a task's pipes in.
-   * Throws system errors; nothing is left then.
-   */
-  constructor(parent: string, name: string, write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void) {
-    this.#folder = join(parent, name);
-    this.paths = { stdout: join(this.#folder, 'stdout'), stderr: join(this.#folder, 'stderr') };
-    try {
-      mkdirSync(this.#folder, { mode: 0o700 });
-      for (const stream of ['stdout', 'stderr'] as const) this.#open(stream, write);
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+/** Kept for the next containers. */
+const MOST_SPARE = 64;
+/** What the last writer left in a pipe is read before the next one's container gets it. */
+const DRAIN_MS = 100;
+
+export class ContainerOutputs {
+  readonly #folder: string;
+  readonly #used = new Map<string, Pair>();
+  readonly #spare: Pair[] = [];
+  readonly #draining = new Set<NodeJS.Timeout>();
+  #made = 0;
+  #closed = false;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** What an earlier worker left there goes. */
+  open(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Throws system errors. */
+  take(container: string, sink: OutputSink): OutputPipes {
+    const pair = this.#spareOne() ?? this.#make();
+    pair.sink = sink;
+    this.#used.set(container, pair);
+    return pair;
+  }
+
+  /** Nothing writes to them any more. Idempotent. */
+  give(container: string): void {
+    const pair = this.#used.get(container);
+    if (pair === undefined) return;
+    this.#used.delete(container);
+    const drained = setTimeout(() => {
+      this.#draining.delete(drained);
+      pair.sink = null;
+      if (this.#closed || this.#spare.length >= MOST_SPARE) end(pair);
+      else this.#spare.push(pair);
+    }, DRAIN_MS);
+    this.#draining.add(drained);
   }
 
   close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#closed = true;
+    for (const timer of this.#draining) clearTimeout(timer);
+    for (const pair of [...this.#used.values(), ...this.#spare.splice(0)]) end(pair);
+    this.#used.clear();
   }
 
-  #open(stream: 'stdout' | 'stderr', write: (stream: 'stdout' | 'stderr', chunk: Buffer) => void): void {
-    const path = this.paths[stream];
-    native().system.makeFifo(path);
-    // Without waiting for a writer; and for writing too, so that one writer's end does not end the pipe for the next (engine, then process).
-    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.on('data', (chunk: Buffer) => write(stream, chunk));
-    socket.on('error', () => socket.destroy());
-    this.#sockets.push(socket);
+  get inUse(): number {
+    return this.#used.size;
   }
+
+  /** undefined = there is none that is still where it was made. */
+  #spareOne(): Pair | undefined {
+    for (;;) {
+      const pair = this.#spare.pop();
+      if (pair === undefined || existsSync(pair.stderr)) return pair;
+      end(pair);
+    }
+  }
+
+  #make(): Pair {
+    const folder = join(this.#folder, `${++this.#made}`);
+    mkdirSync(folder, { mode: 0o700 });
+    const pair: Pair = {
+      stdout: join(folder, 'stdout'),
+      stderr: join(folder, 'stderr'),
+      sockets: [],
+      sink: null,
+    };
+    const sockets: Socket[] = [];
+    try {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const socket = new Socket({ fd: native().system.openFifo(pair[stream]), readable: true, writable: false });
+        socket.on('data', (chunk: Buffer) => pair.sink?.(stream, chunk));
+        socket.on('error', () => socket.destroy());
+        sockets.push(socket);
+      }
+    } catch (error) {
+      end({ ...pair, sockets });
+      throw error;
+    }
+    return Object.assign(pair, { sockets });
+  }
+}
+
+function end({ sockets, stdout }: Pair): void {
+  for (const socket of sockets) socket.destroy();
+  rmSync(dirname(stdout), { recursive: true, force: true });
 }

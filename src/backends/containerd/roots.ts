@@ -13,6 +13,8 @@ const VOLATILE_SINCE = [5, 10] as const;
 
 export class ContainerRoots {
   readonly #folder: string;
+  /** Containers with an upper layer. */
+  readonly #writable = new Set<string>();
 
   /** `folder`: where the upper layers of containers are. */
   constructor(folder: string) {
@@ -23,6 +25,7 @@ export class ContainerRoots {
   async mounts(name: string, layers: readonly Mount[], readOnly: boolean): Promise<Mount[]> {
     if (readOnly) return [...layers];
     const lower = lowerFolders(layers);
+    this.#writable.add(name);
     const own = join(this.#folder, name);
     const upper = join(own, 'fs');
     const work = join(own, 'work');
@@ -35,6 +38,7 @@ export class ContainerRoots {
   }
 
   async remove(name: string): Promise<void> {
+    if (!this.#writable.delete(name)) return;
     await rm(join(this.#folder, name), { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
 import type { BackendParts } from '../backends.js';
+import { containerLimits } from '../cgroups/limits.js';
 import { OciBackend } from '../oci/backend.js';
 import { DockerClient } from './client.js';
 import { DockerEngine } from './engine.js';
@@ -17,7 +18,7 @@ export function dockerBackend(parts: BackendParts): OciBackend {
     scope,
     networks,
     log,
-    container: { seccomp, openFiles, cpuEnforce: config.cpu.enforce },
+    container: { seccomp, openFiles, limits: (definition) => containerLimits(definition, config) },
   });
   return new OciBackend({ ...parts, engine, networks });
 }

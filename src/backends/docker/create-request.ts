@@ -1,8 +1,11 @@
+import type { FunctionDefinition } from '../../config/api.js';
+import type { DockerLimits } from '../cgroups/limit-formats.js';
+import type { ContainerLimits } from '../cgroups/limits.js';
 import type { ContainerPlan } from '../oci/engine.js';
 import { seccompProfile } from '../oci/seccomp-profile.js';
 import type { DockerImage } from './images.js';
 import { LABELS } from './labels.js';
-import { type DockerResources, dockerResources } from './resources.js';
+import { dockerResources } from './resources.js';
 
 /** What `POST /containers/create` is sent for a plan. Pure. */
 
@@ -10,7 +13,7 @@ import { type DockerResources, dockerResources } from './resources.js';
 export interface ContainerOptions {
   readonly seccomp: boolean;
   readonly openFiles: number;
-  readonly cpuEnforce: 'quota' | 'shares' | 'none';
+  limits(definition: FunctionDefinition): ContainerLimits;
 }
 
 export interface CreateOptions extends ContainerOptions {
@@ -35,13 +38,15 @@ export interface CreateRequest {
   readonly Labels: Readonly<Record<string, string>>;
   readonly AttachStdout: true;
   readonly AttachStderr: true;
+  /** A daemon that stops would wait ten seconds for each function, which knows nothing of other signals. */
+  readonly StopSignal: 'SIGKILL';
   /** An image's own check would run a process in it every now and then. */
   readonly Healthcheck: { readonly Test: readonly ['NONE'] };
   readonly HostConfig: HostConfig;
   readonly NetworkingConfig?: { readonly EndpointsConfig: Readonly<Record<string, object>> };
 }
 
-export interface HostConfig extends DockerResources {
+export interface HostConfig extends DockerLimits {
   readonly CgroupParent?: string;
   readonly CgroupnsMode: 'private';
   readonly NetworkMode: string;
@@ -91,9 +96,10 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
     },
     AttachStdout: true,
     AttachStderr: true,
+    StopSignal: 'SIGKILL',
     Healthcheck: { Test: ['NONE'] },
     HostConfig: {
-      ...dockerResources(definition, options.cpuEnforce),
+      ...dockerResources(options.limits(definition)),
       ...(ownCgroup ? { CgroupParent: plan.cgroupPath } : {}),
       CgroupnsMode: 'private',
       NetworkMode: network?.name ?? (definition.network === 'host' ? 'host' : 'none'),

@@ -119,6 +119,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
       const { State } = await this.#client.call<ContainerDetails>('GET', `/containers/${id}/json`);
       return State.Pid;
     } catch (error) {
+      exits.notStarted(name);
       throw explained(error as Error);
     }
   }

@@ -58,6 +58,12 @@ export class ExitWatch {
     return watched.id;
   }
 
+  /** The start failed: what becomes of it is no exit. */
+  notStarted(name: string): void {
+    const watched = this.#byName.get(name);
+    if (watched !== undefined) watched.started = false;
+  }
+
   /** Its id in Docker; null = not known here. */
   removing(name: string): string | null {
     const watched = this.#byName.get(name);

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { IluvatarError } from '../../core/errors.js';
 import { archiveOf } from '../../images/docker-archive.js';
 import { type ImageConfig, MEDIA } from '../../images/documents.js';
+import type { BuiltImage } from '../../images/image.js';
 import type { LayerBytes } from '../../images/image-user.js';
 import { type ImageReference, parseReference } from '../../images/references.js';
 import type { FoundImage, NamedImage } from '../oci/engine.js';
@@ -35,6 +36,22 @@ interface Held {
   /** How many functions have it. */
   count: number;
   readonly names: Set<string>;
+}
+
+/** Brings an image into Docker under a name. Rejects with DockerError, or with the error of a layer that cannot be read. */
+export async function loadImage(client: DockerClient, image: BuiltImage, name: ImageReference): Promise<void> {
+  const archive = archiveOf(image, name);
+  try {
+    const query = { quiet: true };
+    const answer = await client.stream('POST', '/images/load', { query, timeoutMs: LOAD_TIMEOUT_MS }, archive);
+    // Its failures come in an answer that began as a success.
+    for await (const line of lines(answer)) {
+      const { error } = JSON.parse(line) as { error?: string };
+      if (error !== undefined) throw new DockerError('POST /images/load', 500, error);
+    }
+  } finally {
+    archive.destroy();
+  }
 }
 
 export class DockerImages {
@@ -155,18 +172,7 @@ export class DockerImages {
     }
     const bytes = image.layers.reduce((sum, { blob }) => sum + blob.size, 0);
     progress(`bringing ${reference} into Docker (${Math.ceil(bytes / 1024 / 1024)} MiB)`);
-    const archive = archiveOf(image, parseReference(keep));
-    try {
-      const query = { quiet: true };
-      const answer = await this.#client.stream('POST', '/images/load', { query, timeoutMs: LOAD_TIMEOUT_MS }, archive);
-      // Its failures come in an answer that began as a success.
-      for await (const line of lines(answer)) {
-        const { error } = JSON.parse(line) as { error?: string };
-        if (error !== undefined) throw new DockerError('POST /images/load', 500, error);
-      }
-    } finally {
-      archive.destroy();
-    }
+    await loadImage(this.#client, image, parseReference(keep));
     const details = await this.#inspect(keep);
     if (details === null) throw new DockerError('POST /images/load', 500, 'the image is not there after it was loaded');
     // A daemon that keeps images in containerd names them by manifest, others by configuration.

@@ -143,6 +143,8 @@ export class OciContainer extends AgentContainer {
     this.#apart.abort();
     // Whatever step is under way ends first: two hands on one container leave half of it.
     await this.#making;
+    // Before the engine is asked to: it then finds it ended, and has one thing less to do.
+    if (this.pid > 0) this.kill();
     try {
       if (this.#holds.asked) await engine.remove(this.engineName);
     } catch (error) {

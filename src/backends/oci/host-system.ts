@@ -38,17 +38,22 @@ const ETC = {
   'resolv.conf': '',
 } as const;
 
-const MOUNT_POINTS = ['dev', 'proc', 'sys', 'usr', 'function', 'layers', 'iluvatar/sockets'];
+const MOUNT_POINTS = ['usr', 'function', 'layers', 'iluvatar/sockets'];
+
+const folder = (path: string, mode = 0o755): LayerEntry => ({ path, mode, type: 'folder' });
+
+/** What a root of nothing needs: nothing can be mounted where nothing is, once it is read-only. */
+export function emptySystem(): LayerEntry[] {
+  return [
+    ...['dev', 'proc', 'sys'].map((path) => folder(path)),
+    folder('tmp', 0o1777),
+    ...Object.entries(ETC).map(([name, text]) => textFile(`etc/${name}`, text)),
+  ];
+}
 
 /** `paths`: further absolute paths that are bound, such as an interpreter's. What is not there, or seen already, is left out. */
 export async function hostSystem(paths: readonly string[]): Promise<HostSystem> {
-  const folder = (path: string, mode = 0o755): LayerEntry => ({ path, mode, type: 'folder' });
-  const entries: LayerEntry[] = [
-    ...MOUNT_POINTS.map((path) => folder(path)),
-    folder('tmp', 0o1777),
-    ...Object.entries(ETC).map(([name, text]) => textFile(`etc/${name}`, text)),
-    ...(await copiedEtc()),
-  ];
+  const entries: LayerEntry[] = [...MOUNT_POINTS.map((path) => folder(path)), ...emptySystem(), ...(await copiedEtc())];
   const bound = ['/usr'];
   for (const name of BESIDE_USR) {
     const stats = await lstat(`/${name}`).catch(() => null);

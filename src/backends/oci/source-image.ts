@@ -18,7 +18,7 @@ import { oldAgentArgv } from '../agent/old-agent.js';
 import { AGENTS } from '../process/runtimes.js';
 import type { ImportedSource } from '../process/source.js';
 import type { Bind } from './function.js';
-import { hostSystem } from './host-system.js';
+import { emptySystem, hostSystem } from './host-system.js';
 
 /** From imported source and installed dependencies to an image: `iluvatar build`, and every registration for a container engine. Plain data: it crosses threads. */
 export interface SourceImageRequest {
@@ -62,7 +62,7 @@ export async function buildSourceImage(
   const { runtime, entry, digest } = source;
   const key = `${request.name}@${request.version}`;
   const framed = request.server === 'framed';
-  const layers: NewLayer[] = [await agent(runtime, framed)];
+  const layers: NewLayer[] = [await agent(request)];
   if (dependencies !== null && runtime !== 'binary') {
     const entries = await dependenciesLayer({ ...dependencies, runtime }, !matches(hostPlatform(), platform));
     layers.push({ what: 'dependencies', entries });
@@ -103,10 +103,12 @@ export async function readOrigin(text: string, options: BaseOptions): Promise<Ba
   return pullBase(parseReference(text), options.platform);
 }
 
-async function agent(runtime: ImportedSource['runtime'], framed: boolean): Promise<NewLayer> {
+async function agent({ source, server, base }: SourceImageRequest): Promise<NewLayer> {
+  const { runtime } = source;
   const language = runtime === 'nodejs' ? 'node' : 'python';
-  const folder = runtime === 'binary' || !framed ? null : `${AGENTS}/${language}`;
-  return { what: 'agent', entries: await agentLayer(folder, language) };
+  const folder = runtime === 'binary' || server !== 'framed' ? null : `${AGENTS}/${language}`;
+  const around = base === 'scratch' ? emptySystem() : [];
+  return { what: 'agent', entries: [...around, ...(await agentLayer(folder, language))] };
 }
 
 function entrypointOf({ source, server, interpreter }: SourceImageRequest): string[] {
