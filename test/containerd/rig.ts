@@ -86,7 +86,7 @@ export class ContainerdRig {
     const data = dataDir as string;
     const lines = async (what: string, ...args: string[]): Promise<string[]> =>
       linesOf(await this.ctr(...args)).map((line) => `${what} ${line}`);
-    const folders = ['output', 'roots'].map((folder) => join(data, 'containerd-0', folder));
+    const folders = [join(data, 'containerd-0', 'roots')];
     if (existsSync(join(data, 'run'))) {
       folders.push(...readdirSync(join(data, 'run')).map((scope) => join(data, 'run', scope)));
     }
@@ -102,6 +102,7 @@ export class ContainerdRig {
       ...folders.filter(existsSync).flatMap((folder) => readdirSync(folder).map((entry) => join(folder, entry))),
       ...used.map((path) => `processes in ${path}`),
       ...(extra > 0 ? [`${extra} cgroups that are not the pool's`] : []),
+      ...(this.counter('outputsInUse') > 0 ? [`${this.counter('outputsInUse')} pairs of pipes`] : []),
       ...(inUse > 0 ? [`${inUse} network namespaces`] : []),
       ...processesWith(`${name}.containerd-c`).map((pid) => `process ${pid}`),
     ];

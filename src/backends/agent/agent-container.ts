@@ -196,13 +196,14 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   }
 
   #loaded(connection: Connection | null, frame: Frame): void {
+    // Its reason is better than any exit code, also where the exit was heard of first.
+    if (frame.status !== 0 && !this.#wasReady && this.phase !== 'waiting') {
+      this.fail(failureOf(frame));
+      return;
+    }
     // A second READY, or one of an agent that nobody told to load anything.
     if (this.phase !== 'loading') {
       this.nonsense('a second word that its code is loaded');
-      return;
-    }
-    if (frame.status !== 0) {
-      this.fail(failureOf(frame));
       return;
     }
     // What loading was held back for is no invocation's.

@@ -154,8 +154,9 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
         : [
             `containerd at ${address} is away: ${this.#away}. Start it, or set backends.containerd.address; it is tried again`,
           ];
+    const counters = { reconnects: Math.max(0, this.#opened - 1), outputsInUse: this.#outputs.inUse };
     if (!this.#ownShim) notes.push(`containers start slowly: the runtime is ${runtime} (backends.containerd.runtime)`);
-    return { healthy: this.#away === null, notes, counters: { reconnects: Math.max(0, this.#opened - 1) } };
+    return { healthy: this.#away === null, notes, counters };
   }
 
   async stop(): Promise<void> {

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { native } from '../../native.js';
 
 /**
  * What containers write to their standard output and error, through named pipes: the engine or the process itself writes, the worker reads as it comes. A pipe
  * holds 64 KiB and no more, so nothing piles up anywhere: a container whose output nobody takes waits. Pipes are used again: making two of
- * them would be a tenth of what a container costs the worker.
+ * them would be a tenth of what a container costs the worker. Each two have a folder of their own: containerd's other clients (`ctr tasks delete`) remove the folder that they find a
+ * task's pipes in, with all that is in it.
  */
 export type OutputSink = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
@@ -16,8 +17,6 @@ export interface OutputPipes {
 }
 
 interface Pair extends OutputPipes {
-  /** Of its own: containerd's own clients (`ctr tasks delete`) remove the whole folder that they find a task's pipes in. */
-  readonly folder: string;
   readonly sockets: readonly Socket[];
   sink: OutputSink | null;
 }
@@ -31,7 +30,7 @@ export class ContainerOutputs {
   readonly #folder: string;
   readonly #used = new Map<string, Pair>();
   readonly #spare: Pair[] = [];
-  readonly #draining = new Set<NodeJS.Timeout>();
+  readonly #draining = new Map<NodeJS.Timeout, Pair>();
   #made = 0;
   #closed = false;
 
@@ -47,7 +46,7 @@ export class ContainerOutputs {
 
   /** Throws system errors. */
   take(container: string, sink: OutputSink): OutputPipes {
-    const pair = this.#spare.pop() ?? this.#make();
+    const pair = this.#spareOne() ?? this.#make();
     pair.sink = sink;
     this.#used.set(container, pair);
     return pair;
@@ -61,31 +60,44 @@ export class ContainerOutputs {
     const drained = setTimeout(() => {
       this.#draining.delete(drained);
       pair.sink = null;
-      const whole = existsSync(pair.stdout) && existsSync(pair.stderr);
-      if (this.#closed || !whole || this.#spare.length >= MOST_SPARE) end(pair);
+      if (this.#closed || this.#spare.length >= MOST_SPARE) end(pair);
       else this.#spare.push(pair);
     }, DRAIN_MS);
-    this.#draining.add(drained);
+    this.#draining.set(drained, pair);
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#draining) clearTimeout(timer);
-    for (const pair of [...this.#used.values(), ...this.#spare.splice(0)]) end(pair);
+    for (const timer of this.#draining.keys()) clearTimeout(timer);
+    for (const pair of [...this.#used.values(), ...this.#draining.values(), ...this.#spare.splice(0)]) end(pair);
     this.#used.clear();
+    this.#draining.clear();
+  }
+
+  get inUse(): number {
+    return this.#used.size;
+  }
+
+  /** undefined = there is none that is still where it was made. */
+  #spareOne(): Pair | undefined {
+    for (;;) {
+      const pair = this.#spare.pop();
+      if (pair === undefined || existsSync(pair.stderr)) return pair;
+      end(pair);
+    }
   }
 
   #make(): Pair {
     const folder = join(this.#folder, `${++this.#made}`);
-    const pair = {
-      folder,
+    mkdirSync(folder, { mode: 0o700 });
+    const pair: Pair = {
       stdout: join(folder, 'stdout'),
       stderr: join(folder, 'stderr'),
-      sink: null as OutputSink | null,
+      sockets: [],
+      sink: null,
     };
     const sockets: Socket[] = [];
     try {
-      mkdirSync(folder, { mode: 0o700 });
       for (const stream of ['stdout', 'stderr'] as const) {
         const socket = new Socket({ fd: native().system.openFifo(pair[stream]), readable: true, writable: false });
         socket.on('data', (chunk: Buffer) => pair.sink?.(stream, chunk));
@@ -100,7 +112,7 @@ export class ContainerOutputs {
   }
 }
 
-function end({ sockets, folder }: Pair): void {
+function end({ sockets, stdout }: Pair): void {
   for (const socket of sockets) socket.destroy();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(dirname(stdout), { recursive: true, force: true });
 }
