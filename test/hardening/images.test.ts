@@ -48,7 +48,9 @@ describeWith(NEEDS, 'hostile images', () => {
     async function told(layers: Layers): Promise<string> {
       const image = join(temporaryFolder(), 'image.tar');
       await writeImage(image, join(world.source, 'raw'), layers, ['identity', '/device']);
-      const fn = await prepare(harness.backend, { name: 'stranger', image }).catch((error: Error) => error.message);
+      const fn = await prepare(harness.backend, { name: 'stranger', image, runtime: 'binary' }).catch(
+        (error: Error) => error.message,
+      );
       if (typeof fn === 'string') return `refused: ${fn}`;
       const made = new TestContainer(harness.backend, harness.transport, fn);
       const failure = await made.started().catch((error: Error) => error.message);
