@@ -84,8 +84,8 @@ extern "C" [[noreturn]] void BareMain(int argc, char** argv) {
   uint64_t before = 0;
   syscall(SYS_rt_sigprocmask, static_cast<long>(SIG_SETMASK), reinterpret_cast<long>(&all),
           reinterpret_cast<long>(&before), static_cast<long>(kSignalSetBytes));
-  // The program has the same uid: without this it could write into our memory through /proc. Before the fork, or a quick
-  // program would find a moment; what it executes is dumpable again.
+  // The program has the same uid: without this it could write into our memory through /proc. Before the fork, or a
+  // quick program would find a moment; what it executes is dumpable again.
   prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
   // A fork, for which the bare library has no function: the same process image, told at its end.
   const long program = syscall(SYS_clone, static_cast<long>(SIGCHLD), 0L, 0L, 0L, 0L);

@@ -37,8 +37,9 @@ bool HasEnvironmentNames(const StringPairs& env) {
 }  // namespace
 
 std::string ParseSpawnerConfig(std::string_view json, SpawnerConfig* config) {
-  static constexpr std::array<std::string_view, 10> kKeys = {
-      "name", "agents", "store", "networks", "cgroups", "paths", "nameServers", "userNamespace", "seccomp", "supervisor"};
+  static constexpr std::array<std::string_view, 10> kKeys = {"name",    "agents",    "store",       "networks",
+                                                             "cgroups", "paths",     "nameServers", "userNamespace",
+                                                             "seccomp", "supervisor"};
   JsonReader reader(json);
   config->name = reader.RequiredString("name");
   config->agents = reader.RequiredString("agents");

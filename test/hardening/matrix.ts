@@ -123,7 +123,8 @@ export function describeHardening(name: string, start: Start, options: Hardening
       const attacker = await container({ memoryMb: 64 });
       const { result, errorClass } = await attacker.invoke({ do: 'full', many: true }, 60_000);
       if (errorClass === null) expect(JSON.stringify(result)).toMatch(/"make files without end".*?(ENOSPC|ENOMEM)/);
-      else expect(errorClass).toBe('out_of_memory');
+      // Docker puts a cgroup of its own below ours, where the kill is counted: without its word only the signal is left to tell.
+      else expect(options.kind === 'docker' ? ['out_of_memory', 'crashed'] : ['out_of_memory']).toContain(errorClass);
     });
 
     it('a fork bomb, which stops at its limit while others go on', async () => {

@@ -31,12 +31,6 @@ const MASKED = [
   '/proc/timer_stats',
   '/sys/firmware',
 ];
-const OLD_AGENT_FOLDER = {
-  destination: SOCKET_FOLDER,
-  type: 'tmpfs',
-  source: 'tmpfs',
-  options: ['nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS],
-};
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 export function runtimeSpec(plan: ContainerPlan, options: SpecOptions): object {
@@ -114,11 +108,17 @@ function mountsOf({ fn, sockets }: ContainerPlan): object[] {
       options: ['rbind', 'ro', 'nosuid', 'nodev'],
     })),
     ...(sockets === null ? [] : [workerSocket(sockets)]),
-    ...(fn.definition.server === 'legacy-socket' ? [OLD_AGENT_FOLDER] : []),
+    ...(fn.definition.server === 'legacy-socket' ? [oldAgentFolder(fn.process.user)] : []),
   ];
 }
 
 /** Read-only: nobody connects less for it, and root in a container cannot fill the host's disk there. */
 function workerSocket(source: string): object {
   return { destination: SOCKET_FOLDER, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] };
+}
+
+/** runc gives it the mode of the folder that it covers: it has to be the user's. */
+function oldAgentFolder({ uid, gid }: { readonly uid: number; readonly gid: number }): object {
+  const options = ['nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS, `uid=${uid}`, `gid=${gid}`];
+  return { destination: SOCKET_FOLDER, type: 'tmpfs', source: 'tmpfs', options };
 }

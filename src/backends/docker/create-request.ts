@@ -25,9 +25,6 @@ export interface CreateOptions extends ContainerOptions {
 }
 
 const MIB = 1024 * 1024;
-const OLD_AGENT_FOLDER = {
-  [SOCKET_FOLDER]: ['rw', 'nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS].join(','),
-};
 /** The container's processes are the first to go when the machine's memory runs out. */
 const FIRST_VICTIM = 1000;
 
@@ -109,7 +106,7 @@ export function createRequest(plan: ContainerPlan<DockerImage>, options: CreateO
       ReadonlyRootfs: fn.readOnlyRoot,
       Tmpfs: {
         '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${fn.tmpMb}m`,
-        ...(definition.server === 'legacy-socket' ? OLD_AGENT_FOLDER : {}),
+        ...(definition.server === 'legacy-socket' ? oldAgentFolder(process.user) : {}),
       },
       ShmSize: Math.min(fn.tmpMb, 64) * MIB,
       // Not `Binds`: those cannot name a path with a colon, and make folders that are not there.
@@ -145,6 +142,12 @@ export function gpusOf({ fn, env }: ContainerPlan<DockerImage>): string[] {
   const { definition } = fn;
   if (!definition.devices.includes('gpu') || 'CUDA_VISIBLE_DEVICES' in definition.env) return [];
   return (env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((device) => device !== '');
+}
+
+/** runc gives it the mode of the folder that it covers: it has to be the user's. */
+function oldAgentFolder({ uid, gid }: { readonly uid: number; readonly gid: number }): Record<string, string> {
+  const options = ['rw', 'nosuid', 'nodev', 'noexec', ...SOCKET_FOLDER_OPTIONS, `uid=${uid}`, `gid=${gid}`];
+  return { [SOCKET_FOLDER]: options.join(',') };
 }
 
 /** Read-only, the worker's socket too: nobody connects less for it, and root in a container cannot fill the host's disk beside it. */

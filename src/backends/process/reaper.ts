@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
