@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 /**
  * The folder in a container in which an old agent makes its socket. It is a small file system of the container's own, so that nothing written there is on the host's disk, and the worker
@@ -27,7 +27,7 @@ export class SocketFolder {
   /** Calls `connect` with a path that leads to the socket and nowhere else. Throws a system error when there is none (yet). */
   connect<T>(connect: (path: string) => T): T {
     // Looked up anew each time: the folder is mounted while the container is made.
-    let at = openSync(`/proc/${this.#pid()}/root`, O_PATH | constants.O_DIRECTORY);
+    let at = openRoot(this.#pid());
     try {
       // A part at a time: links of the container would be followed from the host's root.
       for (const part of OLD_AGENT_SOCKET.split('/').slice(1)) {
@@ -41,5 +41,17 @@ export class SocketFolder {
     } finally {
       closeSync(at);
     }
+  }
+}
+
+/** Of the first process or, where it is closed to us (a supervisor is, to a worker that is not root), of the one that it started. */
+function openRoot(pid: number): number {
+  const open = (of: number): number => openSync(`/proc/${of}/root`, O_PATH | constants.O_DIRECTORY);
+  try {
+    return open(pid);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    return open(Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'), 10));
   }
 }
