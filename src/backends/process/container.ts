@@ -176,7 +176,7 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
   // An old agent's channel.
 
   ready(): void {
-    if (this.#phase === 'loading') this.#becomeReady();
+    if (this.#phase === 'loading') this.#becomeReady(Number.POSITIVE_INFINITY);
   }
 
   answered(
@@ -231,12 +231,12 @@ export class ProcessContainer implements BackendContainer, CellWaiter, CellObser
     }
     this.#agent = cell.agent;
     if (this.#agent !== null) this.#agent.handler = this;
-    // What loading was held back for is no invocation's.
-    this.#meter?.ended(frame.x0);
-    this.#becomeReady();
+    this.#becomeReady(frame.x0);
   }
 
-  #becomeReady(): void {
+  #becomeReady(loadUs: number): void {
+    // What loading was held back for is no invocation's.
+    this.#meter?.ended(loadUs);
     this.#phase = 'ready';
     this.#wasReady = true;
     this.#stopTimer();
