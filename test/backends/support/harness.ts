@@ -8,6 +8,7 @@ import type {
   RunResult,
 } from '../../../src/backends/backend.js';
 import { ProcessBackend } from '../../../src/backends/process/backend.js';
+import type { Networks } from '../../../src/backends/process/networks.js';
 import { type FunctionDefinitionInput, functionDefinitionSchema } from '../../../src/config/api.js';
 import { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from '../../../src/config/schema.js';
 import type { FunctionSpec } from '../../../src/core/function.js';
@@ -29,7 +30,7 @@ let instances = 0;
 
 export async function startProcessBackend(
   input: WorkerConfigInput = {},
-  options: { threads?: boolean } = {},
+  options: { threads?: boolean; networks?: Networks } = {},
 ): Promise<Harness & { backend: ProcessBackend }> {
   const name = input.name ?? `test-${process.pid}-${++instances}`;
   const config = workerConfigSchema.parse({ name, ...input, dataDir: input.dataDir ?? temporaryFolder() });
@@ -46,7 +47,7 @@ export async function startProcessBackend(
     hello: JSON.stringify({ role: 'worker', name }),
   });
   const lifecycle = new LifecyclePool({ threads: options.threads ?? false, size: config.lifecycleThreads });
-  const backend = new ProcessBackend({ config, transport, lifecycle, log });
+  const backend = new ProcessBackend({ config, transport, lifecycle, log, networks: options.networks ?? null });
   let closed = false;
   const close = async (): Promise<void> => {
     if (closed) return;
