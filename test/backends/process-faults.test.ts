@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, it } from 'vitest';
+import type { Networks } from '../../src/backends/networks.js';
 import { native } from '../../src/native.js';
 import { describeWith, missingOf } from '../support/requirement.js';
 import {
@@ -177,6 +178,17 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'faults around t
     socket.write(Buffer.concat([hello, meta]));
     await ended;
     expect(counters()['strangersRefused']).toBe(1);
+  });
+
+  it('leaves no cgroup when it cannot start', async () => {
+    const name = `unstarted-${process.pid}`;
+    // Not to be provoked otherwise: links that cannot be listed.
+    const networks = { start: () => Promise.reject(new Error('no links')) } as unknown as Networks;
+    await expect(startProcessBackend({ name }, { adapt: (parts) => ({ ...parts, networks }) })).rejects.toThrow('no links');
+    const left = native()
+      .cgroup.mounts()
+      .filter(({ path }) => existsSync(join(path, 'iluvatar', name)));
+    expect(left).toEqual([]);
   });
 
   it('refuses a second worker of the same name', async () => {

@@ -270,13 +270,14 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'a worker on a h
   it('evicts idle containers until it no longer is, if a function of it may use as much as it likes', async () => {
     // Every host is short of memory that must have all of it available.
     const pressure = { checkMs: 20, availableLow: 100, availableHigh: 100 };
-    await using fixture = await WorkerFixture.start({ memory: { pressure }, http: { enabled: false } });
+    const memory = { policy: 'none' as const, pressure };
+    await using fixture = await WorkerFixture.start({ memory, http: { enabled: false } });
     const { worker } = fixture;
-    await fixture.python('limited', MEMORY, { memoryMb: 64 });
+    await fixture.python('limited', MEMORY, { memoryMb: 64, memoryPolicy: 'kill' });
     await worker.prewarm('limited', { count: 3 });
     await pause(200);
     expect((await worker.status()).memory.cachedContainers).toBe(3);
-    await fixture.python('unlimited', MEMORY, { memoryMb: 64, memoryPolicy: 'none' });
+    await fixture.python('unlimited', MEMORY, { memoryMb: 64 });
     await expect.poll(async () => (await worker.status()).memory.totalMb).toBe(0);
     expect((await worker.status()).counters).toMatchObject({ containersEvicted: 3, containersRelieved: 3 });
     // What runs is let be.

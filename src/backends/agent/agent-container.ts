@@ -116,7 +116,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   // An old agent's channel.
 
   ready(): void {
-    if (this.phase === 'loading') this.#becomeReady();
+    if (this.phase === 'loading') this.#becomeReady(Number.POSITIVE_INFINITY);
   }
 
   answered(
@@ -206,14 +206,14 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
       this.nonsense('a second word that its code is loaded');
       return;
     }
-    // What loading was held back for is no invocation's.
-    this.meter?.ended(frame.x0);
     this.#agent = connection;
     if (connection !== null) connection.handler = this;
-    this.#becomeReady();
+    this.#becomeReady(frame.x0);
   }
 
-  #becomeReady(): void {
+  #becomeReady(loadUs: number): void {
+    // What loading was held back for is no invocation's.
+    this.meter?.ended(loadUs);
     this.phase = 'ready';
     this.#wasReady = true;
     this.#stopTimer();

@@ -58,10 +58,12 @@ export async function assemble(
   const { config, lifecycle, log, transport, networks = null, shard = 0 } = options;
   const { sandbox } = config;
   const lock = await assertAlone(config.cgroup.parent, scope);
+  let made: CgroupLayout | null = null;
   try {
     const paths = makePaths(config, shard);
     socket.open(paths.agentsSocket);
     const layout = prepareCgroups(config.cgroup, scope);
+    made = layout;
     const notes = [...layout.notes];
     const { policy } = config.memory;
     // What is missing for the other policies is among the layout's notes.
@@ -139,6 +141,7 @@ export async function assemble(
       notes,
     };
   } catch (error) {
+    if (made !== null) removeCgroupParents(made);
     socket.close();
     lock.release();
     throw error;
