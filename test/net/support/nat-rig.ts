@@ -51,27 +51,27 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ilu-nat-'));
   const outside = join(folder, 'outside');
   const seen: Record<string, unknown> = {};
-  execFileSync('ip', ['link', 'set', 'lo', 'up']);
-  writeFileSync('/proc/sys/net/ipv4/ip_forward', '0');
-  // Somebody else's table stays what it is.
-  execFileSync('nft', ['-f', '-'], {
-    input: 'table ip theirs {\n chain keep {\n type filter hook input priority 0;\n }\n}\n',
-  });
-  await netlink.createBridge(UPLINK, GATEWAY_MAC, '192.0.2.1/24');
-  const [failure] = await netlink.createNamespaces(UPLINK, [
-    {
-      path: outside,
-      hostLink: 'up0',
-      link: 'eth0',
-      mac: '02:00:00:00:aa:02',
-      address: `${OUTSIDE}/24`,
-      gateway: '192.0.2.1',
-      gatewayMac: GATEWAY_MAC,
-      isolated: false,
-    },
-  ]);
-  if (failure != null) throw failure;
   try {
+    execFileSync('ip', ['link', 'set', 'lo', 'up']);
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '0');
+    // Somebody else's table stays what it is.
+    execFileSync('nft', ['-f', '-'], {
+      input: 'table ip theirs {\n chain keep {\n type filter hook input priority 0;\n }\n}\n',
+    });
+    await netlink.createBridge(UPLINK, GATEWAY_MAC, '192.0.2.1/24');
+    const [failure] = await netlink.createNamespaces(UPLINK, [
+      {
+        path: outside,
+        hostLink: 'up0',
+        link: 'eth0',
+        mac: '02:00:00:00:aa:02',
+        address: `${OUTSIDE}/24`,
+        gateway: '192.0.2.1',
+        gatewayMac: GATEWAY_MAC,
+        isolated: false,
+      },
+    ]);
+    if (failure != null) throw failure;
     const network = { range: '10.227.0.0/24', bridges: 2, portsPerBridge: 1, pool: { low: 0, high: 1 }, nat: true };
     {
       await using rig = await new NetworksRig(network, 'left').open();
