@@ -154,17 +154,15 @@ describe('the simulated backend', () => {
 
   it('refuses a result that no transport would carry', async () => {
     harness = await startSimulatedBackend({ transport: { maxBodyBytes: 2000 } });
-    const source = writeTree(temporaryFolder(), {
-      'simulated.json': '{"result": {"$repeat": "x", "times": "$args.n"}}',
-    });
-    const made = new TestContainer(
-      harness.backend,
-      harness.transport,
-      await prepare(harness.backend, { name: 'f', source }),
-    );
+    const long = { $repeat: 'x', times: '$args.n' };
+    const outcomes = { endless: { result: [long, long, long, long, long] } };
+    const source = writeTree(temporaryFolder(), { 'simulated.json': JSON.stringify({ result: long, outcomes }) });
+    const fn = await prepare(harness.backend, { name: 'f', source });
+    const made = new TestContainer(harness.backend, harness.transport, fn);
     await made.started();
     expect((await made.invoke({ n: 1990 })).errorClass).toBe(null);
     expect((await made.invoke({ n: 1999 })).errorClass).toBe('too_large');
+    expect((await made.invoke({ n: 1e9, do: 'endless' })).errorClass).toBe('too_large');
     await made.destroy();
   });
 });

@@ -65,11 +65,15 @@ export class Alarms {
   #ring(): void {
     this.#disarm();
     const time = now();
-    for (let alarm = this.#heap.first(); alarm !== null && alarm.priority <= time; alarm = this.#heap.first()) {
-      this.#heap.remove(alarm);
-      alarm.ring();
+    try {
+      for (let alarm = this.#heap.first(); alarm !== null && alarm.priority <= time; alarm = this.#heap.first()) {
+        this.#heap.remove(alarm);
+        alarm.ring();
+      }
+    } finally {
+      // One that throws must not silence all others.
+      this.#arm();
     }
-    this.#arm();
   }
 }
 

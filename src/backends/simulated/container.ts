@@ -181,18 +181,21 @@ export class SimulatedContainer implements BackendContainer {
       this.#answer(run, errorClass, outcome?.message ?? errorClass, details, null, runUs);
       return;
     }
-    const body = Buffer.from(JSON.stringify(this.#result(run, args, first)) ?? 'null');
     const { maxBodyBytes } = this.#context;
-    if (body.length <= maxBodyBytes) this.#answer(run, null, outcome?.message ?? null, details, body, runUs);
-    else
-      this.#answer(
-        run,
-        'too_large',
-        `the result has ${body.length} bytes; the limit is ${maxBodyBytes}`,
-        details,
-        null,
-        runUs,
-      );
+    const body = encoded(this.#result(run, args, first));
+    if (body !== null && body.length <= maxBodyBytes) {
+      this.#answer(run, null, outcome?.message ?? null, details, body, runUs);
+      return;
+    }
+    const size = body === null ? 'no text is so long' : `it has ${body.length} bytes`;
+    this.#answer(
+      run,
+      'too_large',
+      `the result is too large: ${size}; the limit is ${maxBodyBytes}`,
+      details,
+      null,
+      runUs,
+    );
   }
 
   #result(run: Run, args: unknown, cold: boolean): unknown {
@@ -249,6 +252,15 @@ export class SimulatedContainer implements BackendContainer {
     alarms.cancel(this.#starting);
     for (const run of this.#runs.values()) alarms.cancel(run.alarm);
     this.#runs.clear();
+  }
+}
+
+/** JSON; null = there is no text of that length. */
+function encoded(value: unknown): Buffer | null {
+  try {
+    return Buffer.from(JSON.stringify(value) ?? 'null');
+  } catch {
+    return null;
   }
 }
 

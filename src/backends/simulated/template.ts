@@ -21,7 +21,7 @@ export function fillTemplate(template: unknown, values: TemplateValues): unknown
 }
 
 /** Characters: above what any transport carries, and below what a text may be long. */
-const MOST_REPEATED = 2 ** 28;
+const MOST_REPEATED = 2 ** 27;
 
 function fillText(text: string, values: TemplateValues): unknown {
   if (!text.startsWith('$')) return text;
