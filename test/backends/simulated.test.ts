@@ -58,16 +58,19 @@ describe('a template', () => {
   it('has values in the place of names, and everything else as it is', () => {
     const values = { args: { a: { b: [1] }, n: 3 }, calls: 2 };
     const template = { all: '$args', deep: ['$args.a.b', '$calls'], none: '$args.x.y', text: '$$calls', long: 'x' };
-    expect(fillTemplate(template, values)).toEqual({
+    const fill = (given: unknown, most = 100): unknown => fillTemplate(given, values, most)?.value;
+    expect(fill(template)).toEqual({
       all: values.args,
       deep: [[1], 2],
       none: null,
       text: '$calls',
       long: 'x',
     });
-    expect(fillTemplate({ $repeat: 'ab', times: '$args.n' }, values)).toBe('ababab');
-    expect(fillTemplate({ $repeat: 'ab', times: '$args.a' }, values)).toBe('');
-    expect(fillTemplate('$args.constructor', values)).toBe(null);
+    expect(fill({ $repeat: 'ab', times: '$args.n' })).toBe('ababab');
+    expect(fill({ $repeat: 'ab', times: '$args.a' })).toBe('');
+    expect(fill('$args.constructor')).toBe(null);
+    const thrice = { $repeat: 'ab', times: '$args.n' };
+    expect([fill([thrice, thrice], 12), fill([thrice, thrice], 11)]).toEqual([['ababab', 'ababab'], undefined]);
   });
 });
 

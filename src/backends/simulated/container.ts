@@ -182,30 +182,27 @@ export class SimulatedContainer implements BackendContainer {
       return;
     }
     const { maxBodyBytes } = this.#context;
-    const body = encoded(this.#result(run, args, first));
+    const result = this.#result(run, args, first);
+    const body = result === null ? null : Buffer.from(JSON.stringify(result.value) ?? 'null');
     if (body !== null && body.length <= maxBodyBytes) {
       this.#answer(run, null, outcome?.message ?? null, details, body, runUs);
       return;
     }
-    const size = body === null ? 'no text is so long' : `it has ${body.length} bytes`;
-    this.#answer(
-      run,
-      'too_large',
-      `the result is too large: ${size}; the limit is ${maxBodyBytes}`,
-      details,
-      null,
-      runUs,
-    );
+    this.#answer(run, 'too_large', `the result is above ${maxBodyBytes} bytes`, details, null, runUs);
   }
 
-  #result(run: Run, args: unknown, cold: boolean): unknown {
+  /** Null = too large. */
+  #result(run: Run, args: unknown, cold: boolean): { value: unknown } | null {
     const { behaviour, key, definition } = this.fn;
     const own = run.outcome?.result;
     const template = own === undefined ? behaviour.description.result : own;
     const [start, end] = [performance.timeOrigin + run.beganAt, performance.timeOrigin + performance.now()];
-    if (template === undefined) return { cold, start: start / 1000, end: end / 1000, latency: (end - start) / 1000 };
+    if (template === undefined) {
+      return { value: { cold, start: start / 1000, end: end / 1000, latency: (end - start) / 1000 } };
+    }
     const environment = { ...definition.env, ...this.#env };
-    return fillTemplate(template, { args, calls: this.#calls, cold, function: key, container: this.name, environment });
+    const values = { args, calls: this.#calls, cold, function: key, container: this.name, environment };
+    return fillTemplate(template, values, this.#context.maxBodyBytes);
   }
 
   #answer(
@@ -252,15 +249,6 @@ export class SimulatedContainer implements BackendContainer {
     alarms.cancel(this.#starting);
     for (const run of this.#runs.values()) alarms.cancel(run.alarm);
     this.#runs.clear();
-  }
-}
-
-/** JSON; null = there is no text of that length. */
-function encoded(value: unknown): Buffer | null {
-  try {
-    return Buffer.from(JSON.stringify(value) ?? 'null');
-  } catch {
-    return null;
   }
 }
 

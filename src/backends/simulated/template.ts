@@ -5,31 +5,50 @@
 
 export type TemplateValues = Readonly<Record<string, unknown>>;
 
-export function fillTemplate(template: unknown, values: TemplateValues): unknown {
-  if (typeof template === 'string') return fillText(template, values);
-  if (Array.isArray(template)) return template.map((item) => fillTemplate(item, values));
-  if (typeof template !== 'object' || template === null) return template;
-  const given = template as Record<string, unknown>;
-  if ('$repeat' in given) {
-    const times = Number(fillTemplate(given['times'], values));
-    const text = String(fillTemplate(given['$repeat'], values));
-    return text.repeat(
-      Number.isFinite(times) ? Math.min(MOST_REPEATED / Math.max(1, text.length), Math.max(0, times)) : 0,
-    );
-  }
-  return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, fillTemplate(value, values)]));
+/** Null: its repeated texts would have more than `mostCharacters` together. They are not made then: a shard must not be held up by what nobody will get. */
+export function fillTemplate(
+  template: unknown,
+  values: TemplateValues,
+  mostCharacters: number,
+): { value: unknown } | null {
+  const filling = new Filling(values, mostCharacters);
+  const value = filling.fill(template);
+  return filling.left < 0 ? null : { value };
 }
 
-/** Characters: above what any transport carries, and below what a text may be long. */
-const MOST_REPEATED = 2 ** 27;
+class Filling {
+  readonly #values: TemplateValues;
+  left: number;
 
-function fillText(text: string, values: TemplateValues): unknown {
-  if (!text.startsWith('$')) return text;
-  if (text.startsWith('$$')) return text.slice(1);
-  let value: unknown = values;
-  for (const field of text.slice(1).split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, field)) return null;
-    value = (value as Record<string, unknown>)[field];
+  constructor(values: TemplateValues, left: number) {
+    this.#values = values;
+    this.left = left;
   }
-  return value;
+
+  fill(template: unknown): unknown {
+    if (typeof template === 'string') return this.#text(template);
+    if (Array.isArray(template)) return template.map((item) => this.fill(item));
+    if (typeof template !== 'object' || template === null) return template;
+    const given = template as Record<string, unknown>;
+    if ('$repeat' in given)
+      return this.#repeated(String(this.fill(given['$repeat'])), Number(this.fill(given['times'])));
+    return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, this.fill(value)]));
+  }
+
+  #repeated(text: string, wanted: number): string {
+    const times = wanted > 0 ? Math.floor(wanted) : 0;
+    this.left -= text.length * times;
+    return this.left < 0 ? '' : text.repeat(times);
+  }
+
+  #text(text: string): unknown {
+    if (!text.startsWith('$')) return text;
+    if (text.startsWith('$$')) return text.slice(1);
+    let value: unknown = this.#values;
+    for (const field of text.slice(1).split('.')) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, field)) return null;
+      value = (value as Record<string, unknown>)[field];
+    }
+    return value;
+  }
 }
