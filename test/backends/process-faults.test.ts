@@ -184,7 +184,9 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'faults around t
     const name = `unstarted-${process.pid}`;
     // Not to be provoked otherwise: links that cannot be listed.
     const networks = { start: () => Promise.reject(new Error('no links')) } as unknown as Networks;
-    await expect(startProcessBackend({ name }, { adapt: (parts) => ({ ...parts, networks }) })).rejects.toThrow('no links');
+    await expect(startProcessBackend({ name }, { adapt: (parts) => ({ ...parts, networks }) })).rejects.toThrow(
+      'no links',
+    );
     const left = native()
       .cgroup.mounts()
       .filter(({ path }) => existsSync(join(path, 'iluvatar', name)));

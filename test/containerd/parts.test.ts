@@ -117,7 +117,8 @@ describe('the root of a container', () => {
   const overlay = { type: 'overlay', source: 'overlay', target: '', options: ['index=off', 'lowerdir=/l/2:/l/1'] };
 
   it('is the image’s own where it is read-only', async () => {
-    expect(await roots.mounts('c1', [overlay], true)).toEqual([overlay]);
+    await roots.prepare('c1', true);
+    expect(roots.mounts('c1', [overlay], true)).toEqual([overlay]);
     expect(existsSync(join(folder, 'c1'))).toBe(false);
   });
 
@@ -125,7 +126,8 @@ describe('the root of a container', () => {
     ['one layer', bind, '/layer/1'],
     ['several', overlay, '/l/2:/l/1'],
   ])('is a folder of its own above %s, until it is removed', async (_what, view, lower) => {
-    const [mount] = await roots.mounts('c2', [view], false);
+    await roots.prepare('c2', false);
+    const [mount] = roots.mounts('c2', [view], false);
     const own = join(folder, 'c2');
     expect(mount).toMatchObject({ type: 'overlay', source: 'overlay' });
     expect(mount?.options).toEqual(

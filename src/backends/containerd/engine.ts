@@ -100,6 +100,10 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     return this.#images.release(image);
   }
 
+  snapshot({ name, fn }: ContainerPlan<ContainerdImage>): Promise<void> {
+    return this.#roots.prepare(name, fn.readOnlyRoot);
+  }
+
   async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
     // Said at once: whoever has another backend must not wait for one that is away.
     if (this.#away !== null) {
@@ -113,6 +117,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       if (!refused || !(await this.#images.restore(plan.fn.image))) throw error;
       // It was refused because somebody has taken its image away, which is there again.
       await this.remove(plan.name);
+      await this.snapshot(plan);
       await this.#watched(this.#create(plan));
     }
   }
@@ -178,7 +183,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     const { name, fn } = plan;
     const { containers, tasks } = this.#client;
     const { scope, folder, snapshotter, seccomp, openFiles } = this.#options;
-    const rootfs = await this.#roots.mounts(name, await this.#images.mounts(fn.image), fn.readOnlyRoot);
+    const rootfs = this.#roots.mounts(name, await this.#images.mounts(fn.image), fn.readOnlyRoot);
     const output = this.#outputs.take(name, (stream, chunk) => this.#events?.output(name, stream, chunk));
     const shimSocket = join(folder, 'shim.sock');
     const spec = runtimeSpec(plan, { ownShim: this.#ownShim, shimSocket, seccomp, openFiles });

@@ -21,18 +21,20 @@ export class ContainerRoots {
     this.#folder = folder;
   }
 
-  /** `layers`: what the snapshotter says of the unpacked image's view. */
-  async mounts(name: string, layers: readonly Mount[], readOnly: boolean): Promise<Mount[]> {
-    if (readOnly) return [...layers];
-    const lower = lowerFolders(layers);
+  /** The folders of a writable one. */
+  async prepare(name: string, readOnly: boolean): Promise<void> {
+    if (readOnly) return;
     this.#writable.add(name);
-    const own = join(this.#folder, name);
-    const upper = join(own, 'fs');
-    const work = join(own, 'work');
     // Its owner is the root of the container's file system, whoever made the folder.
-    await mkdir(upper, { recursive: true, mode: 0o755 });
-    await mkdir(work, { recursive: true, mode: 0o755 });
-    const options = [`lowerdir=${lower.join(':')}`, `upperdir=${upper}`, `workdir=${work}`, 'index=off'];
+    for (const part of ['fs', 'work']) await mkdir(join(this.#folder, name, part), { recursive: true, mode: 0o755 });
+  }
+
+  /** After `prepare`. `layers`: what the snapshotter says of the unpacked image's view. */
+  mounts(name: string, layers: readonly Mount[], readOnly: boolean): Mount[] {
+    if (readOnly) return [...layers];
+    const [upper, work] = ['fs', 'work'].map((part) => join(this.#folder, name, part));
+    const lower = lowerFolders(layers).join(':');
+    const options = [`lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`, 'index=off'];
     if (kernelAtLeast(...VOLATILE_SINCE)) options.push('volatile');
     return [{ type: 'overlay', source: 'overlay', target: '', options }];
   }

@@ -83,6 +83,9 @@ export class DockerEngine implements OciEngine<DockerImage> {
     return this.#images.release(image);
   }
 
+  /** Docker makes it with the container. */
+  async snapshot(): Promise<void> {}
+
   async create(plan: ContainerPlan<DockerImage>): Promise<void> {
     const exits = this.#started();
     const { name } = plan;

@@ -184,6 +184,7 @@ export class OciContainer extends AgentContainer {
     if (plan === null) return;
     this.#holds.asked = true;
     const { signal } = this.#apart;
+    await stages.snapshot.run(() => this.#unlessEnded(() => engine.snapshot(plan)), signal);
     await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)), signal);
     await stages.ready.run(() => this.#unlessEnded(() => this.#startAndLoad(plan)), signal);
   }

@@ -19,7 +19,9 @@ export interface OciEngine<Image = unknown> {
   findImage(reference: string): Promise<FoundImage<Image> | null>;
   /** Once for each `importImage` and `findImage`. With the last of them the engine may forget what it was brought. */
   releaseImage(image: Image): Promise<void>;
-  /** Everything up to a container whose process waits to be started. After a failure it is removed by `remove`. */
+  /** Its root file system, as far as that is made apart from the container. */
+  snapshot(plan: ContainerPlan<Image>): Promise<void>;
+  /** Everything after that, up to a container whose process waits to be started. After a failure it is removed by `remove`. */
   create(plan: ContainerPlan<Image>): Promise<void>;
   /** Resolves with the pid of its first process, in the worker's pid namespace. */
   run(plan: ContainerPlan<Image>): Promise<number>;
