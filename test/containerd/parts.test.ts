@@ -35,6 +35,7 @@ describe('the specification of a container', () => {
       cwd: '/work',
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,
+      oomScoreAdj: 1000,
       rlimits: [
         { type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 },
         { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
