@@ -310,6 +310,7 @@ describe('the store', () => {
     expect((await context.store.sweep()).length).toBe(plan.named.image.layers.length);
     expect(stored()).toEqual([]);
     expect(readdirSync(uses)).toEqual([]);
+    await context.store.release(plan);
     const again = await prepare(context, { source: HELLO });
     await context.store.release(again);
     expect((await context.store.sweep()).length).toBe(again.named.image.layers.length);
