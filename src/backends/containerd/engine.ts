@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
@@ -33,6 +34,8 @@ const OWNER = 'dev.iluvatar.worker';
 const START_LIMIT_MS = 5_000;
 /** Then it is killed and deleted without the word of its end, which may be lost. */
 const EXIT_WAIT_MS = 1_000;
+const MOMENTS_MS = 500;
+const BACK_POLL_MS = 10;
 
 export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly name = 'containerd';
@@ -52,6 +55,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   #events: EngineEvents | null = null;
   #stream: TaskEvents | null = null;
   #away: string | null = 'not started';
+  #awaySince = 0;
   #opened = 0;
   #starting = false;
 
@@ -78,7 +82,10 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       exited: (container, status) => this.#exited(container, status),
       opened: () => this.#back(),
       lost: (reason) => {
-        if (this.#away === null) log.warn({ reason }, 'containerd is away');
+        if (this.#away === null) {
+          log.warn({ reason }, 'containerd is away');
+          this.#awaySince = Date.now();
+        }
         this.#away = reason;
       },
     });
@@ -105,7 +112,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
-    // Said at once: whoever has another backend must not wait for one that is away.
+    // Said soon: whoever has another backend must not wait for one that is away.
+    if (this.#away !== null) await this.#awaitBack();
     if (this.#away !== null) {
       throw new IluvatarError('unavailable', `containerd at ${this.#options.address} is away: ${this.#away}`);
     }
@@ -232,6 +240,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     log.info({ version, again }, 'containerd answers');
     await this.#images.removeLeft();
     if (!this.#starting) this.#events?.back();
+  }
+
+  /** One that restarts, or has cut a connection, is back within moments: not worth an attempt. */
+  async #awaitBack(): Promise<void> {
+    while (this.#away !== null && Date.now() - this.#awaySince < MOMENTS_MS) await sleep(BACK_POLL_MS);
   }
 
   /** A call that nobody answered tells that the daemon stands still. */
