@@ -142,7 +142,8 @@ export function describeHardening(name: string, start: Start, options: Hardening
       const attacker = await container();
       const mark = `${harness.config.name}-daemon`;
       expect(await attacker.invoke({ do: 'daemons', count: 5, mark, thread: true })).toMatchObject({ result: true });
-      expect(processesWith(mark)).toHaveLength(5);
+      // A process is found by its command line, which it has only after its exec.
+      await expect.poll(() => processesWith(mark).length, { timeout: 10_000 }).toBe(5);
       await attacker.destroy();
       expect(processesWith(mark)).toEqual([]);
     });

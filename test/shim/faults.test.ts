@@ -103,15 +103,16 @@ describeWith(
       await world.start(running.id);
       await until(() => world.pids('inside orphans').length === 6, 'its children');
       process.kill(world.daemon, 'SIGKILL');
-      await until(() => world.pids('inside').length === 0, 'the containers to be killed');
+      await until(() => world.pids('inside').length === 0, 'the containers to be killed', 60_000);
       await until(
         () => world.containerd.events.some((event) => event.topic === '/tasks/exit' && event.container === running.id),
         'the exit',
+        60_000,
       );
-      await until(() => !existsSync(world.bundle(running.id)), 'the bundle to be removed');
+      await until(() => !existsSync(world.bundle(running.id)), 'the bundle to be removed', 60_000);
       // The stale socket is no obstacle to the next.
       expect(await world.run(['exit', '3'])).toBe(3);
-    });
+    }, 200_000);
 
     it('ends when it has nothing more to do, and takes its socket with it', async () => {
       const daemon = world.daemon;
