@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hierarchies } from '../../src/backends/cgroups/hierarchies.js';
 import { containerLimits } from '../../src/backends/cgroups/limits.js';
-import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import { DockerClient } from '../../src/backends/docker/client.js';
 import { DockerEngine } from '../../src/backends/docker/engine.js';
 import type { DockerImage } from '../../src/backends/docker/images.js';

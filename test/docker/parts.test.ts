@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hierarchies } from '../../src/backends/cgroups/hierarchies.js';
 import { type ContainerLimits, containerLimits } from '../../src/backends/cgroups/limits.js';
-import { hierarchies } from '../../src/backends/docker/cgroup-folders.js';
 import { createRequest, gpusOf } from '../../src/backends/docker/create-request.js';
 import { exitOf } from '../../src/backends/docker/exits.js';
 import type { DockerImage } from '../../src/backends/docker/images.js';

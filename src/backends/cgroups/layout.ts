@@ -133,14 +133,6 @@ export function allParents(layout: CgroupLayout): { parents: string[]; versions:
   return { parents, versions };
 }
 
-/** This worker's folder in every hierarchy that is mounted: runc makes a container's cgroup in all, also in named ones and others that no layout uses. */
-export function everyParent(parent: string, scope: string): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter((line) => / - cgroup2? /.test(line))
-    .map((line) => join(line.split(' ')[4] ?? '', parent, scope));
-}
-
 /** v2 hands a controller down one level at a time, through `cgroup.subtree_control` of every ancestor. */
 function prepareUnified(mount: string, below: readonly string[], controllers: readonly string[]): void {
   const request = controllers
@@ -163,10 +155,9 @@ export function cgroupDirs(layout: CgroupLayout, name: string): string[] {
   return layout.parents.map((parent) => join(parent, name));
 }
 
-/** Takes away the worker's own folders when nothing is in them; the shared parent goes with the last worker. Answers whether all of its own are gone. */
-export function removeCgroupParents(layout: CgroupLayout, others: readonly string[] = []): boolean {
-  const parents = [...allParents(layout).parents, ...others];
-  for (const parent of parents) {
+/** Takes away the worker's own folders when nothing is in them; the shared parent goes with the last worker. */
+export function removeCgroupParents(layout: CgroupLayout): void {
+  for (const parent of allParents(layout).parents) {
     for (const folder of [parent, join(parent, '..')]) {
       try {
         if (existsSync(folder)) rmdirSync(folder);
@@ -175,5 +166,4 @@ export function removeCgroupParents(layout: CgroupLayout, others: readonly strin
       }
     }
   }
-  return !parents.some((parent) => existsSync(parent));
 }

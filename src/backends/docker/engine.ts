@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
+import { hierarchies, removeFolders } from '../cgroups/hierarchies.js';
 import type { BackendLog } from '../log.js';
 import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
 import type { ContainerDetails, ContainerSummary, DockerEvent, Info } from './api.js';
-import { hierarchies, removeFolders, removeParents } from './cgroup-folders.js';
 import type { DockerClient } from './client.js';
 import { type ContainerOptions, createRequest } from './create-request.js';
 import { DockerError, ignore } from './error.js';
@@ -42,8 +41,6 @@ export class DockerEngine implements OciEngine<DockerImage> {
   #exits: ExitWatch | null = null;
   #info: Info | null = null;
   #hierarchies: readonly string[] = [];
-  /** Folders of the worker above its containers'. */
-  readonly #parents = new Set<string>();
   readonly #plans = new Map<string, ContainerPlan<DockerImage>>();
   #created = 0;
   #removed = 0;
@@ -95,7 +92,6 @@ export class DockerEngine implements OciEngine<DockerImage> {
       cgroupParents: this.#cgroupParents(await this.#daemon()),
     });
     this.#plans.set(name, plan);
-    if (plan.cgroupPath !== '') this.#parents.add(dirname(plan.cgroupPath));
     let id: string | null = null;
     try {
       const made = await this.#client.call<{ Id: string }>('POST', '/containers/create', { query: { name }, body });
@@ -194,7 +190,6 @@ export class DockerEngine implements OciEngine<DockerImage> {
     }
     this.#exits?.close();
     this.#client.close();
-    for (const path of this.#parents) await removeParents(this.#hierarchies, path);
   }
 
   /** What was missed while there was no stream is found in one list. */

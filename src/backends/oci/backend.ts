@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
@@ -14,7 +14,8 @@ import type {
   MemoryReading,
   PreparedFunction,
 } from '../backend.js';
-import { allParents, type CgroupLayout, everyParent, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
+import { hierarchies, removeParents } from '../cgroups/hierarchies.js';
+import { allParents, type CgroupLayout, prepareCgroups } from '../cgroups/layout.js';
 import { limitNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
 import { CgroupPool } from '../cgroups/pool.js';
@@ -47,9 +48,6 @@ export interface OciBackendOptions {
 }
 
 const STOP_LIMIT_MS = 30_000;
-/** How often, and how far apart in ms, a stopping backend looks whether the engine has emptied its cgroups. */
-const CGROUP_TURNS = 40;
-const CGROUP_TURN_MS = 50;
 const REMOVE_GRACE_MS = 500;
 const REMOVE_LIMIT_MS = 10_000;
 
@@ -228,9 +226,9 @@ export class OciBackend implements Backend {
     await this.#options.engine.stop();
     await this.#options.networks?.stop();
     await cgroups.close();
-    // An engine's runtime empties the hierarchies that only it manages after it has told the end of a container: folders that are left would stay for ever.
-    const others = layout.parents.length === 0 ? [] : everyParent(this.#options.config.cgroup.parent, this.#scope);
-    for (let turn = 0; turn < CGROUP_TURNS && !removeCgroupParents(layout, others); turn++) await sleep(CGROUP_TURN_MS);
+    if (layout.parents.length > 0) {
+      await removeParents(hierarchies(await readFile('/proc/self/mounts', 'utf8')), context.cgroupPath);
+    }
     rmSync(context.sockets, { recursive: true, force: true });
   }
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hierarchies } from '../../backends/cgroups/hierarchies.js';
 
 /**
  * What a private daemon has on the machine beside its folder, and how that is taken away. It is found by the folder's name, in command lines, mounts and
@@ -99,15 +100,15 @@ function shimSockets(folder: string): string[] {
 }
 
 function mountsBelow(folder: string): string[] {
-  return mounts()
-    .map(([, path = '']) => path)
+  return read('/proc/self/mounts')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
     .filter((path) => path.startsWith(`${folder}/`));
 }
 
 function cgroupsNamed(name: string): string[] {
-  return mounts()
-    .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
-    .map(([, path = '']) => join(path, name))
+  return hierarchies(read('/proc/self/mounts'))
+    .map((path) => join(path, name))
     .filter((path) => existsSync(path));
 }
 
@@ -133,12 +134,6 @@ function removeStray(path: string): void {
   } catch {
     // Not made, or in use by another.
   }
-}
-
-function mounts(): string[][] {
-  return read('/proc/self/mounts')
-    .split('\n')
-    .map((line) => line.split(' '));
 }
 
 function list(folder: string, foldersOnly = false): string[] {

@@ -2,8 +2,8 @@ import { readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * Docker makes the parent of a container's cgroup in every hierarchy of the machine, also in those that the worker does not use (devices, freezer, a
- * named one), and removes it in none.
+ * Docker and runc make the parents of a container's cgroup in every hierarchy of the machine, also in those that the worker does not use (devices, freezer, a
+ * named one), and remove them in none.
  */
 
 /** Where hierarchies are mounted, from the text of /proc/self/mounts. */
