@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { within } from '../backends/within.js';
 import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
@@ -69,12 +70,10 @@ export class Supervisor {
     this.#state = 'stopping';
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#send({ type: 'stop', drainMs });
-    let late: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<void>((resolve) => {
-      late = setTimeout(resolve, drainMs + 15_000);
-    });
-    await Promise.race([this.#task.catch(() => null), tooLong]);
-    clearTimeout(late);
+    await within(
+      this.#task.catch(() => null),
+      drainMs + 15_000,
+    );
     await this.#pool?.destroy();
     this.#port?.close();
     this.#state = 'stopped';

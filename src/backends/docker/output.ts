@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { within } from '../within.js';
 import type { DockerClient } from './client.js';
 import { OutputDecoder, type OutputSink } from './multiplex.js';
 
@@ -54,12 +55,7 @@ export class ContainerOutput {
 
   /** The last of it has been passed on, or this time is over. */
   async finished(limitMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([this.#ended, limit]);
-    clearTimeout(timer);
+    await within(this.#ended, limitMs);
   }
 
   close(): void {

@@ -23,6 +23,7 @@ import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
 import type { Networks } from '../networks.js';
+import { within } from '../within.js';
 import { takeCgroup } from './cgroup.js';
 import { OciContainer } from './container.js';
 import type { OciContext } from './context.js';
@@ -208,15 +209,9 @@ export class OciBackend implements Backend {
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === null) return;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#options.log.error({ backend: this.name, limitMs: STOP_LIMIT_MS }, 'a backend did not stop in time');
-        resolve();
-      }, STOP_LIMIT_MS);
-    });
-    await Promise.race([this.#stop(running), limit]);
-    clearTimeout(timer);
+    if (!(await within(this.#stop(running), STOP_LIMIT_MS))) {
+      this.#options.log.error({ backend: this.name, limitMs: STOP_LIMIT_MS }, 'a backend did not stop in time');
+    }
     running.lock.release();
   }
 

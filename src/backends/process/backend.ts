@@ -17,6 +17,7 @@ import { limitNotes } from '../cgroups/limit-notes.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import type { Networks } from '../networks.js';
+import { within } from '../within.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
@@ -207,15 +208,9 @@ export class ProcessBackend implements Backend {
     const parts = this.#parts;
     if (parts === null) return;
     this.#parts = null;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#options.log.error({ limitMs: STOP_LIMIT_MS }, 'the process backend did not stop in time');
-        resolve();
-      }, STOP_LIMIT_MS);
-    });
-    await Promise.race([this.#stopAll(parts), limit]);
-    clearTimeout(timer);
+    if (!(await within(this.#stopAll(parts), STOP_LIMIT_MS))) {
+      this.#options.log.error({ limitMs: STOP_LIMIT_MS }, 'the process backend did not stop in time');
+    }
   }
 
   async #stopAll(parts: Parts): Promise<void> {
