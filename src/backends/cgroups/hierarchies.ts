@@ -12,9 +12,12 @@ export function hierarchies(mounts: string): string[] {
     .split('\n')
     .map((line) => line.split(' '))
     .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
-    .map(([, path = '']) =>
-      path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))),
-    );
+    .map(([, path = '']) => unescapePath(path));
+}
+
+/** Of a path in /proc/self/mounts or mountinfo, where spaces and the like are octal. */
+export function unescapePath(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 /** Removes the folders of one container in these hierarchies, except those that somebody else looks after. What still has something in it stays. */

@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { IluvatarError } from '../../core/errors.js';
+import { digestOf } from '../../images/blobs.js';
 import type { Mount } from '../../rpc/gen/types.js';
 import { type ContainerdClient, ignore } from './client.js';
 
@@ -27,9 +28,7 @@ export function chainIds(diffIds: readonly string[]): string[] {
   const chain: string[] = [];
   for (const diffId of diffIds) {
     const below = chain.at(-1);
-    const name =
-      below === undefined ? diffId : `sha256:${createHash('sha256').update(`${below} ${diffId}`).digest('hex')}`;
-    chain.push(name);
+    chain.push(below === undefined ? diffId : digestOf(Buffer.from(`${below} ${diffId}`)));
   }
   return chain;
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Blob, BlobFolder, bytesBlob } from '../../images/blobs.js';
 import { type BuiltImage, blobsOf } from '../../images/image.js';
 import type { Lifecycle } from '../lifecycle.js';
+import { processIdentity } from '../process-identity.js';
 import type { Bind } from './function.js';
 import type { BlobUse, StoredImage, StoreFolders } from './image-tasks.js';
 import type { SourceImageRequest } from './source-image.js';
@@ -39,7 +40,7 @@ export class ImageStore {
 
   /** Before the first registration. What earlier processes left goes; what this one registered stays, for a shard that starts again. Resolves with what was removed. */
   async sweep(): Promise<readonly string[]> {
-    return this.#lifecycle.run('sweepImages', { images: this.folders.images, process: thisProcess() });
+    return this.#lifecycle.run('sweepImages', { images: this.folders.images, process: processIdentity(process.pid) });
   }
 
   /** From source. Whoever asks for the same while it is being built gets the same. */
@@ -70,7 +71,7 @@ export class ImageStore {
   async use(registration: Registration, image: BuiltImage): Promise<void> {
     const path = this.#usePath(registration);
     this.#uses.set(path, (this.#uses.get(path) ?? 0) + 1);
-    const use: BlobUse = { process: thisProcess(), digests: blobsOf(image).map(({ digest }) => digest) };
+    const use: BlobUse = { process: processIdentity(process.pid), digests: blobsOf(image).map(({ digest }) => digest) };
     await mkdir(join(this.folders.images, 'uses'), { recursive: true, mode: 0o700 });
     await writeFile(path, JSON.stringify(use));
   }
@@ -116,12 +117,4 @@ export interface BuiltSource {
 export interface Registration {
   readonly key: string;
   readonly digest: string;
-}
-
-/** Tells processes of one pid apart: in a container of its own a worker has the same one each time. */
-function thisProcess(): string {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  // After the name, which may hold anything: state is field 3, the start time field 22.
-  const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return `${process.pid}-${started}`;
 }

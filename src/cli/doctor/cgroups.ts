@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { unescapePath } from '../../backends/cgroups/hierarchies.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { type Finding, finding, type Verdict } from './finding.js';
 import { readText } from './host.js';
@@ -56,9 +57,7 @@ export function parseMountInfo(text: string, controllersOf: (path: string) => st
     // id parent major:minor root MOUNTPOINT options [optional fields] - TYPE source SUPER-OPTIONS
     const [left = '', right = ''] = line.split(' - ', 2);
     const [type = '', , superOptions = ''] = right.split(' ');
-    const path = (left.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
+    const path = unescapePath(left.split(' ')[4] ?? '');
     const options = superOptions.split(',');
     if (type === 'cgroup2') {
       found.push({ version: 2, path, controllers: controllersOf(path).trim().split(/\s+/).filter(Boolean), options });

@@ -1,6 +1,7 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processIdentity } from '../../backends/process-identity.js';
 import { absentStrays, removeRemains } from './remains.js';
 
 /**
@@ -15,7 +16,7 @@ export class DaemonFolder {
   constructor(engine: string) {
     sweepAbandoned();
     this.path = mkdtempSync(join(tmpdir(), `iluvatar-${engine}-`));
-    writeFileSync(join(this.path, OWNER), identity(process.pid));
+    writeFileSync(join(this.path, OWNER), processIdentity(process.pid));
   }
 
   /** Ends what runs in it and removes it. Throws an Error that names what could not be taken away. */
@@ -41,20 +42,9 @@ function isAbandoned(folder: string): boolean {
     const { uid } = lstatSync(folder);
     const owner = readFileSync(join(folder, OWNER), 'utf8');
     // Anybody can make a folder of this name there.
-    return uid === process.getuid?.() && owner !== '' && identity(Number(owner.split(' ')[0])) !== owner;
+    return uid === process.getuid?.() && owner !== '' && processIdentity(Number(owner.split(' ')[0])) !== owner;
   } catch {
     // It is being made, or removed.
     return false;
-  }
-}
-
-/** Its number alone may be another's by now. */
-function identity(pid: number): string {
-  try {
-    // The command in field 2 may hold spaces: count from the closing bracket.
-    const started = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19] ?? '';
-    return `${pid} ${started}`;
-  } catch {
-    return `${pid} ended`;
   }
 }
