@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -56,6 +56,12 @@ describeWith(NEEDS, 'a running worker', () => {
       return one;
     }
 
+    /** Where containerd keeps what its shim has said. */
+    function shimFolder(one: TestContainer): string {
+      const id = one.handle.name.replace('/', '.');
+      return join(daemon.folder, 'state', 'io.containerd.runtime.v2.task', rig.namespace, id);
+    }
+
     function killProcessesOf(one: TestContainer): void {
       const group = `/${one.handle.name.split('-').at(-1)}`;
       const groups = cgroupsOf(`${rig.harness.config.name}.containerd`).filter((path) => path.endsWith(group));
@@ -105,9 +111,13 @@ describeWith(NEEDS, 'a running worker', () => {
       );
       const killed = shims.filter((pid) => /containerd-shim/.test(commandOf(pid)));
       expect(killed).toHaveLength(1);
+      // containerd forgets the socket of a shim that was killed, in a folder that all of the machine's containerds share.
+      const address = join(shimFolder(one), 'address');
+      const socket = existsSync(address) ? readFileSync(address, 'utf8').replace(/^unix:\/\//, '') : null;
       for (const pid of killed) process.kill(pid, 'SIGKILL');
       expect(await flying).toMatchObject({ errorClass: 'crashed' });
       await one.exitedWith;
+      if (socket !== null) rmSync(socket, { force: true });
       expect(await (await container()).invoke({})).toMatchObject({ errorClass: null, result: { calls: 1 } });
     });
 

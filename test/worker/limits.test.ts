@@ -181,7 +181,8 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'limits of a wor
     expect(second).toMatchObject({ containerState: 'warm', result: { pid: first.result.pid } });
     const measured = async (): Promise<number> =>
       (await worker.list()).find(({ name }) => name === 'unlimited')?.characteristics.memoryMb ?? 0;
-    await expect.poll(measured).toBeGreaterThan(200);
+    // An average, in which readings from the middle of the first run may be.
+    await expect.poll(measured).toBeGreaterThan(64);
     const { memory } = await worker.status();
     expect(memory.overshootMb).toBe(0);
     await worker.unregister('unlimited');

@@ -47,7 +47,8 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'a worker with r
 
   it('holds hundreds of simulated containers at once', async () => {
     const { worker } = fixture;
-    await simulated('many', { create: { meanUs: 20_000 }, load: 1000, run: 30_000 }, { memoryMb: 4, cpus: 0.01 });
+    // Long enough that none is idle again before the last of the 200 has come: on a loaded machine that takes a while.
+    await simulated('many', { create: { meanUs: 20_000 }, load: 1000, run: 5_000_000 }, { memoryMb: 4, cpus: 0.01 });
     const answers = await Promise.all(Array.from({ length: 200 }, () => worker.invoke('many', {})));
     expect(answers.every(({ containerState }) => containerState === 'cold')).toBe(true);
     expect((await worker.status()).backends['simulated']?.['containers']).toBe(200);
