@@ -10,8 +10,8 @@ import { native } from '../../src/native.js';
  */
 export interface Maker {
   readonly name: string;
-  /** One more, blocking; ms. */
-  make(): number;
+  /** One more; ms. */
+  make(): number | Promise<number>;
   close(): Promise<void>;
 }
 
