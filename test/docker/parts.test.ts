@@ -137,6 +137,8 @@ it('takes a code above 128 for a signal', () => {
   expect(exitOf(0, false)).toEqual({ code: 0, signal: 0, outOfMemory: false });
   expect(exitOf(128, false)).toMatchObject({ signal: 0 });
   expect(exitOf(137, true)).toEqual({ code: 137, signal: 9, outOfMemory: true });
+  expect(exitOf(137, false)).toEqual({ code: 137, signal: 9, outOfMemory: null });
+  expect(exitOf(139, false)).toEqual({ code: 139, signal: 11, outOfMemory: false });
   expect(exitOf(192, false)).toMatchObject({ signal: 64 });
   expect(exitOf(193, false)).toMatchObject({ signal: 0 });
   expect(exitOf(255, false)).toMatchObject({ signal: 0 });

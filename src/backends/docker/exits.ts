@@ -134,9 +134,9 @@ export class ExitWatch {
 
 /**
  * Docker has one number for both: 128 and the signal for what a signal ended. A program that exits with such a code by itself (as shells do for their
- * children) is taken for one that was killed.
+ * children) is taken for one that was killed. Its word that memory ran out comes with an event of its own, which can be late or lost.
  */
 export function exitOf(code: number, outOfMemory: boolean): EngineExit {
   const signal = code > SIGNAL_BASE && code <= SIGNAL_BASE + LAST_SIGNAL ? code - SIGNAL_BASE : 0;
-  return { code, signal, outOfMemory };
+  return { code, signal, outOfMemory: outOfMemory || (signal === SIGKILL ? null : false) };
 }

@@ -21,6 +21,7 @@ import type { ContainerPlan, EngineExit, PlannedNetwork } from './engine.js';
 import { containerEnvironment } from './environment.js';
 import type { OciFunction } from './function.js';
 import { takeLease } from './lease.js';
+import { withUncountedKills } from './uncounted-kills.js';
 
 /**
  * One container of an engine: made step by step, each step in its turn, and taken apart again from whichever step it got to. Its agent calls the worker through
@@ -56,7 +57,8 @@ export class OciContainer extends AgentContainer {
   readonly #holds: Holdings = { cgroup: null, network: null, door: null, asked: false };
   readonly #token = randomBytes(16).toString('hex');
   #connection: Connection | null = null;
-  #outOfMemory = false;
+  #outOfMemory: boolean | null = false;
+  #killed = false;
   #making: Promise<void> = Promise.resolve();
   /** Aborted when it is taken apart: it waits for no stage's turn any more. */
   readonly #apart = new AbortController();
@@ -94,7 +96,7 @@ export class OciContainer extends AgentContainer {
 
   /** Its first process has ended. */
   exited({ code, signal, outOfMemory }: EngineExit): void {
-    this.#outOfMemory ||= outOfMemory;
+    this.#outOfMemory = outOfMemory;
     this.exitKnown({ code, signal, message: null, step: null });
     this.bodyEnded();
   }
@@ -124,6 +126,7 @@ export class OciContainer extends AgentContainer {
   /** Through its cgroup where it has one: that reaches all of it, and works while the engine is away. */
   protected override kill(): void {
     const { layout, log } = this.#context;
+    this.#killed = true;
     try {
       if (this.cgroupDirs.length > 0) {
         const { dirs, versions } = withChildren(this.cgroupDirs, layout.versions);
@@ -171,8 +174,7 @@ export class OciContainer extends AgentContainer {
     if (this.cgroupDirs.length === 0) return null;
     try {
       const found = native().cgroup.evidence([...this.cgroupDirs], [...this.#context.layout.versions]);
-      // Where the engine puts a cgroup of its own below ours, the kernel counts kills there, and it is gone by now.
-      return this.#outOfMemory && found.oomKills === 0 ? { ...found, oomKills: 1 } : found;
+      return withUncountedKills(found, this.#outOfMemory, this.#killed);
     } catch {
       return null;
     }

@@ -49,8 +49,8 @@ export interface EngineExit {
   readonly code: number;
   /** 0 = it exited by itself. */
   readonly signal: number;
-  /** The engine saw the kernel's out-of-memory killer at work in it. */
-  readonly outOfMemory: boolean;
+  /** The engine saw the kernel's out-of-memory killer at work in it; null = it did not, and may have missed it. */
+  readonly outOfMemory: boolean | null;
 }
 
 export interface EngineHealth {
