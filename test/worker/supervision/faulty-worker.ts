@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import type { WorkerConfigInput } from '../../../src/config/schema.js';
 import { workerConfigSchema } from '../../../src/config/schema.js';
 import { type Client, connect } from '../../../src/index.js';
+import type { Log } from '../../../src/telemetry/logs/log.js';
 import { Supervisor } from '../../../src/worker/supervisor.js';
 
 const FAULTY = {
@@ -17,6 +18,13 @@ export const SLEEPER = 'import time\ndef main(args):\n    time.sleep(args.get("s
 
 let started = 0;
 
+/** The supervisor of a real worker whose threads read from its data folder how to misbehave. */
+export function faultySupervisor(config: WorkerConfigInput & { dataDir: string }, log: Log): Supervisor {
+  // Read by the life-cycle threads, which have the environment of this process.
+  process.env['ILUVATAR_TEST_FAULTS'] = config.dataDir;
+  return new Supervisor({ config: workerConfigSchema.parse(config), log, task: FAULTY });
+}
+
 /** A real worker under its supervisor, whose threads can be told to misbehave. */
 export class FaultyWorker implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'iluvatar-test-faults-'));
@@ -27,20 +35,18 @@ export class FaultyWorker implements AsyncDisposable {
     mkdirSync(this.dataDir);
     mkdirSync(join(this.folder, 'source'));
     writeFileSync(join(this.folder, 'source', 'main.py'), SLEEPER);
-    // Read by the life-cycle threads, which have the environment of this process.
-    process.env['ILUVATAR_TEST_FAULTS'] = this.dataDir;
     const log = pino(
       {},
       { write: (line: string) => void this.lines.push(JSON.parse(line) as Record<string, unknown>) },
     );
-    const parsed = workerConfigSchema.parse({
+    const full = {
       name: `faults-${process.pid}-${started++}`,
       dataDir: this.dataDir,
       ...config,
       http: { port: 0, ...config.http },
       supervision: { health: { enabled: true, port: 0 }, ...config.supervision },
-    });
-    this.supervisor = new Supervisor({ config: parsed, log, task: FAULTY });
+    };
+    this.supervisor = faultySupervisor(full, log);
   }
 
   static async start(config: WorkerConfigInput = {}): Promise<FaultyWorker> {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { ShardConnection } from '../../../src/worker/shard-connection.js';
 import { describeWith } from '../../support/requirement.js';
 import { rejection } from '../support/worker-fixture.js';
 import { FaultyWorker } from './faulty-worker.js';
@@ -63,5 +64,27 @@ describeWith({ root: true, cgroups: true }, 'a shard that fails under its client
     await using again = await worker.connect();
     expect((await again.invoke('kept')).result).toBe('fine');
     await expect.poll(() => worker.health(), PATIENCE).toMatchObject({ status: 200, body: { healthy: true } });
+  });
+
+  it('is reached again through the library, whose calls in flight are told', async () => {
+    await using worker = await FaultyWorker.start();
+    const connection = await ShardConnection.open(worker.socket, 1024 * 1024);
+    try {
+      const definition = { name: 'kept', source: worker.source };
+      await connection.call('register', { definition, replace: false });
+      const running = rejection(connection.invoke('kept', { s: 60 }, {}));
+      const functions = async () => (await connection.call('list', {})) as { running: number }[];
+      await expect.poll(async () => (await functions())[0]?.running, PATIENCE).toBe(1);
+      worker.shardFault('throw');
+      expect(await running).toMatchObject({ errorClass: 'unavailable', details: { mayHaveRun: true } });
+      // Until the next one listens.
+      const refused = await rejection(connection.invoke('kept', {}, {}));
+      expect(refused).toMatchObject({ errorClass: 'unavailable', details: {} });
+      await expect
+        .poll(() => connection.invoke('kept', {}, {}).catch((error: unknown) => error), PATIENCE)
+        .toMatchObject({ result: 'fine' });
+    } finally {
+      connection.close();
+    }
   });
 });
