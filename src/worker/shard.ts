@@ -40,6 +40,7 @@ import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
 import { BackgroundTask } from './supervision/background-task.js';
+import { DescriptorWatch, type KnownDescriptors } from './supervision/descriptor-watch.js';
 import { WatchList } from './supervision/watch-list.js';
 import { watchedReport } from './supervision/watched-report.js';
 import type { ThreadFile } from './thread-file.js';
@@ -76,6 +77,7 @@ export class Shard {
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
+  readonly #descriptors: DescriptorWatch;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -142,6 +144,11 @@ export class Shard {
       now,
       task: background('pressure-monitor'),
       log: moduleLog(log, 'memory'),
+    });
+    this.#descriptors = new DescriptorWatch({
+      ...config.supervision.descriptors,
+      log: this.#log,
+      known: () => this.#knownDescriptors(),
     });
     this.#results = new AsyncResults({
       ...config.asyncResults,
@@ -263,10 +270,16 @@ export class Shard {
   health(): WorkerHealth {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
     const watched = watchedReport(this.#watched());
+    const leak = this.#descriptors.note;
     const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
-      notes: [...notes, ...watched.notes, ...backends.flatMap((backend) => backend.notes)],
+      notes: [
+        ...notes,
+        ...watched.notes,
+        ...(leak === null ? [] : [leak]),
+        ...backends.flatMap((backend) => backend.notes),
+      ],
       backends,
       threads: watched.threads,
       tasks: watched.tasks,
@@ -277,6 +290,13 @@ export class Shard {
   lastWords(reason: string): void {
     this.gateway.abandonAll(reason);
     this.#transport.flush();
+  }
+
+  #knownDescriptors(): KnownDescriptors | null {
+    if (this.#engine.open > 0) return null;
+    const { memory } = this.#engine.status();
+    const connections = this.#transport.counters().connections + (this.#http?.connections ?? 0);
+    return { containers: memory.cachedContainers + memory.runningContainers, connections };
   }
 
   /** This shard's threads and tasks, and those that the supervisor has told of. */
@@ -314,6 +334,7 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
+    this.#descriptors.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -364,6 +385,7 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
+    this.#descriptors.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

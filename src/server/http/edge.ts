@@ -24,6 +24,8 @@ export interface HttpEdgeOptions {
 export interface HttpEdge {
   /** The port in use, also when 0 was asked for. */
   readonly port: number;
+  /** Open ones. */
+  readonly connections: number;
   /** Stops accepting, closes idle connections, waits for running requests, and cuts off what is left after `graceMs` (default 5,000). */
   close(graceMs?: number): Promise<void>;
 }
@@ -73,6 +75,9 @@ export async function startHttpEdge({ gateway, config, log }: HttpEdgeOptions): 
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    get connections() {
+      return sockets.size;
+    },
     close: (graceMs = CLOSE_GRACE_MS) => {
       invocations.closing = true;
       return close(server, sockets, graceMs);

@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
 import { runShard as runRealShard } from '../../../src/worker/shard-task.js';
 
 /**
- * The real shard with its real threads, which misbehaves when its data folder has a file `shard-fault` with the name of a fault: `throw`, `reject`, `exit` or `hang`. The
+ * The real shard with its real threads, which misbehaves when its data folder has a file `shard-fault` with the name of a fault: `throw`, `reject`, `exit`, `hang`, or `leak` (descriptors, one
+ * after the other). The
  * only way to such a fault is this file: a worker as it is shipped runs another one.
  */
 export function runShard(task: ShardTask): Promise<ShardEnd> {
@@ -24,6 +25,8 @@ export function runShard(task: ShardTask): Promise<ShardEnd> {
   return runRealShard(task, { lifecycleFile }).finally(() => clearInterval(watch));
 }
 
+const LEAKED = 100;
+
 function misbehave(fault: string): void {
   switch (fault) {
     case 'throw':
@@ -33,6 +36,9 @@ function misbehave(fault: string): void {
       return;
     case 'exit':
       process.exit(9);
+      return;
+    case 'leak':
+      for (let i = 0; i < LEAKED; i++) openSync('/dev/null', 'r');
       return;
     default:
       for (;;) {}

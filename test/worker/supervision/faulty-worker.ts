@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,12 +76,17 @@ export class FaultyWorker implements AsyncDisposable {
     return connect(this.socket);
   }
 
-  shardFault(fault: 'throw' | 'reject' | 'exit' | 'hang'): void {
+  shardFault(fault: 'throw' | 'reject' | 'exit' | 'hang' | 'leak'): void {
     writeFileSync(join(this.dataDir, 'shard-fault'), fault);
   }
 
   lifecycleFault(task: string, fault: 'throw' | 'exit' | 'abort' | 'hang' | 'never'): void {
     writeFileSync(join(this.dataDir, 'lifecycle-fault'), `${task} ${fault}`);
+  }
+
+  /** What the shard's thread has logged, line by line. */
+  shardLog(): string[] {
+    return readFileSync(join(this.dataDir, 'log', 'worker.log'), 'utf8').split('\n');
   }
 
   /** From the main thread. */
