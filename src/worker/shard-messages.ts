@@ -17,6 +17,8 @@ export interface ShardTask {
   port: MessagePort;
   /** Where the shard beats; see `supervision/beats.ts`. */
   beats: SharedArrayBuffer;
+  /** Where it says which connections wait for an answer; see `supervision/answer-for-shard.ts`. */
+  inFlight: SharedArrayBuffer;
 }
 
 export type FromShard =

@@ -13,13 +13,14 @@ const BEAT_MS = 1000;
 
 /** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
 export async function runShard(
-  { config, functions, port, beats }: ShardTask,
+  { config, functions, port, beats, inFlight }: ShardTask,
   parts: Pick<ShardOptions, 'lifecycleFile'> = {},
 ): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
   const shard = new Shard({
     ...parts,
+    inFlight,
     config,
     log,
     registered: (kept) => tell({ type: 'registered', kept }),

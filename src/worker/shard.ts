@@ -57,6 +57,8 @@ export interface ShardOptions {
   /** Told of what a shard after this one must register again. */
   registered(kept: KeptFunction): void;
   unregistered(name: string, version: string): void;
+  /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
+  inFlight?: SharedArrayBuffer;
   /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
   lifecycleFile?: ThreadFile;
 }
@@ -208,7 +210,9 @@ export class Shard {
       const mode = Number.parseInt(config.socketMode, 8);
       this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
       if (config.http.enabled) {
-        this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
+        const inFlight = this.#options.inFlight === undefined ? null : new Int32Array(this.#options.inFlight);
+        const edge = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), inFlight };
+        this.#http = await startHttpEdge(edge);
       }
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);

@@ -7,6 +7,7 @@ import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { KeptFunction } from './function-registry.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { answerForShard, inFlightMemory } from './supervision/answer-for-shard.js';
 import { Beat, BeatWatch } from './supervision/beats.js';
 import { HealthListener } from './supervision/health-listener.js';
 import { ShardHealth } from './supervision/shard-health.js';
@@ -42,6 +43,7 @@ export class Supervisor {
   #port: MessagePort | null = null;
   #beats = new Beat(Beat.memory());
   #beatWatch: BeatWatch;
+  #inFlight = inFlightMemory();
   #task: Promise<ShardEnd> = Promise.resolve(null);
   #state: State = 'starting';
   /** Why it ends: as it has said itself, or as was decided here. */
@@ -138,8 +140,9 @@ export class Supervisor {
     this.#pool = pool;
     this.#port = port1;
     this.#cause = null;
-    const memory = Beat.memory();
-    this.#beats = new Beat(memory);
+    const beats = Beat.memory();
+    this.#beats = new Beat(beats);
+    this.#inFlight = inFlightMemory();
     this.#beatWatch = new BeatWatch(this.#periodMs);
     const listening = new Promise<void>((resolve) => {
       port1.on('message', (message: FromShard) => {
@@ -147,7 +150,7 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2, beats: memory };
+    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2, beats, inFlight: this.#inFlight };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
@@ -196,6 +199,7 @@ export class Supervisor {
     const silentMs = this.#beatWatch.look(this.#beats.count, performance.now());
     if (silentMs < this.#missedBeatMs) return;
     this.#cause ??= { cause: 'hang', message: `no beat for ${this.#missedBeatMs} ms` };
+    answerForShard(this.#inFlight, this.#cause.message);
     // Ending the thread makes its task reject, which is the one way into a restart.
     void this.#pool?.threads[0]?.terminate();
   }

@@ -19,6 +19,8 @@ export interface HttpEdgeOptions {
   gateway: Gateway;
   config: WorkerConfig['http'];
   log: Log;
+  /** By descriptor, requests that wait for the end of an invocation; see `PendingOwner`. */
+  inFlight?: Int32Array | null;
 }
 
 export interface HttpEdge {
@@ -35,8 +37,8 @@ const CLOSE_GRACE_MS = 5000;
 const CLOSE_POLL_MS = 25;
 
 /** Listens and answers. Rejects with `conflict` when the port is taken and `unavailable` when it cannot be listened on. */
-export async function startHttpEdge({ gateway, config, log }: HttpEdgeOptions): Promise<HttpEdge> {
-  const invocations = new InvokeRoute(gateway, config.maxBodyBytes, config.requestTimeoutMs);
+export async function startHttpEdge({ gateway, config, log, inFlight = null }: HttpEdgeOptions): Promise<HttpEdge> {
+  const invocations = new InvokeRoute(gateway, config.maxBodyBytes, config.requestTimeoutMs, inFlight);
   const control = getRequestListener(createControlApp({ gateway, config, log }).fetch, {
     overrideGlobalObjects: false,
   });

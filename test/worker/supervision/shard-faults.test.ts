@@ -47,6 +47,7 @@ describeWith({ root: true, cgroups: true }, 'a shard that fails under its client
 
   it('notices a busy loop, answers for it, and ends it', async () => {
     await using worker = await FaultyWorker.start({
+      cpu: { slots: 2 },
       supervision: { missedBeatMs: 3000, health: { enabled: true, port: 0, answerMs: 200 } },
     });
     const { supervisor } = worker;
@@ -55,11 +56,15 @@ describeWith({ root: true, cgroups: true }, 'a shard that fails under its client
     expect((await client.invoke('kept')).result).toBe('fine');
     expect(await worker.health()).toMatchObject({ status: 200, body: { healthy: true } });
     const running = rejection(client.invoke('kept', { s: 60 }));
-    await expect.poll(async () => (await client.list())[0]?.running, PATIENCE).toBe(1);
+    const overHttp = worker.invoke('kept', { s: 60 });
+    await expect.poll(async () => (await client.list())[0]?.running, PATIENCE).toBe(2);
     worker.shardFault('hang');
     await expect.poll(() => worker.health(), PATIENCE).toMatchObject({ status: 503, body: { healthy: false } });
     expect(await worker.health('/livez')).toEqual({ status: 200, body: { live: true } });
     expect(await running).toMatchObject({ errorClass: 'unavailable', details: { mayHaveRun: true } });
+    const answer = await overHttp;
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ errorClass: 'unavailable', mayHaveRun: true });
     await expect.poll(() => supervisor.threads()[0], PATIENCE).toMatchObject({ state: 'running', causes: { hang: 1 } });
     await using again = await worker.connect();
     expect((await again.invoke('kept')).result).toBe('fine');
