@@ -70,6 +70,8 @@ export interface NativeTransport {
     meta: string | null,
     payload: number,
   ): boolean;
+  /** Writes at once what was sent; nothing is delivered. For a thread that will not come round its loop again. */
+  flush(): void;
   meta(payload: number): string;
   body(payload: number): Buffer;
   drop(payload: number): void;

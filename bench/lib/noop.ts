@@ -5,7 +5,7 @@ import { NO_OP } from './relay.js';
 import type { WorkerProcess } from './worker-process.js';
 
 /** Registers the no-op Python function as `noop` and makes `containers` of it ready. */
-export async function registerNoOp({ client }: WorkerProcess, containers: number): Promise<void> {
+export async function registerNoOp({ client }: Pick<WorkerProcess, 'client'>, containers: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'iluvatar-bench-noop-'));
   try {
     writeFileSync(join(folder, 'main.py'), NO_OP);

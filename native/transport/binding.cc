@@ -155,6 +155,12 @@ napi_value Drop(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value Flush(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (call.live()) call.loop().FlushDirty();
+  return nullptr;
+}
+
 napi_value Close(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   if (call.live()) call.loop().CloseConnection(call.Number(0));
@@ -225,15 +231,15 @@ constexpr struct {
   const char* name;
   napi_callback callback;
 } kMethods[] = {
-    {"listen", Listen},       {"closeListener", CloseListener},
-    {"connect", Connect},     {"setHello", SetHello},
-    {"attach", Attach},       {"send", Send},
-    {"forward", Forward},     {"meta", Meta},
-    {"body", Body},           {"drop", Drop},
-    {"close", Close},         {"pause", Pause},
-    {"resume", Resume},       {"peer", Peer},
-    {"lastError", LastError}, {"counters", Counters},
-    {"destroy", Destroy},
+    {"listen", Listen},     {"closeListener", CloseListener},
+    {"connect", Connect},   {"setHello", SetHello},
+    {"attach", Attach},     {"send", Send},
+    {"forward", Forward},   {"meta", Meta},
+    {"body", Body},         {"drop", Drop},
+    {"flush", Flush},       {"close", Close},
+    {"pause", Pause},       {"resume", Resume},
+    {"peer", Peer},         {"lastError", LastError},
+    {"counters", Counters}, {"destroy", Destroy},
 };
 
 napi_value Create(napi_env env, napi_callback_info info) {

@@ -77,6 +77,8 @@ class EventLoop final : private FrameSink {
   bool Sent(uint32_t id, uint8_t type);
   // Closes once its queue is written; a CLOSED record follows.
   void CloseConnection(uint32_t id);
+  // Writes what was sent since the last phase. Done by the loop itself; for one that will not come round again.
+  void FlushDirty();
   void Pause(uint32_t id);
   void Resume(uint32_t id);
 
@@ -105,7 +107,6 @@ class EventLoop final : private FrameSink {
   void ReadFrom(Peer* peer);
   void Flush(Peer* peer);
   void MarkDirty(Peer* peer);
-  void FlushDirty();
   // Delivers and flushes until there is nothing left to say, or long enough.
   void Settle();
   void DeliverNow();

@@ -18,7 +18,7 @@ export function addHealthCommand(host: CommandHost): void {
     );
 }
 
-function healthText({ healthy, notes, backends, threads }: WorkerHealth): string {
+function healthText({ healthy, notes, backends, threads, tasks }: WorkerHealth): string {
   const lines = [verdict(healthy), ...notes.map((note) => `  ${note}`)];
   for (const backend of backends) {
     lines.push(`backend ${backend.name}: ${verdict(backend.healthy)}`, ...backend.notes.map((note) => `  ${note}`));
@@ -26,6 +26,10 @@ function healthText({ healthy, notes, backends, threads }: WorkerHealth): string
   for (const { name, state, restarts, lastError } of threads) {
     const restarted = restarts === 0 ? '' : `, ${restarts} restarts${lastError === null ? '' : ` (${lastError})`}`;
     lines.push(`thread ${name}: ${state}${restarted}`);
+  }
+  // Of those that never failed there is nothing to say.
+  for (const { name, state, restarts, lastError } of tasks) {
+    if (restarts > 0) lines.push(`task ${name}: ${state}, failed ${restarts} times (${lastError})`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -23,6 +23,8 @@ interface Pending {
   readonly progress: ((line: string) => void) | null;
   readonly signal: AbortSignal | null;
   readonly aborted: (() => void) | null;
+  /** Sent to be run: when the connection ends, nobody knows how far it came. */
+  readonly invocation: boolean;
 }
 
 /** What RESULT, REPLY, EVENT, HELLO and ERROR may say in their meta. */
@@ -65,6 +67,10 @@ export class ClientConnection implements ConnectionHandler {
     }
   }
 
+  get open(): boolean {
+    return this.#lost === null;
+  }
+
   /** Resolves when the worker has said HELLO, which a stranger's socket would not. */
   async greeted(timeoutMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
@@ -89,7 +95,7 @@ export class ClientConnection implements ConnectionHandler {
   invoke(name: string, body: string | Uint8Array, options: InvokeOptions & { handle?: number }): Promise<InvokeResult> {
     return new Promise((resolve, reject) => {
       const { timeoutMs = 0, tid = '', signal = null, handle = 0 } = options;
-      const id = this.#open(body, resolve, reject, tid, null, signal);
+      const id = this.#open(body, resolve, reject, tid, null, signal, true);
       if (id === 0) return;
       const meta =
         handle === 0 ? this.#invokeMeta(name, options.version, tid) : tid === '' ? null : JSON.stringify({ tid });
@@ -167,6 +173,7 @@ export class ClientConnection implements ConnectionHandler {
     tid: string,
     progress: Pending['progress'],
     signal: AbortSignal | null,
+    invocation = false,
   ): number {
     if (this.#lost !== null) {
       reject(this.#lost);
@@ -184,7 +191,7 @@ export class ClientConnection implements ConnectionHandler {
     const id = this.#nextId();
     const aborted = signal === null ? null : () => this.#cancel(id);
     if (signal !== null && aborted !== null) signal.addEventListener('abort', aborted, { once: true });
-    this.#pending.set(id, { resolve, reject, tid, progress, signal, aborted });
+    this.#pending.set(id, { resolve, reject, tid, progress, signal, aborted, invocation });
     return id;
   }
 
@@ -245,7 +252,10 @@ export class ClientConnection implements ConnectionHandler {
   #fail(error: IluvatarError): void {
     this.#lost ??= error;
     this.#greeting?.reject(this.#lost);
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(this.#lost);
+    for (const id of [...this.#pending.keys()]) {
+      const pending = this.#take(id);
+      pending?.reject(pending.invocation ? mayHaveRun(this.#lost) : this.#lost);
+    }
   }
 
   /** The same text for the same function: the worker remembers what it has parsed by it. */
@@ -286,6 +296,10 @@ function toError(status: number, meta: Meta): IluvatarError {
   const errorClass = errorClassOf(status) ?? 'internal';
   const { message, tid: _tid, ...details } = meta;
   return new IluvatarError(errorClass, message ?? errorClass, details);
+}
+
+function mayHaveRun({ errorClass, message, details }: IluvatarError): IluvatarError {
+  return new IluvatarError(errorClass, `${message}; the invocation may have run`, { ...details, mayHaveRun: true });
 }
 
 function cancelled(): IluvatarError {

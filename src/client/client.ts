@@ -68,6 +68,11 @@ export class Client {
     return this.#connection.workerName;
   }
 
+  /** False once the connection has ended: nothing can be asked over it any more. */
+  get open(): boolean {
+    return this.#connection.open;
+  }
+
   /**
    * Runs a function and resolves with its result. Rejects with an IluvatarError of the failure's class; an `AbortSignal` gives up with `cancelled`.
    * Arguments are anything JSON; an object is what the sample functions expect.

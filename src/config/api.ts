@@ -164,7 +164,23 @@ export interface WorkerHealth {
   healthy: boolean;
   notes: string[];
   backends: { name: string; healthy: boolean; notes: string[] }[];
-  threads: { name: string; state: string; restarts: number; lastError: string | null }[];
+  threads: WatchedHealth[];
+  tasks: WatchedHealth[];
+}
+
+/** A thread or a background task, and how often it had to be started again. */
+export interface WatchedHealth {
+  name: string;
+  kind: 'thread' | 'task';
+  /** The worker does not do what it is for without it. */
+  critical: boolean;
+  state: 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
+  /** Failed more often than `supervision.restart` allows within its window. */
+  failing: boolean;
+  restarts: number;
+  /** How often it ended, by cause: error, rejection, exit, hang, budget, lost, stuck. */
+  causes: Record<string, number>;
+  lastError: string | null;
 }
 
 /**

@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { networkSection } from './sections/network.js';
 import { sandboxSection } from './sections/sandbox.js';
+import { supervisionSection } from './sections/supervision.js';
 
 /**
  * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
@@ -311,6 +312,7 @@ export const workerConfigSchema = z
       .max(32)
       .default(2)
       .describe('Threads for creating and destroying containers'),
+    supervision: supervisionSection,
     drainMs: ms.default(30_000).describe('How long stop waits for running invocations'),
   })
   .describe('Worker configuration');

@@ -42,6 +42,8 @@ export interface ErrorDetails {
   /** With `overloaded`: when trying again makes sense. */
   retryAfterMs?: number;
   attempts?: number;
+  /** With `unavailable`: the function was given its arguments, and nobody knows how far it came. Absent = it has not run. */
+  mayHaveRun?: boolean;
   /** How long its container's CPU quota held it back, summed over the cores; µs. */
   throttledUs?: number;
 }

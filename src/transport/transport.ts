@@ -197,6 +197,11 @@ export class Transport {
     if (payload !== 0 && !this.#destroyed) this.#native.drop(payload);
   }
 
+  /** Writes now what waits to be written; for a thread that does not come round its loop again. What does not fit stays where it is. */
+  flush(): void {
+    if (!this.#destroyed) this.#native.flush();
+  }
+
   counters(): ReturnType<NativeTransport['counters']> {
     return this.#native.counters();
   }

@@ -1,6 +1,7 @@
 import type { Backend, BackendContainer } from '../backends/backend.js';
 import type { Container } from '../core/pool/container.js';
 import type { ContainerDriver } from './container-driver.js';
+import type { BackgroundTask } from './supervision/background-task.js';
 
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -11,20 +12,22 @@ const BYTES_PER_MB = 1024 * 1024;
 export class MemorySampler {
   readonly #driver: ContainerDriver;
   readonly #periodMs: number;
+  readonly #task: BackgroundTask;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
   /** Memory reads since the start: shown in status, zero growth for idle containers. */
   reads = 0;
 
-  constructor(driver: ContainerDriver, periodMs: number) {
+  constructor(driver: ContainerDriver, periodMs: number, task: BackgroundTask) {
     this.#driver = driver;
+    this.#task = task;
     this.#periodMs = periodMs;
   }
 
   /** To be called when something has run. */
   arm(): void {
     if (this.#timer !== null || this.#stopped || this.#periodMs === 0 || this.#driver.unmeasured.size === 0) return;
-    this.#timer = setTimeout(() => void this.sample(), this.#periodMs);
+    this.#timer = setTimeout(() => void this.#sampleAndArm(), this.#periodMs + this.#task.pauseMs);
     this.#timer.unref();
   }
 
@@ -48,6 +51,11 @@ export class MemorySampler {
         if (usedBytes > 0) this.#driver.engine.measured(container, usedBytes / BYTES_PER_MB, cacheBytes / BYTES_PER_MB);
       });
     }
+  }
+
+  async #sampleAndArm(): Promise<void> {
+    // A backend that fails leaves its containers to their next run; the sampler itself goes on.
+    await this.#task.runAsync(() => this.sample());
     this.#timer = null;
     this.arm();
   }

@@ -2,6 +2,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import type { Engine } from '../core/engine.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { PressureReading, PressureSource } from './host-pressure.js';
+import type { BackgroundTask } from './supervision/background-task.js';
 
 /**
  * Evicts idle containers while the host is short of memory: one at the first sight of it, twice as many at each further look, until it no longer is. Short and no longer short
@@ -14,6 +15,7 @@ export interface PressureMonitorOptions {
   readonly settings: WorkerConfig['memory']['pressure'];
   /** µs */
   readonly now: () => number;
+  readonly task: Pick<BackgroundTask, 'run' | 'pauseMs'>;
   readonly log: Pick<Log, 'warn' | 'info'>;
 }
 
@@ -50,8 +52,15 @@ export class PressureMonitor {
   /** To be called when a container may have become idle. */
   arm(): void {
     if (this.#timer !== null || !this.#watching || this.#stopped || this.#options.engine.idleContainers === 0) return;
-    this.#timer = setTimeout(() => this.check(), this.#options.settings.checkMs);
+    const { task, settings } = this.#options;
+    this.#timer = setTimeout(() => this.#checkAndArm(), settings.checkMs + task.pauseMs);
     this.#timer.unref();
+  }
+
+  #checkAndArm(): void {
+    this.#options.task.run(() => this.check());
+    // A look that failed has not done it.
+    this.arm();
   }
 
   /** One look, and what follows from it. */

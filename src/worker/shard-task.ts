@@ -1,28 +1,42 @@
+import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
 import type { KeptFunction } from './function-registry.js';
-import { Shard } from './shard.js';
+import { Shard, type ShardOptions } from './shard.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { Beat } from './supervision/beats.js';
+import { onThreadEnd } from './supervision/last-words.js';
 
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
 
-export async function runShard({ config, functions, port }: ShardTask): Promise<ShardEnd> {
+/** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
+export async function runShard(
+  { config, functions, port, beats, inFlight }: ShardTask,
+  parts: Pick<ShardOptions, 'lifecycleFile'> = {},
+): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
   const shard = new Shard({
+    ...parts,
+    inFlight,
     config,
     log,
     registered: (kept) => tell({ type: 'registered', kept }),
     unregistered: (name, version) => tell({ type: 'unregistered', name, version }),
   });
-  const beat = setInterval(() => tell({ type: 'beat' }), BEAT_MS);
+  const beating = startBeating(new Beat(beats), config);
+  const endsAsAsked = onThreadEnd((cause, message) => {
+    tell({ type: 'ending', cause, message });
+    shard.lastWords(message);
+  });
   try {
     const stopped = new Promise<number>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
         else if (message.type === 'reopenLog') reopenLog(log);
+        else if (message.type === 'health') tell({ type: 'health', id: message.id, health: shard.health() });
         else shard.setThreads(message.threads);
       });
     });
@@ -32,10 +46,16 @@ export async function runShard({ config, functions, port }: ShardTask): Promise<
     await shard.stop(await stopped);
     return null;
   } finally {
-    clearInterval(beat);
+    endsAsAsked();
+    clearInterval(beating);
     port.close();
     await closeLog(log);
   }
+}
+
+/** Several beats in the time that counts as hung, so that a late one does not. */
+function startBeating(beat: Beat, { supervision }: WorkerConfig): NodeJS.Timeout {
+  return setInterval(() => beat.beat(), Math.min(BEAT_MS, supervision.missedBeatMs / 5));
 }
 
 async function start(shard: Shard, functions: readonly KeptFunction[]): Promise<ShardEnd> {

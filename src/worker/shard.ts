@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
-import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -39,6 +39,11 @@ import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
+import { BackgroundTask } from './supervision/background-task.js';
+import { DescriptorWatch, type KnownDescriptors } from './supervision/descriptor-watch.js';
+import { WatchList } from './supervision/watch-list.js';
+import { watchedReport } from './supervision/watched-report.js';
+import type { ThreadFile } from './thread-file.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -52,6 +57,10 @@ export interface ShardOptions {
   /** Told of what a shard after this one must register again. */
   registered(kept: KeptFunction): void;
   unregistered(name: string, version: string): void;
+  /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
+  inFlight?: SharedArrayBuffer;
+  /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
+  lifecycleFile?: ThreadFile;
 }
 
 export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
@@ -61,6 +70,7 @@ export class Shard {
   readonly #options: ShardOptions;
   readonly #log: Log;
   readonly #transport: Transport;
+  readonly #watches: WatchList;
   readonly #lifecycle: LifecyclePool;
   readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
@@ -69,6 +79,7 @@ export class Shard {
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
+  readonly #descriptors: DescriptorWatch;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -86,7 +97,14 @@ export class Shard {
       ...config.transport,
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
-    this.#lifecycle = new LifecyclePool({ threads: config.threads, size: config.lifecycleThreads });
+    this.#watches = new WatchList({ restart: config.supervision.restart, log: this.#log });
+    this.#lifecycle = new LifecyclePool({
+      ...config.supervision.lifecycle,
+      threads: config.threads,
+      size: config.lifecycleThreads,
+      watched: config.threads ? this.#watches.thread('life-cycle', { critical: true }) : null,
+      ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
+    });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
     // Each keeps away from the other's subnets, also from those of which the machine knows nothing yet.
@@ -112,18 +130,27 @@ export class Shard {
     );
     this.#driver.bind(this.#engine);
     this.#timer = new EngineTimer(this.#engine, now);
+    const background = (name: string): BackgroundTask =>
+      new BackgroundTask(this.#watches.task(name, { critical: false }));
     this.#load = new LoadMonitor(this.#engine, {
+      task: background('load-monitor'),
       enabled: config.cpu.oversubscribe.maxSlots > 0,
       periodMs: config.cpu.oversubscribe.checkMs,
       cores: availableParallelism(),
     });
-    this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs);
+    this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs, background('memory-sampler'));
     this.#pressure = new PressureMonitor({
       engine: this.#engine,
       source: new HostPressure(),
       settings: config.memory.pressure,
       now,
+      task: background('pressure-monitor'),
       log: moduleLog(log, 'memory'),
+    });
+    this.#descriptors = new DescriptorWatch({
+      ...config.supervision.descriptors,
+      log: this.#log,
+      known: () => this.#knownDescriptors(),
     });
     this.#results = new AsyncResults({
       ...config.asyncResults,
@@ -131,7 +158,11 @@ export class Shard {
       body: (payload) => transport.body(payload),
       drop: (payload) => transport.drop(payload),
     });
-    this.#metrics = new WorkerMetrics({ status: () => this.status(), functions: () => this.#registry.list() });
+    this.#metrics = new WorkerMetrics({
+      status: () => this.status(),
+      functions: () => this.#registry.list(),
+      watched: () => this.#watched(),
+    });
     const control: ControlPlane = new ControlPlane({
       shard: this,
       results: this.#results,
@@ -179,7 +210,9 @@ export class Shard {
       const mode = Number.parseInt(config.socketMode, 8);
       this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
       if (config.http.enabled) {
-        this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
+        const inFlight = this.#options.inFlight === undefined ? null : new Int32Array(this.#options.inFlight);
+        const edge = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), inFlight };
+        this.#http = await startHttpEdge(edge);
       }
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);
@@ -240,13 +273,39 @@ export class Shard {
 
   health(): WorkerHealth {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
+    const watched = watchedReport(this.#watched());
+    const leak = this.#descriptors.note;
     const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
-      healthy: this.#state === 'running' && backends.every((backend) => backend.healthy),
-      notes: [...notes, ...backends.flatMap((backend) => backend.notes)],
+      healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
+      notes: [
+        ...notes,
+        ...watched.notes,
+        ...(leak === null ? [] : [leak]),
+        ...backends.flatMap((backend) => backend.notes),
+      ],
       backends,
-      threads: this.#threads,
+      threads: watched.threads,
+      tasks: watched.tasks,
     };
+  }
+
+  /** Its thread is about to end by itself: whoever waits for an answer is told. Nothing that takes time comes to its end any more. */
+  lastWords(reason: string): void {
+    this.gateway.abandonAll(reason);
+    this.#transport.flush();
+  }
+
+  #knownDescriptors(): KnownDescriptors | null {
+    if (this.#engine.open > 0) return null;
+    const { memory } = this.#engine.status();
+    const connections = this.#transport.counters().connections + (this.#http?.connections ?? 0);
+    return { containers: memory.cachedContainers + memory.runningContainers, connections };
+  }
+
+  /** This shard's threads and tasks, and those that the supervisor has told of. */
+  #watched(): WatchedHealth[] {
+    return [...this.#threads, ...this.#watches.health()];
   }
 
   /** Seconds; 0 for null and for functions never seen. */
@@ -279,6 +338,7 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
+    this.#descriptors.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -329,6 +389,7 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
+    this.#descriptors.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

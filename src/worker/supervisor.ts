@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { within } from '../backends/within.js';
 import type { WorkerHealth } from '../config/api.js';
@@ -7,6 +7,12 @@ import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { KeptFunction } from './function-registry.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { answerForShard, inFlightMemory } from './supervision/answer-for-shard.js';
+import { Beat, BeatWatch } from './supervision/beats.js';
+import { HealthListener } from './supervision/health-listener.js';
+import { ShardHealth } from './supervision/shard-health.js';
+import { WatchList } from './supervision/watch-list.js';
+import type { EndCause, Watched } from './supervision/watched.js';
 import { type ThreadFile, threadFile } from './thread-file.js';
 
 /**
@@ -17,48 +23,77 @@ import { type ThreadFile, threadFile } from './thread-file.js';
 export interface SupervisorOptions {
   config: WorkerConfig;
   log: Log;
-  /** A beat this late means that the thread hangs; ms. */
-  missedBeatMs?: number;
   /** What is run as the shard; its own task unless a test puts a faulty one in its place. */
   task?: ThreadFile;
 }
 
 type State = 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
 
-const FIRST_BACKOFF_MS = 200;
-const LAST_BACKOFF_MS = 10_000;
-/** A shard that lived this long is healthy again: the next crash starts from the first back-off. */
-const SETTLED_MS = 60_000;
+/** A thread that is told to end and does not within this time stands in a system call. */
+const END_LIMIT_MS = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #functions = new Map<string, KeptFunction>();
+  readonly #watches: WatchList;
+  readonly #watched: Watched;
+  readonly #shardHealth: ShardHealth;
+  #listener: HealthListener | null = null;
   #pool: Piscina | null = null;
   #port: MessagePort | null = null;
+  #beats = new Beat(Beat.memory());
+  #beatWatch: BeatWatch;
+  #inFlight = inFlightMemory();
   #task: Promise<ShardEnd> = Promise.resolve(null);
   #state: State = 'starting';
-  #restarts = 0;
-  #backoffMs = FIRST_BACKOFF_MS;
-  #lastError: string | null = null;
-  #lastBeat = 0;
-  #startedAt = 0;
+  /** Why it ends: as it has said itself, or as was decided here. */
+  #cause: { cause: EndCause; message: string } | null = null;
   #watch: NodeJS.Timeout | null = null;
+  #told = '';
   httpPort: number | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { config, log } = options;
+    this.#watches = new WatchList({ restart: config.supervision.restart, log });
+    this.#watched = this.#watches.thread('shard-0', { critical: true });
+    this.#beatWatch = new BeatWatch(this.#periodMs);
+    this.#shardHealth = new ShardHealth({
+      answerMs: config.supervision.health.answerMs,
+      ask: (id) => this.#state === 'running' && this.#send({ type: 'health', id }),
+      watched: () => this.#watches.health(),
+    });
   }
 
   /** Resolves when the shard listens; rejects when its first start fails. */
   async start(): Promise<void> {
-    await this.#launch();
-    const period = Math.max(100, Math.floor(this.#missedBeatMs / 4));
-    this.#watch = setInterval(() => this.#checkBeat(), period);
+    const { config, log } = this.#options;
+    // First: a port that is taken must be found out before anything is made.
+    if (config.supervision.health.enabled) {
+      this.#listener = await HealthListener.start(config.supervision.health, () => this.health(), log);
+    }
+    try {
+      await this.#launch();
+    } catch (error) {
+      await this.#listener?.close();
+      throw error;
+    }
+    this.#watch = setInterval(() => this.#look(), this.#periodMs);
     this.#watch.unref();
   }
 
   threads(): WorkerHealth['threads'] {
-    return [{ name: 'shard-0', state: this.#state, restarts: this.#restarts, lastError: this.#lastError }];
+    return this.#watches.health();
+  }
+
+  /** The shard's own answer; what is known here where it gives none in time. Never rejects. */
+  health(): Promise<WorkerHealth> {
+    return this.#shardHealth.read();
+  }
+
+  /** Where the main thread serves its health; null = it does not. */
+  get healthPort(): number | null {
+    return this.#listener?.port ?? null;
   }
 
   reopenLog(): void {
@@ -68,19 +103,25 @@ export class Supervisor {
   /** Drains and ends the shard; bounded by `drainMs` and then some. */
   async stop(drainMs: number): Promise<void> {
     this.#state = 'stopping';
+    this.#watched.set('stopping');
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#send({ type: 'stop', drainMs });
     await within(
       this.#task.catch(() => null),
       drainMs + 15_000,
     );
-    await this.#pool?.destroy();
-    this.#port?.close();
+    await this.#end();
+    await this.#listener?.close();
     this.#state = 'stopped';
+    this.#watched.set('stopped');
   }
 
   get #missedBeatMs(): number {
-    return this.#options.missedBeatMs ?? 15_000;
+    return this.#options.config.supervision.missedBeatMs;
+  }
+
+  get #periodMs(): number {
+    return Math.max(25, Math.floor(this.#missedBeatMs / 4));
   }
 
   async #launch(): Promise<void> {
@@ -93,24 +134,30 @@ export class Supervisor {
       atomics: 'disabled',
       name: 'runShard',
     });
+    // A thread that fails before it has its task: the task tells of it. Without a listener it would end this process.
+    pool.on('error', () => {});
     const { port1, port2 } = new MessageChannel();
     this.#pool = pool;
     this.#port = port1;
-    this.#startedAt = this.#lastBeat = Date.now();
+    this.#cause = null;
+    const beats = Beat.memory();
+    this.#beats = new Beat(beats);
+    this.#inFlight = inFlightMemory();
+    this.#beatWatch = new BeatWatch(this.#periodMs);
     const listening = new Promise<void>((resolve) => {
       port1.on('message', (message: FromShard) => {
         if (message.type === 'listening') resolve();
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2 };
+    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2, beats, inFlight: this.#inFlight };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
       throw new IluvatarError(end.errorClass, end.message, end.details);
     });
     ended.catch((error: unknown) => {
-      if (this.#state === 'running' || this.#state === 'restarting') this.#crashed(error);
+      if (this.#state === 'running') this.#failed(error);
     });
     try {
       await Promise.race([listening, ended]);
@@ -118,61 +165,99 @@ export class Supervisor {
       if (this.#state === 'starting') await pool.destroy();
       throw error;
     }
+    if (this.#state !== 'starting' && this.#state !== 'restarting') return;
     this.#state = 'running';
+    this.#watched.running();
     this.#tellThreads();
   }
 
   #received(message: FromShard): void {
-    this.#lastBeat = Date.now();
-    if (message.type === 'listening') this.httpPort = message.httpPort;
-    if (message.type === 'registered') {
-      const { name, version } = message.kept.definition;
-      this.#functions.set(`${name}@${version}`, message.kept);
+    switch (message.type) {
+      case 'listening':
+        this.httpPort = message.httpPort;
+        return;
+      case 'registered': {
+        const { name, version } = message.kept.definition;
+        this.#functions.set(`${name}@${version}`, message.kept);
+        return;
+      }
+      case 'unregistered':
+        this.#functions.delete(`${message.name}@${message.version}`);
+        return;
+      case 'ending':
+        this.#cause ??= { cause: message.cause, message: message.message };
+        return;
+      case 'health':
+        this.#shardHealth.answered(message.id, message.health);
     }
-    if (message.type === 'unregistered') this.#functions.delete(`${message.name}@${message.version}`);
   }
 
-  #checkBeat(): void {
-    if (this.#state !== 'running' || Date.now() - this.#lastBeat < this.#missedBeatMs) return;
+  /** Also while it starts: what hangs then would else be waited for for ever. */
+  #look(): void {
+    if (this.#state !== 'running') return;
+    this.#tellThreads();
+    const silentMs = this.#beatWatch.look(this.#beats.count, performance.now());
+    if (silentMs < this.#missedBeatMs) return;
+    this.#cause ??= { cause: 'hang', message: `no beat for ${this.#missedBeatMs} ms` };
+    answerForShard(this.#inFlight, this.#cause.message);
     // Ending the thread makes its task reject, which is the one way into a restart.
-    this.#lastBeat = Date.now();
-    this.#lastError = `no beat for ${this.#missedBeatMs} ms`;
-    void this.#pool?.destroy();
+    void this.#pool?.threads[0]?.terminate();
   }
 
-  #crashed(error: unknown): void {
-    const { log } = this.#options;
-    if (this.#state === 'restarting') return;
+  #failed(error: unknown): void {
+    if (this.#state !== 'running' && this.#state !== 'restarting') return;
     this.#state = 'restarting';
-    this.#restarts++;
-    this.#lastError = error instanceof Error ? error.message : String(error);
-    if (Date.now() - this.#startedAt > SETTLED_MS) this.#backoffMs = FIRST_BACKOFF_MS;
-    log.error(
-      { err: error, thread: 'shard-0', restarts: this.#restarts, backoffMs: this.#backoffMs },
-      'the shard crashed and is started again',
-    );
-    const delay = this.#backoffMs;
-    this.#backoffMs = Math.min(LAST_BACKOFF_MS, this.#backoffMs * 2);
-    setTimeout(() => void this.#restart(), delay);
+    // What it said last may still lie in its port: the end of a thread is told another way, and may be here first.
+    for (let left = this.#port; left !== null; ) {
+      const received = receiveMessageOnPort(left);
+      if (received === undefined) break;
+      this.#received(received.message as FromShard);
+    }
+    const own = error instanceof Error ? error : new Error(String(error));
+    const { cause, message } = this.#cause ?? { cause: causeOf(own), message: own.message };
+    const pauseMs = this.#watched.failed(cause, cause === 'hang' ? message : own);
+    setTimeout(() => void this.#restart(), pauseMs);
   }
 
   async #restart(): Promise<void> {
     if (this.#state !== 'restarting') return;
-    await this.#pool?.destroy().catch(() => undefined);
-    this.#port?.close();
+    await this.#end();
     try {
       await this.#launch();
     } catch (error) {
-      this.#state = 'running';
-      this.#crashed(error);
+      this.#failed(error);
     }
   }
 
-  #tellThreads(): void {
-    this.#send({ type: 'threads', threads: this.threads() });
+  async #end(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = null;
+    if (pool !== null && !(await within(pool.destroy(), END_LIMIT_MS))) {
+      this.#options.log.error(
+        { thread: 'shard-0' },
+        'a thread could not be ended; what it holds is free only with the process',
+      );
+    }
+    this.#port?.close();
+    this.#port = null;
   }
 
-  #send(message: ToShard): void {
-    this.#port?.postMessage(message);
+  /** What has changed only. */
+  #tellThreads(): void {
+    const threads = this.threads();
+    const text = JSON.stringify(threads);
+    if (text === this.#told && this.#watched.health().state === 'running') return;
+    this.#told = text;
+    this.#send({ type: 'threads', threads });
   }
+
+  #send(message: ToShard): boolean {
+    this.#port?.postMessage(message);
+    return this.#port !== null;
+  }
+}
+
+/** As far as it can be told from how piscina reports it; used where the thread itself has said nothing. */
+function causeOf(error: Error): EndCause {
+  return /exited with code/.test(error.message) ? 'exit' : 'error';
 }

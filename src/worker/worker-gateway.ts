@@ -97,6 +97,24 @@ export class WorkerGateway implements Gateway {
     if (invocation !== undefined) this.#engine.abandon(invocation);
   }
 
+  /**
+   * The shard's thread is ending by itself: everything that is open is answered, past the engine, which may be what has failed. What a container has been given may
+   * have been run.
+   */
+  abandonAll(reason: string): void {
+    for (const invocation of [...this.#open.values()]) {
+      const mayHaveRun = invocation.phase === 'running';
+      const what = mayHaveRun ? 'it may have run' : 'it has not run';
+      const message = `the worker's shard ended (${reason}); ${what}`;
+      const details = mayHaveRun ? { mayHaveRun } : null;
+      try {
+        invocation.sink.settled(invocation, { errorClass: 'unavailable', message, details, payload: null, runUs: 0 });
+      } catch {
+        // One caller that cannot be told must not keep the others from it; its connection ends in a moment.
+      }
+    }
+  }
+
   call(
     method: MethodName,
     params: unknown,

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { connect } from '../client/client.js';
 import type {
   AsyncInvocation,
   FunctionDefinitionInput,
@@ -18,6 +17,7 @@ import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
 import { absoluteImage } from '../images/image-path.js';
 import { closeLog, createLog, type Log, reopenLog } from '../telemetry/logs/log.js';
 import type { WorkerConnection } from './local-client.js';
+import { ShardConnection } from './shard-connection.js';
 import { Supervisor } from './supervisor.js';
 
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
@@ -175,7 +175,7 @@ export class Worker implements AsyncDisposable {
 async function startThreaded(config: WorkerConfig, log: Log): Promise<Worker> {
   const supervisor = new Supervisor({ config, log });
   await supervisor.start();
-  const connection = await connect(resolvePaths(config).socket, { maxBodyBytes: config.transport.maxBodyBytes });
+  const connection = await ShardConnection.open(resolvePaths(config).socket, config.transport.maxBodyBytes);
   return new Worker(config, connection, supervisor, log);
 }
 

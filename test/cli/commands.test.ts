@@ -373,6 +373,10 @@ describe('the rest', () => {
       notes: ['no cgroups'],
       backends: [{ name: 'process', healthy: true, notes: [] }],
       threads: [{ name: 'shard-0', state: 'running', restarts: 1, lastError: 'boom' }],
+      tasks: [
+        { name: 'memory-sampler', state: 'running', restarts: 0, lastError: null },
+        { name: 'pressure-monitor', state: 'restarting', restarts: 2, lastError: 'no /proc' },
+      ],
     };
     answer = ({ method }) => (method === 'status' ? status : health);
     const [shown, json, sick] = await Promise.all([cli(['status']), cli(['status', '--json']), cli(['health'])]);
@@ -385,7 +389,9 @@ describe('the rest', () => {
     expect(JSON.parse(json.stdout)).toEqual(status);
     expect(sick).toEqual({
       code: 3,
-      stdout: 'not healthy\n  no cgroups\nbackend process: healthy\nthread shard-0: running, 1 restarts (boom)\n',
+      stdout:
+        'not healthy\n  no cgroups\nbackend process: healthy\nthread shard-0: running, 1 restarts (boom)\n' +
+        'task pressure-monitor: restarting, failed 2 times (no /proc)\n',
       stderr: '',
     });
   });

@@ -23,6 +23,7 @@ class World {
       source: { read: () => this.reading },
       settings: { ...settingsOf(), watch: 'always', checkMs: 1_000_000, ...settings },
       now: () => this.nowUs,
+      task: { pauseMs: 0, run: (work) => work() },
       log: { warn: () => {}, info: () => {} },
     });
     worlds.push(this);

@@ -19,11 +19,15 @@ export interface HttpEdgeOptions {
   gateway: Gateway;
   config: WorkerConfig['http'];
   log: Log;
+  /** By descriptor, requests that wait for the end of an invocation; see `PendingOwner`. */
+  inFlight?: Int32Array | null;
 }
 
 export interface HttpEdge {
   /** The port in use, also when 0 was asked for. */
   readonly port: number;
+  /** Open ones. */
+  readonly connections: number;
   /** Stops accepting, closes idle connections, waits for running requests, and cuts off what is left after `graceMs` (default 5,000). */
   close(graceMs?: number): Promise<void>;
 }
@@ -33,8 +37,8 @@ const CLOSE_GRACE_MS = 5000;
 const CLOSE_POLL_MS = 25;
 
 /** Listens and answers. Rejects with `conflict` when the port is taken and `unavailable` when it cannot be listened on. */
-export async function startHttpEdge({ gateway, config, log }: HttpEdgeOptions): Promise<HttpEdge> {
-  const invocations = new InvokeRoute(gateway, config.maxBodyBytes, config.requestTimeoutMs);
+export async function startHttpEdge({ gateway, config, log, inFlight = null }: HttpEdgeOptions): Promise<HttpEdge> {
+  const invocations = new InvokeRoute(gateway, config.maxBodyBytes, config.requestTimeoutMs, inFlight);
   const control = getRequestListener(createControlApp({ gateway, config, log }).fetch, {
     overrideGlobalObjects: false,
   });
@@ -73,6 +77,9 @@ export async function startHttpEdge({ gateway, config, log }: HttpEdgeOptions): 
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    get connections() {
+      return sockets.size;
+    },
     close: (graceMs = CLOSE_GRACE_MS) => {
       invocations.closing = true;
       return close(server, sockets, graceMs);

@@ -21,13 +21,15 @@ export class InvokeRoute implements PendingOwner {
   readonly gateway: Gateway;
   readonly maxBodyBytes: number;
   readonly slowReaderMs: number;
+  readonly inFlight: Int32Array | null;
   /** Set when the server is closing: answers then end their connections. */
   closing = false;
   readonly #targets = new InvokeTargets();
   readonly #pool: PendingInvocation[] = [];
 
   /** `slowReaderMs`: a client that takes nothing of its answer for so long is cut off. */
-  constructor(gateway: Gateway, maxBodyBytes: number, slowReaderMs: number) {
+  constructor(gateway: Gateway, maxBodyBytes: number, slowReaderMs: number, inFlight: Int32Array | null = null) {
+    this.inFlight = inFlight;
     this.gateway = gateway;
     this.maxBodyBytes = maxBodyBytes;
     this.slowReaderMs = slowReaderMs;
@@ -35,7 +37,7 @@ export class InvokeRoute implements PendingOwner {
 
   /** Must be told of each connection before its first request: this is how a client that leaves is noticed, once per connection. */
   connected(socket: Socket): void {
-    const connection: Connection = { first: null };
+    const connection: Connection = { first: null, descriptor: descriptorOf(socket) };
     connectionOf.set(socket, connection);
     socket.once('close', () => {
       // `gone` unlinks, so the head moves on by itself.
@@ -90,4 +92,9 @@ export class InvokeRoute implements PendingOwner {
     const detail = `${request.method} is not for this path; it takes ${ALLOWED}`;
     sendProblem(response, problemOf('invalid', detail, null, '', 405), { allow: ALLOWED });
   }
+}
+
+/** Node has no public name for it. */
+function descriptorOf(socket: Socket): number {
+  return (socket as Socket & { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }

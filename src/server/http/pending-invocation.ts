@@ -17,12 +17,16 @@ export interface PendingOwner {
   readonly maxBodyBytes: number;
   readonly slowReaderMs: number;
   readonly closing: boolean;
+  /** By descriptor, requests that wait for the end of an invocation: shared with who answers them when this thread cannot. null = nobody does. */
+  readonly inFlight: Int32Array | null;
   release(pending: PendingInvocation): void;
 }
 
 /** A connection knows its open requests (several, when pipelined), so that its end needs one listener rather than one per request. */
 export interface Connection {
   first: PendingInvocation | null;
+  /** -1 = not known. */
+  readonly descriptor: number;
 }
 
 export const connectionOf = new WeakMap<Socket, Connection>();
@@ -110,9 +114,11 @@ export class PendingInvocation implements GatewaySink {
     this.#id = gateway.invoke(handle, body.length === 0 ? '' : body, this.#timeoutMs, this.#tid, this);
     this.#entering = false;
     if (this.#settled) this.#release();
+    else this.#count(1);
   }
 
   settled(result: GatewayResult): void {
+    if (!this.#entering) this.#count(-1);
     this.#settled = true;
     this.#id = 0;
     const body = takeBody(this.#owner.gateway, result.payload);
@@ -122,12 +128,22 @@ export class PendingInvocation implements GatewaySink {
 
   /** The connection has closed. In the worker's hands the object lives until `settled`; otherwise nobody will ask for it again. */
   gone(): void {
+    // The number of its descriptor will be another connection's.
+    if (this.#id !== 0) this.#count(-1);
     this.#gone = true;
     this.#unlink();
     const reading = this.#request !== null;
     this.#stopReading();
     if (this.#id !== 0) this.#owner.gateway.abandon(this.#id);
     else if (reading) this.#release();
+  }
+
+  #count(more: 1 | -1): void {
+    const { inFlight } = this.#owner;
+    const descriptor = this.#connection?.descriptor ?? -1;
+    if (inFlight !== null && !this.#gone && descriptor >= 0 && descriptor < inFlight.length) {
+      Atomics.add(inFlight, descriptor, more);
+    }
   }
 
   #answer(result: GatewayResult, body: Uint8Array | null): void {

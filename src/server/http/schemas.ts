@@ -7,6 +7,7 @@ import {
   methodSchemas,
   type PrewarmResult,
   type RegisteredFunction,
+  type WatchedHealth,
   type WorkerHealth,
   type WorkerStatus,
 } from '../../config/api.js';
@@ -116,13 +117,23 @@ const workerStatus = z.object({
   shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
 }) satisfies z.ZodType<WorkerStatus>;
 
+const watched = z.object({
+  name: z.string(),
+  kind: z.enum(['thread', 'task']),
+  critical: z.boolean(),
+  state: z.enum(['starting', 'running', 'restarting', 'stopping', 'stopped']),
+  failing: z.boolean().describe('More often than `supervision.restart` allows'),
+  restarts: count,
+  causes: z.record(z.string(), count).describe('Ends by cause'),
+  lastError: z.string().nullable(),
+}) satisfies z.ZodType<WatchedHealth>;
+
 const workerHealth = z.object({
   healthy: z.boolean(),
   notes: z.array(z.string()),
   backends: z.array(z.object({ name: z.string(), healthy: z.boolean(), notes: z.array(z.string()) })),
-  threads: z.array(
-    z.object({ name: z.string(), state: z.string(), restarts: count, lastError: z.string().nullable() }),
-  ),
+  threads: z.array(watched),
+  tasks: z.array(watched),
 }) satisfies z.ZodType<WorkerHealth>;
 
 const errorClasses = ERROR_CLASSES.filter((name) => name !== 'ok') as ErrorClass[];

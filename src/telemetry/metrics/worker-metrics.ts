@@ -1,5 +1,5 @@
 import { type Metric, Registry } from 'prom-client';
-import type { WorkerStatus } from '../../config/api.js';
+import type { WatchedHealth, WorkerStatus } from '../../config/api.js';
 import { ERROR_CLASSES } from '../../core/errors.js';
 import { BUCKETS, bucketBound, FunctionSeries, type Histogram, type ObservedInvocation, STATES } from './series.js';
 
@@ -23,6 +23,8 @@ export interface FunctionGauges {
 export interface MetricsSource {
   status(): WorkerStatus;
   functions(): Iterable<FunctionGauges>;
+  /** Threads and background tasks. */
+  watched(): readonly WatchedHealth[];
 }
 
 /** The function of an invocation, as the engine knows it: `index` is dense and may be given to another after unregistering. */
@@ -59,6 +61,7 @@ export class WorkerMetrics {
     this.#addFunctions();
     this.#addWorker();
     this.#addBackends();
+    this.#addWatched();
     this.#addProcess();
   }
 
@@ -214,6 +217,23 @@ export class WorkerMetrics {
           .filter(([event]) => !ENGINE_COUNTERS.has(event))
           .map(([event, value]) => ({ labels: { backend, event }, value })),
       ),
+    );
+  }
+
+  #addWatched(): void {
+    const ends = (kind: WatchedHealth['kind']): Sample[] =>
+      this.#source
+        .watched()
+        .filter((one) => one.kind === kind)
+        .flatMap(({ name, causes }) =>
+          Object.entries(causes).map(([cause, value]) => ({ labels: { name, cause }, value })),
+        );
+    this.#add('iluvatar_thread_restarts_total', 'counter', 'Threads started again, by what ended them', () =>
+      ends('thread'),
+    );
+    this.#add('iluvatar_task_failures_total', 'counter', 'Failures of background tasks, by cause', () => ends('task'));
+    this.#add('iluvatar_supervised_failing', 'gauge', 'Whether a thread or task keeps failing', () =>
+      this.#source.watched().map(({ name, kind, failing }) => ({ labels: { name, kind }, value: failing ? 1 : 0 })),
     );
   }
 

@@ -34,7 +34,7 @@ beforeEach(async () => {
       case 'list':
         return [registered];
       case 'health':
-        return { healthy: true, notes: [], backends: [], threads: [] };
+        return { healthy: true, notes: [], backends: [], threads: [], tasks: [] };
       case 'metrics':
         return '# HELP a b\n';
       case 'register':
@@ -255,7 +255,7 @@ describe('the other routes', () => {
     expect(await (await ask('GET', '/functions/hello/1')).json()).toEqual(registered);
     expect((await ask('GET', '/functions/hello/2')).status).toBe(404);
     expect(await (await ask('GET', '/livez')).json()).toEqual({ live: true });
-    gateway.answer = async () => ({ healthy: false, notes: ['no python'], backends: [], threads: [] });
+    gateway.answer = async () => ({ healthy: false, notes: ['no python'], backends: [], threads: [], tasks: [] });
     const health = await ask('GET', '/healthz');
     expect([health.status, await health.json()]).toMatchObject([503, { notes: ['no python'] }]);
   });

@@ -143,7 +143,7 @@ export async function edgeFor(
     config: { ...defaults, port: 0, ...config },
     log: pino({ level: 'silent' }),
   });
-  return { port: edge.port, close: (graceMs) => edge.close(graceMs), url: `http://127.0.0.1:${edge.port}` };
+  return Object.assign(edge, { url: `http://127.0.0.1:${edge.port}` });
 }
 
 /** Everything a raw connection receives, and when it has ended. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WorkerStatus } from '../../../src/config/api.js';
+import type { WatchedHealth, WorkerStatus } from '../../../src/config/api.js';
 import { BUCKETS, bucketBound, bucketOf, type ObservedInvocation } from '../../../src/telemetry/metrics/series.js';
 import { type FunctionGauges, WorkerMetrics } from '../../../src/telemetry/metrics/worker-metrics.js';
 
@@ -91,7 +91,29 @@ describe('buckets', () => {
 });
 
 describe('metrics', () => {
-  const source = { status: () => status, functions: () => gauges };
+  const watched: WatchedHealth[] = [
+    {
+      name: 'shard-0',
+      kind: 'thread',
+      critical: true,
+      state: 'running',
+      failing: true,
+      restarts: 3,
+      causes: { error: 2, hang: 1 },
+      lastError: 'boom',
+    },
+    {
+      name: 'memory-sampler',
+      kind: 'task',
+      critical: false,
+      state: 'running',
+      failing: false,
+      restarts: 1,
+      causes: { error: 1 },
+      lastError: 'gone',
+    },
+  ];
+  const source = { status: () => status, functions: () => gauges, watched: () => watched };
 
   it('count invocations by class and state, and time their phases', async () => {
     const metrics = new WorkerMetrics(source);
@@ -127,6 +149,11 @@ describe('metrics', () => {
     expect(samples.get('iluvatar_function_queued{function="f",version="1"}')).toBe(3);
     expect(samples.get('iluvatar_events_total{event="evictions"}')).toBe(4);
     expect(samples.get('iluvatar_shard_restarts{shard="0"}')).toBe(1);
+    expect(samples.get('iluvatar_thread_restarts_total{name="shard-0",cause="error"}')).toBe(2);
+    expect(samples.get('iluvatar_thread_restarts_total{name="shard-0",cause="hang"}')).toBe(1);
+    expect(samples.get('iluvatar_task_failures_total{name="memory-sampler",cause="error"}')).toBe(1);
+    expect(samples.get('iluvatar_supervised_failing{name="shard-0",kind="thread"}')).toBe(1);
+    expect(samples.get('iluvatar_supervised_failing{name="memory-sampler",kind="task"}')).toBe(0);
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(1e6);
   });
 

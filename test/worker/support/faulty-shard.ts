@@ -1,11 +1,12 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { FromShard, ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
+import { Beat } from '../../../src/worker/supervision/beats.js';
 
 /**
  * Stands in for a shard and misbehaves as its data folder's `plan` says, one word per start: `throw`, `reject`, `exit`, `hang`, or `serve`. Faults of a
  * thread cannot be provoked from outside otherwise. Notes in `starts` what each start was given.
  */
-export async function runShard({ config, functions, port }: ShardTask): Promise<ShardEnd> {
+export async function runShard({ config, functions, port, beats }: ShardTask): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const before = readFileSync(`${config.dataDir}/starts`, 'utf8').split('\n').length - 1;
   const fault = readFileSync(`${config.dataDir}/plan`, 'utf8').trim().split(' ')[before];
@@ -13,7 +14,8 @@ export async function runShard({ config, functions, port }: ShardTask): Promise<
   tell({ type: 'listening', httpPort: 1000 + before });
   if (before === 0)
     tell({ type: 'registered', kept: { definition: { name: 'kept', version: '1' }, sources: {} } as never });
-  const beat = setInterval(() => tell({ type: 'beat' }), 20);
+  const ownBeat = new Beat(beats);
+  const beat = setInterval(() => ownBeat.beat(), 20);
   const stopped = new Promise<null>((resolve) => {
     port.on('message', ({ type }: { type: string }) => {
       if (type === 'stop') resolve(null);

@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { WorkerConfigInput } from '../../src/index.js';
+import { ContainerdDaemon } from '../../test/support/containerd-daemon.js';
+import { soakContainers } from './containers.js';
+import { SoakWorker } from './soak-worker.js';
+import { type Row, table } from './verdict.js';
+import { soakWarm } from './warm.js';
+
+/**
+ * npm run soak -- [--only process|containerd|warm] [--containers N] [--invocations N]
+ *
+ * Whether a worker that has worked for long is as it was: exits with 1 when anything has grown. Without `--only` the two that make containers; `warm` takes minutes and is asked
+ * for by name.
+ */
+
+const KINDS = ['process', 'containerd', 'warm'] as const;
+type Kind = (typeof KINDS)[number];
+const USAGE = `usage: npm run soak -- [--only ${KINDS.join('|')}] [--containers N] [--invocations N]`;
+const CONTAINERS: Readonly<Record<Exclude<Kind, 'warm'>, number>> = { process: 10_000, containerd: 2_000 };
+const INVOCATIONS = 10_000_000;
+const WARM_CLIENTS = 8;
+const SETTLE_MS = 120_000;
+const WINDOW_MS = 5_000;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    containers: { type: 'string' },
+    invocations: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+const kinds =
+  values.only === undefined ? (['process', 'containerd'] as const) : KINDS.filter((kind) => kind === values.only);
+if (values.help || kinds.length === 0) {
+  console.error(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+// What is measured is the built worker. Milliseconds when it is up to date.
+const setup = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
+if (spawnSync(process.execPath, [setup, '--only', 'typescript'], { stdio: ['ignore', 2, 2] }).status !== 0)
+  process.exit(2);
+
+const log = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
+let ok = true;
+for (const kind of kinds) {
+  log(`${kind}:`);
+  const { rows, what } = kind === 'warm' ? await warm() : await containers(kind);
+  console.log(`\n${kind}: ${what}\n`);
+  for (const line of table(rows)) console.log(line);
+  console.log('');
+  ok &&= rows.every((row) => row.ok);
+}
+console.log(ok ? 'all is as it was before' : 'something has grown');
+process.exit(ok ? 0 : 1);
+
+async function containers(kind: Exclude<Kind, 'warm'>): Promise<{ rows: readonly Row[]; what: string }> {
+  const count = values.containers === undefined ? CONTAINERS[kind] : Number(values.containers);
+  const daemon = kind === 'containerd' ? await ContainerdDaemon.start() : null;
+  try {
+    await using worker = await SoakWorker.start(daemon === null ? {} : onContainerd(daemon));
+    const sizes = {
+      containers: count,
+      warmUp: Math.ceil(count / 10),
+      batch: 16,
+      settleMs: SETTLE_MS,
+      windowMs: WINDOW_MS,
+    };
+    const { rows, made, answers } = await soakContainers(worker, { ...sizes, log });
+    const told = Object.entries(answers).map(([name, times]) => `${times} ${name}`);
+    return { rows, what: `${made} containers made and removed; answers: ${told.join(', ')}` };
+  } finally {
+    await daemon?.close();
+  }
+}
+
+async function warm(): Promise<{ rows: readonly Row[]; what: string }> {
+  const invocations = values.invocations === undefined ? INVOCATIONS : Number(values.invocations);
+  await using worker = await SoakWorker.start();
+  const { rows, made } = await soakWarm(worker, { invocations, clients: WARM_CLIENTS, windowMs: WINDOW_MS, log });
+  return { rows, what: `${made} invocations in two containers` };
+}
+
+function onContainerd({ address }: ContainerdDaemon): WorkerConfigInput {
+  const containerd = { enabled: true, address, namespace: 'soak' };
+  return { defaultBackends: ['containerd'], backends: { process: { enabled: false }, containerd } };
+}

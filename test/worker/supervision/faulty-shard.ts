@@ -1,0 +1,46 @@
+import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
+import { runShard as runRealShard } from '../../../src/worker/shard-task.js';
+
+/**
+ * The real shard with its real threads, which misbehaves when its data folder has a file `shard-fault` with the name of a fault: `throw`, `reject`, `exit`, `hang`, or `leak` (descriptors, one
+ * after the other). The
+ * only way to such a fault is this file: a worker as it is shipped runs another one.
+ */
+export function runShard(task: ShardTask): Promise<ShardEnd> {
+  const trigger = `${task.config.dataDir}/shard-fault`;
+  const watch = setInterval(() => {
+    if (!existsSync(trigger)) return;
+    const fault = readFileSync(trigger, 'utf8').trim();
+    if (fault === '') return;
+    rmSync(trigger);
+    misbehave(fault);
+  }, 20);
+  watch.unref();
+  const lifecycleFile = {
+    filename: fileURLToPath(new URL('./faulty-lifecycle.ts', import.meta.url)),
+    execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
+  };
+  return runRealShard(task, { lifecycleFile }).finally(() => clearInterval(watch));
+}
+
+const LEAKED = 100;
+
+function misbehave(fault: string): void {
+  switch (fault) {
+    case 'throw':
+      throw new Error('thrown on the shard');
+    case 'reject':
+      void Promise.reject(new Error('rejected on the shard'));
+      return;
+    case 'exit':
+      process.exit(9);
+      return;
+    case 'leak':
+      for (let i = 0; i < LEAKED; i++) openSync('/dev/null', 'r');
+      return;
+    default:
+      for (;;) {}
+  }
+}
