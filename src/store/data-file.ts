@@ -1,8 +1,13 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 
 /** LMDB as the store uses it: one file, keys and values as bytes, every commit on the disk before it resolves. */
+
+/** One process, one or two cursors at a time; the rest is room to spare. */
+const MAX_READERS = 126;
+/** 64 bytes a reader, and a head. */
+const LOCK_BYTES = 16 * 1024;
 
 export type DataFile = RootDatabase<Buffer, Buffer>;
 
@@ -14,8 +19,10 @@ export interface DataFileOptions {
 
 /** Throws LMDB's errors (negative `code`) and the system's (positive). May end the process when the file is damaged: see `check.ts`. */
 export function openDataFile(path: string, { maxBytes, readOnly = false }: DataFileOptions): DataFile {
+  reserveLock(path);
   return open<Buffer, Buffer>({
     path,
+    maxReaders: MAX_READERS,
     encoding: 'binary',
     keyEncoding: 'binary',
     mapSize: maxBytes,
@@ -23,7 +30,24 @@ export function openDataFile(path: string, { maxBytes, readOnly = false }: DataF
     readOnly,
     // The library's own way answers before the disk has the data, and then asks a boot id which commit was meant.
     overlappingSync: false,
+    // The batch it would make of every turn of the event loop has a promise that nobody can catch when a commit fails.
+    eventTurnBatching: false,
   });
+}
+
+/** LMDB maps the file of its lock, grown but not written: where the disk has no room for it the process would end by SIGBUS. */
+function reserveLock(path: string): void {
+  writeFileSync(`${path}-lock`, Buffer.alloc(LOCK_BYTES), { mode: 0o600 });
+}
+
+/** Rejects with the error of LMDB or of the system where the library has it behind one of its own. */
+export async function commit<T>(file: DataFile, changes: () => T): Promise<T> {
+  try {
+    return await file.transaction(changes);
+  } catch (error) {
+    await (error as { commitError?: Promise<never> }).commitError;
+    throw error;
+  }
 }
 
 /** All entries at once; the file is there, complete and on the disk, or not at all. */
@@ -36,7 +60,7 @@ export async function makeDataFile(
   removeDataFile(half);
   const file = openDataFile(half, { maxBytes });
   try {
-    await file.transaction(() => {
+    await commit(file, () => {
       for (const [key, record] of entries) file.put(key, record);
     });
   } finally {

@@ -1,4 +1,4 @@
-import type { DataFile } from './data-file.js';
+import { commit, type DataFile } from './data-file.js';
 import { failpoint } from './failpoints.js';
 import { LmdbTable } from './lmdb-table.js';
 import { Changes } from './overlay.js';
@@ -19,9 +19,11 @@ export interface LmdbStoreParts {
   readonly folder: string;
   readonly state: StoreState;
   readonly watermark: Watermark;
-  /** What nobody waits for is on the disk so soon, and what failed is tried again; ms. */
+  /** What nobody waits for is on the disk so soon, and what failed is tried again, then after twice the time; ms. */
   readonly lazyMs: number;
 }
+
+const LAST_RETRY_MS = 15_000;
 
 interface Waiter {
   resolve(): void;
@@ -40,6 +42,8 @@ export class LmdbStore implements Store {
   #lazy: NodeJS.Timeout | null = null;
   #trouble: string | null = null;
   #schema: number;
+  /** In a row. */
+  #failures = 0;
 
   constructor(parts: LmdbStoreParts) {
     this.#parts = parts;
@@ -126,10 +130,12 @@ export class LmdbStore implements Store {
 
   #later(): void {
     if (this.#lazy !== null) return;
+    const { lazyMs } = this.#parts;
+    const delay = Math.min(Math.max(lazyMs, LAST_RETRY_MS), lazyMs * 2 ** this.#failures);
     this.#lazy = setTimeout(() => {
       this.#lazy = null;
       this.durable().catch(() => undefined);
-    }, this.#parts.lazyMs);
+    }, delay);
     this.#lazy.unref();
   }
 
@@ -146,9 +152,11 @@ export class LmdbStore implements Store {
       try {
         await this.#commit();
         this.#trouble = null;
+        this.#failures = 0;
         for (const { resolve } of waiters) resolve();
       } catch (error) {
         this.#trouble = troubleText(error, this.#parts.folder);
+        this.#failures++;
         for (const { reject } of waiters) reject(storeError(error, this.#parts.folder));
       }
     }
@@ -165,7 +173,7 @@ export class LmdbStore implements Store {
     this.#gathering = new Changes();
     failpoint('store.commit.before');
     try {
-      const state = await file.transaction(() => this.#write(writing));
+      const state = await commit(file, () => this.#write(writing));
       watermark.committed(state.sequence);
       this.#state = state;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -114,13 +114,6 @@ describe('a damaged store', () => {
     mark[30] = (mark[30] as number) ^ 1;
     expect(await open(sample.closedData, mark)).toBe('whole');
     expect(await open(sample.closedData, Buffer.from('nonsense'))).toBe('whole');
-  });
-
-  it('that is no file at all is told', async () => {
-    await using folder = new StoreFolder();
-    mkdirSync(join(folder.path, 'data-1.mdb'));
-    await expect(folder.open()).rejects.toMatchObject({ errorClass: 'unavailable' });
-    expect(statSync(join(folder.path, 'data-1.mdb')).isDirectory()).toBe(true);
   });
 
   it('whose file has gone says so and begins anew', async () => {
