@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { networkSection } from './sections/network.js';
 import { sandboxSection } from './sections/sandbox.js';
+import { storeSection } from './sections/store.js';
 
 /**
  * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
@@ -284,6 +285,7 @@ export const workerConfigSchema = z
       })
       .prefault({}),
     network: networkSection,
+    store: storeSection,
     log: z
       .strictObject({
         level: z

@@ -59,8 +59,7 @@ export class LmdbStore implements Store {
     return this.#trouble;
   }
 
-  /** Commits since the store was made. */
-  get sequence(): number {
+  get commits(): number {
     return this.#state.sequence;
   }
 

@@ -2,7 +2,6 @@ import type { MessagePort } from 'node:worker_threads';
 import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
-import type { KeptFunction } from './function-registry.js';
 
 /** How the task ended: null = it was told to stop. An error that crosses threads by itself would lose its class. */
 export type ShardEnd = { errorClass: ErrorClass; message: string; details: ErrorDetails } | null;
@@ -11,16 +10,12 @@ export type ShardEnd = { errorClass: ErrorClass; message: string; details: Error
 
 export interface ShardTask {
   config: WorkerConfig;
-  /** Functions that a shard before this one had registered. */
-  functions: KeptFunction[];
   port: MessagePort;
 }
 
 export type FromShard =
   | { type: 'listening'; httpPort: number | null }
-  | { type: 'beat' }
-  | { type: 'registered'; kept: KeptFunction }
-  | { type: 'unregistered'; name: string; version: string };
+  | { type: 'beat' };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }

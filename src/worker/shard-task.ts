@@ -1,24 +1,21 @@
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
-import type { KeptFunction } from './function-registry.js';
 import { Shard } from './shard.js';
+import { openWorkerStore, type WorkerStore } from './worker-store.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
 
-export async function runShard({ config, functions, port }: ShardTask): Promise<ShardEnd> {
+export async function runShard({ config, port }: ShardTask): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
-  const shard = new Shard({
-    config,
-    log,
-    registered: (kept) => tell({ type: 'registered', kept }),
-    unregistered: (name, version) => tell({ type: 'unregistered', name, version }),
-  });
   const beat = setInterval(() => tell({ type: 'beat' }), BEAT_MS);
+  let opened: WorkerStore | null = null;
   try {
+    opened = await openWorkerStore(config, log);
+    const shard = new Shard({ config, log, store: opened.store });
     const stopped = new Promise<number>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
@@ -26,25 +23,23 @@ export async function runShard({ config, functions, port }: ShardTask): Promise<
         else shard.setThreads(message.threads);
       });
     });
-    const failure = await start(shard, functions);
-    if (failure !== null) return failure;
+    await shard.start();
     tell({ type: 'listening', httpPort: shard.httpPort });
     await shard.stop(await stopped);
     return null;
+  } catch (error) {
+    return endOf(error);
   } finally {
+    await opened?.close();
     clearInterval(beat);
     port.close();
     await closeLog(log);
   }
 }
 
-async function start(shard: Shard, functions: readonly KeptFunction[]): Promise<ShardEnd> {
-  try {
-    await shard.start(functions);
-    return null;
-  } catch (error) {
-    if (!(error instanceof IluvatarError)) throw error;
-    const { errorClass, message, details } = error;
-    return { errorClass, message, details };
-  }
+/** An error that crosses threads by itself would lose its class. */
+function endOf(error: unknown): ShardEnd {
+  if (!(error instanceof IluvatarError)) throw error;
+  const { errorClass, message, details } = error;
+  return { errorClass, message, details };
 }

@@ -5,13 +5,12 @@ import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
-import type { KeptFunction } from './function-registry.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 import { type ThreadFile, threadFile } from './thread-file.js';
 
 /**
  * The main thread's part: runs the shard as one long piscina task, notices when it crashes or stops beating, says so, counts it, and starts it again
- * with what was registered. It does none of the shard's work, so that it answers even when the shard hangs.
+ * (what was registered is in its store). It does none of the shard's work, so that it answers even when the shard hangs.
  */
 
 export interface SupervisorOptions {
@@ -32,7 +31,6 @@ const SETTLED_MS = 60_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #functions = new Map<string, KeptFunction>();
   #pool: Piscina | null = null;
   #port: MessagePort | null = null;
   #task: Promise<ShardEnd> = Promise.resolve(null);
@@ -103,7 +101,7 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2 };
+    const task: ShardTask = { config, port: port2 };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
@@ -125,11 +123,6 @@ export class Supervisor {
   #received(message: FromShard): void {
     this.#lastBeat = Date.now();
     if (message.type === 'listening') this.httpPort = message.httpPort;
-    if (message.type === 'registered') {
-      const { name, version } = message.kept.definition;
-      this.#functions.set(`${name}@${version}`, message.kept);
-    }
-    if (message.type === 'unregistered') this.#functions.delete(`${message.name}@${message.version}`);
   }
 
   #checkBeat(): void {

@@ -36,23 +36,23 @@ describe('the store on disk', () => {
   it('shares one commit among all who ask meanwhile', async () => {
     await using folder = new StoreFolder();
     const store = await folder.open();
-    const before = store.sequence;
+    const before = store.commits;
     const put = async (i: number): Promise<void> => {
       store.table('invocations').put(`i${i}`, i);
       await store.durable();
     };
     await Promise.all(Array.from({ length: 64 }, (_, i) => put(i)));
-    expect(store.sequence).toBe(before + 1);
+    expect(store.commits).toBe(before + 1);
     await store.durable();
-    expect(store.sequence).toBe(before + 1);
+    expect(store.commits).toBe(before + 1);
   });
 
   it('writes by itself what nobody waits for', async () => {
     await using folder = new StoreFolder();
     const store = await folder.open();
-    const before = store.sequence;
+    const before = store.commits;
     store.table('characteristics').put('f', 1);
-    await expect.poll(() => store.sequence, { timeout: 20_000 }).toBe(before + 1);
+    await expect.poll(() => store.commits, { timeout: 20_000 }).toBe(before + 1);
   });
 
   it('throws away what a failing group of changes has put', async () => {
