@@ -60,10 +60,12 @@ export class LmdbTable<Value> implements Table<Value> {
   }
 
   #changed(key: string): Buffer | null | undefined {
-    return this.#parts.layers().reduceRight<Buffer | null | undefined>(
-      (found, layer) => (found === undefined ? layer.get(this.#parts.number, key) : found),
-      undefined,
-    );
+    return this.#parts
+      .layers()
+      .reduceRight<Buffer | null | undefined>(
+        (found, layer) => (found === undefined ? layer.get(this.#parts.number, key) : found),
+        undefined,
+      );
   }
 
   /** Changes within the range, in order. */

@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { IluvatarError } from '../core/errors.js';
@@ -8,8 +18,8 @@ import type { CheckRequest, CheckResult } from './check.js';
 import { type DataFile, makeDataFile, openDataFile, removeDataFile, syncFolder } from './data-file.js';
 import { failpoint } from './failpoints.js';
 import { LmdbStore } from './lmdb-store.js';
-import { decodeState, encodeState, STATE_KEY, type StoreState } from './state.js';
 import { MIGRATIONS, type Migration, migrationsFrom, schemaVersion } from './schema.js';
+import { decodeState, encodeState, STATE_KEY, type StoreState } from './state.js';
 import { storeError } from './trouble.js';
 import { digestOf, readMark, Watermark } from './watermark.js';
 

@@ -13,9 +13,7 @@ export interface ShardTask {
   port: MessagePort;
 }
 
-export type FromShard =
-  | { type: 'listening'; httpPort: number | null }
-  | { type: 'beat' };
+export type FromShard = { type: 'listening'; httpPort: number | null } | { type: 'beat' };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }

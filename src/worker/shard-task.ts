@@ -1,8 +1,8 @@
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
 import { Shard } from './shard.js';
-import { openWorkerStore, type WorkerStore } from './worker-store.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { openWorkerStore, type WorkerStore } from './worker-store.js';
 
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 

@@ -232,7 +232,12 @@ export class Shard {
   status(): WorkerStatus {
     const { config } = this.#options;
     const { memory, cpu, queue, queues, gpus, counters, backends } = this.#engine.status();
-    const own = { memoryReads: this.#sampler.reads, storeCommits: this.#store.commits, ...counters, ...this.#transport.counters() };
+    const own = {
+      memoryReads: this.#sampler.reads,
+      storeCommits: this.#store.commits,
+      ...counters,
+      ...this.#transport.counters(),
+    };
     return {
       name: config.name,
       version: VERSION,

@@ -57,5 +57,8 @@ export async function lockDataFolder(dataDir: string): Promise<NameLock> {
     throw new IluvatarError('unavailable', `the data folder cannot be made: ${(error as Error).message}`);
   }
   const { dev, ino } = statSync(dataDir);
-  return takeLock(`data/${dev}-${ino}`, `another worker uses the data folder ${dataDir}: give this one another dataDir`);
+  return takeLock(
+    `data/${dev}-${ino}`,
+    `another worker uses the data folder ${dataDir}: give this one another dataDir`,
+  );
 }

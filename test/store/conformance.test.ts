@@ -72,7 +72,12 @@ describe.each(Object.entries(STORES))('a store: %s', (_name, make) => {
     table.put('g', 2);
     const durable = made.store.durable();
     await durable;
-    expect([...table.entries()]).toEqual([['a', 2], ['b', 1], ['d', 2], ['g', 2]]);
+    expect([...table.entries()]).toEqual([
+      ['a', 2],
+      ['b', 1],
+      ['d', 2],
+      ['g', 2],
+    ]);
     expect(table.count()).toBe(4);
   });
 

@@ -54,7 +54,8 @@ describe('a damaged store', () => {
     const outcome = folder.aside.length === 0 ? 'whole' : 'set aside';
     expect(Object.fromEntries(found)).toEqual(outcome === 'whole' ? Object.fromEntries(sample.content) : {});
     expect(folder.lines).toHaveLength(outcome === 'whole' ? 0 : 1);
-    if (outcome === 'set aside') expect(readFileSync(join(folder.path, folder.aside[0] as string)).equals(data)).toBe(true);
+    if (outcome === 'set aside')
+      expect(readFileSync(join(folder.path, folder.aside[0] as string)).equals(data)).toBe(true);
     store.table('functions').put('after', 1);
     await store.durable();
     await folder.close(store);
@@ -84,8 +85,15 @@ describe('a damaged store', () => {
     const outcomes: string[] = [];
     const bit = fc.tuple(fc.integer({ min: 0, max: data.length - 1 }), fc.integer({ min: 0, max: 7 }));
     // The first two pages say where everything is.
-    const meta = fc.tuple(fc.integer({ min: 0, max: 2 * 4096 - 1 }).filter((at) => at % 4096 < 176), fc.integer({ min: 0, max: 7 }));
-    const flips = fc.oneof(fc.array(bit, { minLength: 1, maxLength: 1 }), fc.array(bit, { minLength: 20, maxLength: 400 }), fc.tuple(meta));
+    const meta = fc.tuple(
+      fc.integer({ min: 0, max: 2 * 4096 - 1 }).filter((at) => at % 4096 < 176),
+      fc.integer({ min: 0, max: 7 }),
+    );
+    const flips = fc.oneof(
+      fc.array(bit, { minLength: 1, maxLength: 1 }),
+      fc.array(bit, { minLength: 20, maxLength: 400 }),
+      fc.tuple(meta),
+    );
     await fc.assert(
       fc.asyncProperty(flips, async (places) => {
         const flipped = Buffer.from(data);

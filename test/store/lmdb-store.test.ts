@@ -143,7 +143,10 @@ describe('the schema of a store', () => {
     await folder.close(store);
     const bytes = readFileSync(folder.file);
     const error = await rejection(folder.open());
-    expect(error).toMatchObject({ errorClass: 'unavailable', message: expect.stringContaining('newer worker (schema 3') });
+    expect(error).toMatchObject({
+      errorClass: 'unavailable',
+      message: expect.stringContaining('newer worker (schema 3'),
+    });
     expect(readFileSync(folder.file).equals(bytes)).toBe(true);
     const again = await folder.open({ migrations });
     expect(again.table('functions').get('a')).toBe(1);

@@ -85,6 +85,8 @@ describeWith({ root: true, command: ['mount', 'umount'] }, 'a store whose disk f
     const program = fileURLToPath(new URL('./support/open-as-other.ts', import.meta.url));
     const register = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
     const { stdout, stderr } = spawnSync(process.execPath, ['--import', register, program, path], { encoding: 'utf8' });
-    expect(stdout, stderr).toMatch(/^unavailable: .* belongs to uid 4711 \(mode 0700\), and this worker runs as .*\(uid 65534\)/);
+    expect(stdout, stderr).toMatch(
+      /^unavailable: .* belongs to uid 4711 \(mode 0700\), and this worker runs as .*\(uid 65534\)/,
+    );
   });
 });

@@ -21,7 +21,9 @@ export const storeSection = z
       .describe('Most that it may grow to; MiB of address space from the start, of the disk only as it is used'),
     writeMs: ms
       .default(1000)
-      .describe('What nobody waits for is on the disk so soon; what failed is tried again, each time later, at most 15 s'),
+      .describe(
+        'What nobody waits for is on the disk so soon; what failed is tried again, each time later, at most 15 s',
+      ),
     characteristicsMs: ms
       .default(60_000)
       .describe('What was learnt of functions that ran is written so often, and when the worker stops'),

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type OpenOptions, openLmdbStore } from '../../../src/store/open-lmdb-store.js';
 import type { LmdbStore } from '../../../src/store/lmdb-store.js';
+import { type OpenOptions, openLmdbStore } from '../../../src/store/open-lmdb-store.js';
 
 export const CHECK_PROGRAM = {
   filename: fileURLToPath(new URL('../../../src/store/check-program.ts', import.meta.url)),
