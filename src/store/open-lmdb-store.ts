@@ -4,7 +4,6 @@ import {
   accessSync,
   chmodSync,
   constants,
-  existsSync,
   mkdirSync,
   readdirSync,
   renameSync,
@@ -13,7 +12,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { IluvatarError } from '../core/errors.js';
 import type { CheckRequest, CheckResult } from './check.js';
 import { type DataFile, makeDataFile, openDataFile, removeDataFile, syncFolder } from './data-file.js';
 import { failpoint } from './failpoints.js';
