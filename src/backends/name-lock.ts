@@ -10,21 +10,20 @@ export interface NameLock {
 }
 
 export function assertAlone(parent: string, scope: string): Promise<NameLock> {
+  return takeLock(
+    `${parent}/${scope}`,
+    `another worker named "${scope}" runs on this machine: give this one another name`,
+  );
+}
+
+/** Rejects with `conflict` and this message when somebody on this machine (in this network namespace) has it. `name`: at most 90 bytes. */
+export function takeLock(name: string, taken: string): Promise<NameLock> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') {
-        reject(error);
-        return;
-      }
-      reject(
-        new IluvatarError(
-          'conflict',
-          `another worker named "${scope}" runs on this machine: give this one another name`,
-        ),
-      );
+      reject(error.code === 'EADDRINUSE' ? new IluvatarError('conflict', taken) : error);
     });
-    server.listen(`\0iluvatar/${parent}/${scope}`, () => {
+    server.listen(`\0iluvatar/${name}`, () => {
       server.unref();
       resolve({ release: () => server.close() });
     });

@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { networkSection } from './sections/network.js';
 import { sandboxSection } from './sections/sandbox.js';
+import { storeSection } from './sections/store.js';
 import { supervisionSection } from './sections/supervision.js';
 
 /**
@@ -285,6 +286,7 @@ export const workerConfigSchema = z
       })
       .prefault({}),
     network: networkSection,
+    store: storeSection,
     log: z
       .strictObject({
         level: z

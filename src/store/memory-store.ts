@@ -5,6 +5,7 @@ import type { KeyRange, Store, Table, TableName } from './store.js';
 export class MemoryStore implements Store {
   readonly identity = randomUUID();
   readonly trouble = null;
+  readonly commits = 0;
   readonly #tables = new Map<TableName, MemoryTable<unknown>>();
 
   table<Value>(name: TableName): Table<Value> {

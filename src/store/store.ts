@@ -16,6 +16,8 @@ export interface Store {
   durable(): Promise<void>;
   /** `changes` only puts and removes, and returns at once: all of it is there after a crash, or nothing. */
   atomically(changes: () => void): void;
+  /** So many since it was made; a store that does not write has none. */
+  readonly commits: number;
   /** What stands in the way of writing, in words; null = nothing. */
   readonly trouble: string | null;
   /** Writes what is left. Nothing may be called afterwards. */

@@ -10,7 +10,10 @@ import { IluvatarError } from '../core/errors.js';
 import { type FunctionSpec, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import { learnTimings, timingsOf } from '../core/timings.js';
+import { failpoint } from '../store/failpoints.js';
 import { characteristicsOf } from './characteristics.js';
+import type { CharacteristicsKeeper, LearntFunction } from './kept-characteristics.js';
+import type { KeptFunction, KeptFunctions } from './kept-functions.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -25,19 +28,16 @@ export interface Registration {
   readonly handle: number;
 }
 
-/** What a shard after this one registers again. */
-export interface KeptFunction {
-  readonly definition: FunctionDefinition;
-  /** By backend: what takes the place of `definition.source`, which may be gone, as an upload is. Each has its own: one keeps code, another a description. */
-  readonly sources: Readonly<Record<string, string | null>>;
-}
+type Handed = Pick<Registration, 'definition' | 'prepared'>;
 
 export interface RegistryOptions {
   config: WorkerConfig;
   backends: ReadonlyMap<string, Backend>;
   engine: Engine;
   gateway: WorkerGateway;
-  registered(kept: KeptFunction): void;
+  kept: KeptFunctions;
+  characteristics(): CharacteristicsKeeper;
+  registered(): void;
   unregistered(record: FunctionRecord): void;
 }
 
@@ -62,10 +62,11 @@ export class FunctionRegistry {
     );
   }
 
-  /** As it was before a shard before this one ended. */
-  restore({ definition, sources }: KeptFunction): Promise<RegisteredFunction> {
+  /** As it was when it was kept. */
+  restore(kept: KeptFunction): Promise<RegisteredFunction> {
+    const { definition } = kept;
     return this.#inTurn(functionKey(definition.name, definition.version), () =>
-      this.#register(definition, false, () => {}, sources),
+      this.#register(definition, false, () => {}, kept),
     );
   }
 
@@ -73,8 +74,10 @@ export class FunctionRegistry {
     const key = functionKey(name, version);
     return this.#inTurn(key, async () => {
       const registration = this.#functions.get(key);
-      if (registration === undefined) throw notRegistered(name, version);
-      await this.#remove(key, registration);
+      // One that could not be registered again is kept, and can be given up all the same.
+      if (registration === undefined && !this.#options.kept.has(key)) throw notRegistered(name, version);
+      await this.#options.kept.forget(key);
+      if (registration !== undefined) await this.#remove(key, registration);
     });
   }
 
@@ -96,6 +99,10 @@ export class FunctionRegistry {
     return [...this.#functions.values()].map(describe);
   }
 
+  *learnt(): Iterable<LearntFunction> {
+    for (const { record, prepared } of this.#functions.values()) yield { record, digest: digestOf(prepared) };
+  }
+
   get size(): number {
     return this.#functions.size;
   }
@@ -105,17 +112,18 @@ export class FunctionRegistry {
     return [...this.#functions.values()].some(({ record }) => record.spec.memoryPolicy === 'none');
   }
 
+  /** `kept`: it comes from the store, and need not be put there. */
   async #register(
     definition: FunctionDefinition,
     replace: boolean,
     progress: (line: string) => void,
-    sources: KeptFunction['sources'] = {},
+    kept: KeptFunction | null = null,
   ): Promise<RegisteredFunction> {
     const backends = definition.backends ?? this.#options.config.defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
     const spec = toSpec(definition, backends, this.#options.config);
-    const prepared = await this.#prepare(definition, spec, progress, sources);
+    const prepared = await this.#prepare(definition, spec, progress, kept?.sources ?? {});
     const old = this.#functions.get(key);
     if (old !== undefined) {
       const same = sameContent(old.prepared, prepared) && sameDefinition(old.definition, definition);
@@ -127,14 +135,41 @@ export class FunctionRegistry {
           `${key} is registered with other content; use replace to put this in its place`,
         );
       }
-      await this.#remove(key, old);
     }
-    const record = this.#options.engine.register(spec);
-    if (definition.timings !== null) learnTimings(record.stats, timingsOf(definition.timings));
+    const handed = { definition, prepared };
+    // Before anybody can use it: what is answered as registered is so after a crash, too.
+    if (kept === null) await this.#keep(key, handed);
+    if (old !== undefined) await this.#remove(key, old);
+    failpoint('register.replaced');
+    const registration = await this.#publish(key, spec, handed);
+    this.#options.registered();
+    return describe(registration);
+  }
+
+  async #keep(key: string, handed: Handed): Promise<void> {
+    try {
+      await this.#options.kept.keep(key, keptOf(handed));
+    } catch (error) {
+      await this.#release(handed.prepared);
+      throw error;
+    }
+  }
+
+  async #publish(key: string, spec: FunctionSpec, handed: Handed): Promise<Registration> {
+    const { definition, prepared } = handed;
+    let record: FunctionRecord;
+    try {
+      record = this.#options.engine.register(spec);
+    } catch (error) {
+      await this.#release(prepared);
+      await this.#options.kept.forget(key);
+      throw error;
+    }
+    const known = this.#options.characteristics().recall({ record, digest: digestOf(prepared) });
+    if (!known && definition.timings !== null) learnTimings(record.stats, timingsOf(definition.timings));
     const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
     this.#functions.set(key, registration);
-    this.#options.registered(keptOf(registration));
-    return describe(registration);
+    return registration;
   }
 
   #check(definition: FunctionDefinition, backends: readonly string[]): void {
@@ -177,6 +212,7 @@ export class FunctionRegistry {
     this.#options.gateway.withdraw(registration.record);
     this.#options.engine.unregister(key);
     this.#functions.delete(key);
+    this.#options.characteristics().note({ record: registration.record, digest: digestOf(registration.prepared) });
     this.#options.unregistered(registration.record);
     await this.#release(registration.prepared);
   }
@@ -248,12 +284,17 @@ function toSpec(d: FunctionDefinition, backends: readonly string[], config: Work
   };
 }
 
+/** Of what the function is on all its backends. */
+function digestOf(prepared: ReadonlyMap<string, PreparedFunction>): string {
+  return [...prepared].map(([backend, { digest }]) => `${backend}:${digest}`).join(' ');
+}
+
 function sameContent(a: ReadonlyMap<string, PreparedFunction>, b: ReadonlyMap<string, PreparedFunction>): boolean {
   return a.size === b.size && [...a].every(([backend, prepared]) => b.get(backend)?.digest === prepared.digest);
 }
 
 /** As prepared, not as asked for: the source of an upload is gone by now, its copy in the store is not. */
-function keptOf({ definition, prepared }: Registration): KeptFunction {
+function keptOf({ definition, prepared }: Handed): KeptFunction {
   const sources = [...prepared].map(([backend, fn]) => [backend, fn.definition.source] as const);
   return { definition, sources: Object.fromEntries(sources) };
 }

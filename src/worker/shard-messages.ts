@@ -2,7 +2,6 @@ import type { MessagePort } from 'node:worker_threads';
 import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
-import type { KeptFunction } from './function-registry.js';
 import type { EndCause } from './supervision/watched.js';
 
 /** How the task ended: null = it was told to stop. An error that crosses threads by itself would lose its class. */
@@ -12,8 +11,6 @@ export type ShardEnd = { errorClass: ErrorClass; message: string; details: Error
 
 export interface ShardTask {
   config: WorkerConfig;
-  /** Functions that a shard before this one had registered. */
-  functions: KeptFunction[];
   port: MessagePort;
   /** Where the shard beats; see `supervision/beats.ts`. */
   beats: SharedArrayBuffer;
@@ -25,9 +22,7 @@ export type FromShard =
   | { type: 'listening'; httpPort: number | null }
   /** Said with its last breath: why it ends by itself. */
   | { type: 'ending'; cause: EndCause; message: string }
-  | { type: 'health'; id: number; health: WorkerHealth }
-  | { type: 'registered'; kept: KeptFunction }
-  | { type: 'unregistered'; name: string; version: string };
+  | { type: 'health'; id: number; health: WorkerHealth };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }

@@ -1,11 +1,11 @@
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
-import type { KeptFunction } from './function-registry.js';
 import { Shard, type ShardOptions } from './shard.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 import { Beat } from './supervision/beats.js';
 import { onThreadEnd } from './supervision/last-words.js';
+import { openWorkerStore, type WorkerStore } from './worker-store.js';
 
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
@@ -13,25 +13,21 @@ const BEAT_MS = 1000;
 
 /** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
 export async function runShard(
-  { config, functions, port, beats, inFlight }: ShardTask,
+  { config, port, beats, inFlight }: ShardTask,
   parts: Pick<ShardOptions, 'lifecycleFile'> = {},
 ): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
-  const shard = new Shard({
-    ...parts,
-    inFlight,
-    config,
-    log,
-    registered: (kept) => tell({ type: 'registered', kept }),
-    unregistered: (name, version) => tell({ type: 'unregistered', name, version }),
-  });
   const beating = startBeating(new Beat(beats), config);
-  const endsAsAsked = onThreadEnd((cause, message) => {
-    tell({ type: 'ending', cause, message });
-    shard.lastWords(message);
-  });
+  let opened: WorkerStore | null = null;
+  let endsAsAsked = (): void => {};
   try {
+    opened = await openWorkerStore(config, log);
+    const shard = new Shard({ ...parts, inFlight, config, log, store: opened.store });
+    endsAsAsked = onThreadEnd((cause, message) => {
+      tell({ type: 'ending', cause, message });
+      shard.lastWords(message);
+    });
     const stopped = new Promise<number>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
@@ -40,13 +36,15 @@ export async function runShard(
         else shard.setThreads(message.threads);
       });
     });
-    const failure = await start(shard, functions);
-    if (failure !== null) return failure;
+    await shard.start();
     tell({ type: 'listening', httpPort: shard.httpPort });
     await shard.stop(await stopped);
     return null;
+  } catch (error) {
+    return endOf(error);
   } finally {
     endsAsAsked();
+    await opened?.close();
     clearInterval(beating);
     port.close();
     await closeLog(log);
@@ -58,13 +56,9 @@ function startBeating(beat: Beat, { supervision }: WorkerConfig): NodeJS.Timeout
   return setInterval(() => beat.beat(), Math.min(BEAT_MS, supervision.missedBeatMs / 5));
 }
 
-async function start(shard: Shard, functions: readonly KeptFunction[]): Promise<ShardEnd> {
-  try {
-    await shard.start(functions);
-    return null;
-  } catch (error) {
-    if (!(error instanceof IluvatarError)) throw error;
-    const { errorClass, message, details } = error;
-    return { errorClass, message, details };
-  }
+/** An error that crosses threads by itself would lose its class. */
+function endOf(error: unknown): ShardEnd {
+  if (!(error instanceof IluvatarError)) throw error;
+  const { errorClass, message, details } = error;
+  return { errorClass, message, details };
 }

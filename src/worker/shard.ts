@@ -25,6 +25,9 @@ import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
+import { failpoint } from '../store/failpoints.js';
+import { MemoryStore } from '../store/memory-store.js';
+import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
@@ -32,8 +35,10 @@ import { AsyncResults } from './async-results.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
-import { FunctionRegistry, type KeptFunction } from './function-registry.js';
+import { FunctionRegistry } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
+import { CharacteristicsKeeper } from './kept-characteristics.js';
+import { KeptFunctions } from './kept-functions.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
@@ -54,9 +59,8 @@ import { WorkerGateway } from './worker-gateway.js';
 export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
-  /** Told of what a shard after this one must register again. */
-  registered(kept: KeptFunction): void;
-  unregistered(name: string, version: string): void;
+  /** Where registrations are kept; one that forgets unless given. The caller's to close, after `stop`. */
+  store?: Store;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
   inFlight?: SharedArrayBuffer;
   /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
@@ -80,6 +84,9 @@ export class Shard {
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
   readonly #descriptors: DescriptorWatch;
+  readonly #store: Store;
+  readonly #kept: KeptFunctions;
+  readonly #characteristics: CharacteristicsKeeper;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -178,19 +185,24 @@ export class Shard {
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
     });
+    this.#store = options.store ?? new MemoryStore();
+    this.#kept = new KeptFunctions(this.#store, this.#log);
+    this.#characteristics = new CharacteristicsKeeper({
+      store: this.#store,
+      periodMs: config.store.characteristicsMs,
+      functions: () => this.#registry.learnt(),
+    });
     this.#registry = new FunctionRegistry({
       config,
+      kept: this.#kept,
+      characteristics: () => this.#characteristics,
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: (kept) => {
-        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
-        options.registered(kept);
-      },
+      registered: () => this.#pressure.unlimitedFunctions(this.#registry.someUnlimited),
       unregistered: (record) => {
         this.#metrics.forget(record);
         this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
-        options.unregistered(record.spec.name, record.spec.version);
       },
     });
   }
@@ -199,8 +211,8 @@ export class Shard {
     return this.#http?.port ?? null;
   }
 
-  /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
-  async start(functions: readonly KeptFunction[]): Promise<void> {
+  /** Starts backends and edges, and registers what the store has. Leaves nothing behind when it fails. */
+  async start(): Promise<void> {
     const { config, log } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
@@ -215,7 +227,7 @@ export class Shard {
         this.#http = await startHttpEdge(edge);
       }
       for (const backend of this.#backends.values()) await backend.start();
-      for (const kept of functions) await this.#restore(kept);
+      await this.#restore();
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -253,7 +265,12 @@ export class Shard {
   status(): WorkerStatus {
     const { config } = this.#options;
     const { memory, cpu, queue, queues, gpus, counters, backends } = this.#engine.status();
-    const own = { memoryReads: this.#sampler.reads, ...counters, ...this.#transport.counters() };
+    const own = {
+      memoryReads: this.#sampler.reads,
+      storeCommits: this.#store.commits,
+      ...counters,
+      ...this.#transport.counters(),
+    };
     return {
       name: config.name,
       version: VERSION,
@@ -275,7 +292,12 @@ export class Shard {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
     const watched = watchedReport(this.#watched());
     const leak = this.#descriptors.note;
-    const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
+    const { trouble } = this.#store;
+    // Invocations go on without the store, so it is no reason to be taken out of service.
+    const notes = [
+      ...(this.#state === 'running' ? [] : [`the worker is ${this.#state}`]),
+      ...(trouble === null ? [] : [`nothing can be kept: ${trouble}`]),
+    ];
     return {
       healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
       notes: [
@@ -339,6 +361,7 @@ export class Shard {
     this.#sampler.stop();
     this.#pressure.stop();
     this.#descriptors.stop();
+    this.#characteristics.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -360,15 +383,19 @@ export class Shard {
     }
   }
 
-  async #restore(kept: KeptFunction): Promise<void> {
-    try {
-      await this.#registry.restore(kept);
-    } catch (error) {
-      this.#log.error(
-        { err: error, function: kept.definition.name, version: kept.definition.version },
-        'a function could not be registered again',
-      );
+  /** One after the other: each is as much work as a registration. What cannot be made now stays kept, for a start at which it can. */
+  async #restore(): Promise<void> {
+    failpoint('restore.before');
+    for (const kept of this.#kept.all()) {
+      const { name, version } = kept.definition;
+      try {
+        await this.#registry.restore(kept);
+      } catch (error) {
+        this.#log.error({ err: error, function: name, version }, 'a function could not be registered again');
+      }
     }
+    this.#characteristics.forgetOthers((key) => this.#kept.has(key));
+    failpoint('restore.after');
   }
 
   async #unpackUpload(archive: Uint8Array): Promise<string> {
@@ -390,6 +417,7 @@ export class Shard {
     this.#sampler.arm();
     this.#pressure.arm();
     this.#descriptors.arm();
+    this.#characteristics.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

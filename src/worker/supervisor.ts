@@ -5,7 +5,6 @@ import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
-import type { KeptFunction } from './function-registry.js';
 import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
 import { answerForShard, inFlightMemory } from './supervision/answer-for-shard.js';
 import { Beat, BeatWatch } from './supervision/beats.js';
@@ -17,7 +16,7 @@ import { type ThreadFile, threadFile } from './thread-file.js';
 
 /**
  * The main thread's part: runs the shard as one long piscina task, notices when it crashes or stops beating, says so, counts it, and starts it again
- * with what was registered. It does none of the shard's work, so that it answers even when the shard hangs.
+ * (what was registered is in its store). It does none of the shard's work, so that it answers even when the shard hangs.
  */
 
 export interface SupervisorOptions {
@@ -34,7 +33,6 @@ const END_LIMIT_MS = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #functions = new Map<string, KeptFunction>();
   readonly #watches: WatchList;
   readonly #watched: Watched;
   readonly #shardHealth: ShardHealth;
@@ -150,7 +148,7 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2, beats, inFlight: this.#inFlight };
+    const task: ShardTask = { config, port: port2, beats, inFlight: this.#inFlight };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
@@ -175,14 +173,6 @@ export class Supervisor {
     switch (message.type) {
       case 'listening':
         this.httpPort = message.httpPort;
-        return;
-      case 'registered': {
-        const { name, version } = message.kept.definition;
-        this.#functions.set(`${name}@${version}`, message.kept);
-        return;
-      }
-      case 'unregistered':
-        this.#functions.delete(`${message.name}@${message.version}`);
         return;
       case 'ending':
         this.#cause ??= { cause: message.cause, message: message.message };

@@ -183,7 +183,28 @@ async function startInline(config: WorkerConfig, log: Log): Promise<Worker> {
   // Loaded only here: with threads, the engine, its policies, backends and edges live in the shard's thread and would be in memory twice.
   const { Shard } = await import('./shard.js');
   const { LocalClient } = await import('./local-client.js');
-  const shard = new Shard({ config, log, registered: () => {}, unregistered: () => {} });
-  await shard.start([]);
-  return new Worker(config, new LocalClient(shard.gateway), shard, log);
+  const { openWorkerStore } = await import('./worker-store.js');
+  const opened = await openWorkerStore(config, log);
+  try {
+    const shard = new Shard({ config, log, store: opened.store });
+    await shard.start();
+    return new Worker(config, new LocalClient(shard.gateway), withStore(shard, opened), log);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** The store is closed after whatever writes there. */
+function withStore(shard: WorkerHost, store: { close(): Promise<void> }): WorkerHost {
+  return {
+    get httpPort() {
+      return shard.httpPort;
+    },
+    reopenLog: () => shard.reopenLog(),
+    stop: async (drainMs) => {
+      await shard.stop(drainMs);
+      await store.close();
+    },
+  };
 }

@@ -1,0 +1,34 @@
+/**
+ * Places at which a test may have the process killed, to see what the next one makes of it. `ILUVATAR_FAILPOINT=<name>` names one, `<name>:3` its third passing; without
+ * the variable a failpoint is one comparison.
+ */
+export const FAILPOINTS = [
+  'store.made',
+  'store.checked',
+  'store.open',
+  'store.commit.before',
+  'store.commit.after',
+  'store.closed',
+  'register.intended',
+  'register.kept',
+  'register.replaced',
+  'unregister.intended',
+  'unregister.forgotten',
+  'restore.before',
+  'restore.after',
+  'container.intended',
+  'container.removed',
+  'characteristics.written',
+] as const;
+export type Failpoint = (typeof FAILPOINTS)[number];
+
+const [armed = null, count = '1'] = process.env['ILUVATAR_FAILPOINT']?.split(':') ?? [];
+let left = Number(count);
+
+/** SIGKILL, if this is the one: nothing after it happens. */
+export function failpoint(name: Failpoint): void {
+  if (armed !== name || --left > 0) return;
+  process.kill(process.pid, 'SIGKILL');
+  // The signal needs a moment to reach every thread; this one must do nothing more.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}

@@ -1,0 +1,70 @@
+import { crc32 } from 'node:zlib';
+import { Packr } from 'msgpackr';
+import type { TableName } from './store.js';
+
+/**
+ * How an entry lies in the file: its key is the number of its table and the key itself, its value a checksum over both and the value in MessagePack. The checksum
+ * covers the key, so that a page that was damaged into another one does not pass as right under a wrong name.
+ */
+
+/** Part of the schema: a number is given once and never again. 0 is the state of the store itself. */
+export const TABLE_NUMBERS: Readonly<Record<TableName, number>> = {
+  functions: 1,
+  characteristics: 2,
+  intents: 3,
+  invocations: 4,
+  results: 5,
+  idempotency: 6,
+  schedules: 7,
+  deadLetters: 8,
+  webhooks: 9,
+};
+
+/** UTF-8 bytes; LMDB would take more, but a page must hold several. */
+export const KEY_MAX_BYTES = 500;
+
+const CRC_BYTES = 4;
+const packr = new Packr({ useRecords: false, copyBuffers: true });
+
+/** Throws a RangeError for a key that is too long: it is its caller's mistake. */
+export function recordKey(table: number, key: string): Buffer {
+  const bytes = Buffer.from(key);
+  if (bytes.length > KEY_MAX_BYTES) throw new RangeError(`a key of ${bytes.length} bytes; ${KEY_MAX_BYTES} at most`);
+  return Buffer.concat([Buffer.of(table), bytes]);
+}
+
+export function keyText(key: Buffer): string {
+  return key.toString('utf8', 1);
+}
+
+export function encodeRecord(key: Buffer, value: unknown): Buffer {
+  const body = packr.pack(value);
+  const record = Buffer.allocUnsafe(CRC_BYTES + body.length);
+  body.copy(record, CRC_BYTES);
+  record.writeUInt32LE(checksum(key, body));
+  return record;
+}
+
+/** Throws a DamagedRecord when it is not as it was written. */
+export function decodeRecord<Value>(key: Buffer, record: Buffer): Value {
+  if (!isIntact(key, record)) throw new DamagedRecord(key);
+  return packr.unpack(record.subarray(CRC_BYTES)) as Value;
+}
+
+export function isIntact(key: Buffer, record: Buffer): boolean {
+  return record.length > CRC_BYTES && storedChecksum(record) === checksum(key, record.subarray(CRC_BYTES));
+}
+
+export function storedChecksum(record: Buffer): number {
+  return record.readUInt32LE();
+}
+
+function checksum(key: Buffer, body: Buffer): number {
+  return crc32(body, crc32(key));
+}
+
+export class DamagedRecord extends Error {
+  constructor(key: Buffer) {
+    super(`the entry "${keyText(key)}" of table ${key[0] ?? -1} is not as it was written`);
+  }
+}
