@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
+import { within } from '../backends/within.js';
 import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
@@ -25,10 +26,12 @@ import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
+import { MemoryStore } from '../store/memory-store.js';
+import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
-import { AsyncResults } from './async-results.js';
+import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
@@ -52,6 +55,8 @@ export interface ShardOptions {
   /** Told of what a shard after this one must register again. */
   registered(kept: KeptFunction): void;
   unregistered(name: string, version: string): void;
+  /** Where accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
+  store?: Store;
 }
 
 export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
@@ -70,7 +75,7 @@ export class Shard {
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
   readonly #registry: FunctionRegistry;
-  readonly #results: AsyncResults;
+  readonly #async: AsyncService;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
   #state: WorkerStatus['state'] = 'running';
@@ -125,16 +130,17 @@ export class Shard {
       now,
       log: moduleLog(log, 'memory'),
     });
-    this.#results = new AsyncResults({
-      ...config.asyncResults,
-      now: Date.now,
-      body: (payload) => transport.body(payload),
-      drop: (payload) => transport.drop(payload),
+    this.#async = new AsyncService({
+      store: options.store ?? new MemoryStore(),
+      config: config.async,
+      gateway: () => this.gateway,
+      definition: (name, version) => this.#registry.find(name, version)?.definition,
+      log: moduleLog(log, 'async'),
     });
     this.#metrics = new WorkerMetrics({ status: () => this.status(), functions: () => this.#registry.list() });
     const control: ControlPlane = new ControlPlane({
       shard: this,
-      results: this.#results,
+      async: this.#async,
       registry: () => this.#registry,
       gateway: () => this.gateway,
       unpackUpload: (archive) => this.#unpackUpload(archive),
@@ -175,6 +181,7 @@ export class Shard {
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
+      this.#async.load();
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
       const mode = Number.parseInt(config.socketMode, 8);
       this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
@@ -183,6 +190,7 @@ export class Shard {
       }
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);
+      this.#async.start();
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -232,6 +240,7 @@ export class Shard {
       queues,
       gpus: [...gpus],
       functions: this.#registry.size,
+      async: this.#async.counters(),
       backends: countersByBackend(backends, this.#backends),
       counters: { ...own, ...countersOfAll(this.#backends) },
       shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
@@ -264,7 +273,8 @@ export class Shard {
   /** Refuses what is new and waits for what was accepted; false when something was left after `timeoutMs`. */
   async drain(timeoutMs = this.#options.config.drainMs): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'draining';
-    return await within(timeoutMs, (done) => this.#engine.drain(done));
+    this.#async.hold();
+    return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
   }
 
   metrics(): Promise<string> {
@@ -279,10 +289,12 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
+    this.#async.withdraw();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
-    if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
+    if (!(await within(new Promise<void>((done) => this.#engine.stop(done)), STOP_LIMIT_MS))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
     }
+    await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
     for (const backend of this.#backends.values()) await this.#stopped(backend);
     await this.#http?.close();
@@ -338,17 +350,6 @@ export class Shard {
 }
 
 const STOP_LIMIT_MS = 10_000;
-
-/** True when `begin` called back within `ms`. */
-function within(ms: number, begin: (done: () => void) => void): Promise<boolean> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), ms);
-    begin(() => {
-      clearTimeout(late);
-      resolve(true);
-    });
-  });
-}
 
 /** µs from an arbitrary origin; integer. */
 function now(): number {
