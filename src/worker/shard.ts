@@ -135,6 +135,7 @@ export class Shard {
       config: config.async,
       gateway: () => this.gateway,
       definition: (name, version) => this.#registry.find(name, version)?.definition,
+      changing: (name, version) => this.#registry.changing(name, version),
       log: moduleLog(log, 'async'),
     });
     this.#metrics = new WorkerMetrics({ status: () => this.status(), functions: () => this.#registry.list() });

@@ -45,6 +45,7 @@ export interface InvocationsOptions {
   keys: IdempotencyKeys;
   maxUnfinished: number;
   policy(name: string, version: string): AsyncPolicy;
+  changing(name: string, version: string): boolean;
   ending: Ending;
   now(): number;
   random(): number;
@@ -242,20 +243,24 @@ export class Invocations {
     const lane = this.#lanes.get(key);
     // What ends at once comes back here from inside the loop, which goes on with it.
     if (lane === undefined || this.#mode !== 'open' || this.#pumping.has(key)) return;
+    if (lane.empty) {
+      this.#lanes.delete(key);
+      return;
+    }
+    const [name, version] = splitKey(key);
+    if (this.#options.changing(name, version) && this.#options.gateway().resolve(name, version) === 0) {
+      // Not there while it is replaced: that must end nothing.
+      setTimeout(() => this.#pump(key), CHANGING_MS).unref();
+      return;
+    }
     this.#pumping.add(key);
-    const policy = this.#policyOf(key);
+    const policy = this.#options.policy(name, version);
     while (lane.closedUntil <= this.#options.now()) {
       const entry = lane.take(policy);
       if (entry === null) break;
       this.#run(entry);
     }
     this.#pumping.delete(key);
-    if (lane.empty) this.#lanes.delete(key);
-  }
-
-  #policyOf(key: string): AsyncPolicy {
-    const at = key.lastIndexOf('@');
-    return this.#options.policy(key.slice(0, at), key.slice(at + 1));
   }
 
   #run(entry: Entry): void {
@@ -321,6 +326,15 @@ export class Invocations {
     const { progress, error, id } = entry;
     this.#options.writer.note(() => this.#progress.put(progressKey(id), { ...progress, error }));
   }
+}
+
+/** How often a function is looked for that is being replaced. */
+const CHANGING_MS = 20;
+
+/** Versions hold no "@". */
+function splitKey(key: string): [name: string, version: string] {
+  const at = key.lastIndexOf('@');
+  return [key.slice(0, at), key.slice(at + 1)];
 }
 
 const NOTHING = new Uint8Array(0);

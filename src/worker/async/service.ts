@@ -31,6 +31,8 @@ export interface AsyncServiceOptions {
   gateway(): Pick<Gateway, 'resolve' | 'invoke' | 'body' | 'drop'>;
   /** Of a registered function; undefined = there is none. */
   definition(name: string, version: string): FunctionDefinition | undefined;
+  /** Whether it is about to be there, as while it is replaced. */
+  changing(name: string, version: string): boolean;
   log: Log;
   /** Wall clock, ms since 1970; the machine's unless given. */
   now?(): number;
@@ -97,6 +99,7 @@ export class AsyncService {
       ending: this.#ending,
       maxUnfinished: config.maxUnfinished,
       policy: (name, version) => this.#policy(name, version),
+      changing: options.changing,
       now,
       random,
     });
