@@ -3,9 +3,16 @@
  *
  * @packageDocumentation
  */
+export type { DeadLetterCalls, ScheduleCalls } from './client/async-calls.js';
 export { type Client, connect } from './client/client.js';
 export type {
+  AsyncCounters,
+  AsyncFailure,
   AsyncInvocation,
+  AsyncInvokeOptions,
+  AsyncStatus,
+  DeadLetter,
+  DeadLetterSelection,
   FunctionDefinition,
   FunctionDefinitionInput,
   InvokeOptions,
@@ -14,6 +21,8 @@ export type {
   PrewarmOptions,
   RegisteredFunction,
   RegisterOptions,
+  Schedule,
+  ScheduleInput,
   WorkerHealth,
   WorkerStatus,
 } from './config/api.js';

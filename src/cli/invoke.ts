@@ -13,6 +13,8 @@ interface Options {
   async?: boolean;
   timeout?: number;
   tid?: string;
+  idempotencyKey?: string;
+  webhook?: string;
 }
 
 export function addInvokeCommand(host: CommandHost): void {
@@ -35,6 +37,8 @@ export function addInvokeCommand(host: CommandHost): void {
     .option('--async', 'do not wait: print an id')
     .option('-t, --timeout <duration>', "overrides the function's time-out: 500ms, 10s, 2m", parseDuration)
     .option('--tid <id>', 'transaction id, found again in the logs')
+    .option('--idempotency-key <key>', 'with --async: the same key and arguments again are the same invocation')
+    .option('--webhook <url>', 'with --async: gets the result as a signed POST')
     .action(
       action(async (context, options: Options, text: string, operand?: string) => {
         const { name, version } = parseFunction(text);
@@ -45,8 +49,17 @@ export function addInvokeCommand(host: CommandHost): void {
           ...(tid === undefined ? {} : { tid }),
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
         };
+        const { idempotencyKey, webhook } = options;
+        if (options.async !== true && (idempotencyKey ?? webhook) !== undefined) {
+          throw new UsageError('--idempotency-key and --webhook go with --async');
+        }
         if (options.async === true) {
-          const accepted = await context.withClient((client) => client.invokeAsyncText(name, body, given));
+          const asynchronous = {
+            ...given,
+            ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+            ...(webhook === undefined ? {} : { webhook }),
+          };
+          const accepted = await context.withClient((client) => client.invokeAsyncText(name, body, asynchronous));
           context.print(accepted, ({ id }) => `${id}\n`);
           return;
         }

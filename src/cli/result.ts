@@ -1,3 +1,4 @@
+import type { AsyncStatus } from '../config/api.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
 import { IluvatarError } from '../core/errors.js';
 import { action, type CommandHost } from './command-host.js';
@@ -7,6 +8,9 @@ import { parseDuration } from './parse.js';
 interface Options {
   wait: number;
 }
+
+/** Before that, an error is of an attempt after which there will be another. */
+const FINAL = new Set<AsyncStatus>(['failed', 'dead']);
 
 /** Longest wait that one call of the worker takes. */
 const LONGEST_WAIT_MS = 600_000;
@@ -23,12 +27,13 @@ export function addResultCommand(host: CommandHost): void {
       action(async (context, { wait }: Options, id: string) => {
         const waitMs = Math.min(wait, LONGEST_WAIT_MS);
         const state = await context.withClient((client) => client.result(id, waitMs));
-        if (state.error !== null) {
+        if (state.error !== null && FINAL.has(state.status)) {
           const { errorClass, message, details } = state.error;
           throw new IluvatarError(errorClass as ErrorClass, message, (details ?? {}) as ErrorDetails);
         }
         if (state.result !== null) printResult(context, state.result);
-        else context.print(state, () => 'not finished yet\n');
+        else
+          context.print(state, ({ attempts }) => `not finished yet${attempts > 1 ? ` (attempt ${attempts})` : ''}\n`);
       }),
     );
 }

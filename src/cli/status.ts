@@ -1,4 +1,4 @@
-import type { WorkerStatus } from '../config/api.js';
+import type { AsyncCounters, WorkerStatus } from '../config/api.js';
 import { action, type CommandHost } from './command-host.js';
 import { facts, seconds } from './output.js';
 
@@ -27,6 +27,7 @@ function statusText(status: WorkerStatus): string {
         `${memory.cachedMb} cached (${memory.cachedContainers})` +
         `${memory.overshootMb > 0 ? `; ${memory.overshootMb} used above that` : ''}`,
     ],
+    ['async', asyncText(status.async)],
     ...gpus.map(
       ({ index, present, running, containers, reservedMb, utilization }) =>
         [
@@ -46,6 +47,11 @@ function statusText(status: WorkerStatus): string {
       .filter(([, count]) => count !== 0)
       .map(([name, count]) => [name, String(count)] as const),
   ]);
+}
+
+function asyncText({ waiting, running, deadLetters, schedules, oldestAgeMs }: AsyncCounters): string {
+  const oldest = oldestAgeMs > 0 ? `, the oldest for ${seconds(oldestAgeMs / 1000)}` : '';
+  return `${waiting} waiting, ${running} running${oldest}; ${deadLetters} dead letters, ${schedules} schedules`;
 }
 
 /** What it counts beside that is in --json and the metrics. */

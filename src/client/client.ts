@@ -1,5 +1,6 @@
 import type {
   AsyncInvocation,
+  AsyncInvokeOptions,
   FunctionDefinitionInput,
   InvokeOptions,
   InvokeResult,
@@ -13,7 +14,7 @@ import type {
 } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import { type WorkerConfigInput, workerConfigSchema } from '../config/schema.js';
-import { IluvatarError } from '../core/errors.js';
+import { DeadLetterCalls, given, ScheduleCalls, toJson } from './async-calls.js';
 import { ClientConnection } from './client-connection.js';
 
 /**
@@ -57,6 +58,8 @@ const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 5000;
 
 export class Client {
+  readonly deadLetters = new DeadLetterCalls(this);
+  readonly schedules = new ScheduleCalls(this);
   readonly #connection: ClientConnection;
 
   constructor(connection: ClientConnection) {
@@ -116,12 +119,8 @@ export class Client {
     await this.call('unregister', { name, version });
   }
 
-  /** Resolves with the id to ask `result` for, once the worker has accepted it. */
-  async invokeAsync(
-    name: string,
-    args: unknown = {},
-    options: Omit<InvokeOptions, 'signal'> = {},
-  ): Promise<{ id: string }> {
+  /** Resolves with the id to ask `result` for, once it is on the worker's disk. */
+  async invokeAsync(name: string, args: unknown = {}, options: AsyncInvokeOptions = {}): Promise<{ id: string }> {
     return await this.invokeAsyncText(name, toJson(args), options);
   }
 
@@ -129,18 +128,19 @@ export class Client {
   async invokeAsyncText(
     name: string,
     json: string | Uint8Array,
-    options: Omit<InvokeOptions, 'signal'> = {},
+    options: AsyncInvokeOptions = {},
   ): Promise<{ id: string }> {
-    const { version = '1', timeoutMs, tid } = options;
-    const params: Record<string, unknown> = { name, version };
-    if (timeoutMs !== undefined) params.timeoutMs = timeoutMs;
-    if (tid !== undefined) params.tid = tid;
-    return (await this.call('invokeAsync', params, json)) as { id: string };
+    return (await this.call('invokeAsync', { name, version: '1', ...given(options) }, json)) as { id: string };
   }
 
-  /** Waits up to `waitMs` for its end; a failed invocation resolves too, with `error`. */
+  /** Waits up to `waitMs` for its end; a failed invocation resolves too, with `error`. May be read many times. */
   async result(id: string, waitMs = 0): Promise<AsyncInvocation> {
     return (await this.call('result', { id, waitMs })) as AsyncInvocation;
+  }
+
+  /** Cancels an asynchronous invocation that has not begun. Rejects with `conflict` when it has. */
+  async cancel(id: string): Promise<void> {
+    await this.call('cancelInvocation', { id });
   }
 
   async prewarm(name: string, options: PrewarmOptions = {}): Promise<PrewarmResult> {
@@ -193,15 +193,4 @@ export class Client {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
-}
-
-function toJson(args: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(args);
-  } catch (error) {
-    throw new IluvatarError('invalid', `the arguments cannot be written as JSON: ${(error as Error).message}`);
-  }
-  if (text === undefined) throw new IluvatarError('invalid', 'the arguments cannot be written as JSON');
-  return text;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type AsyncCounters, asyncMethodSchemas } from './async-api.js';
 import { functionDefinitionSchema, nameText } from './function-definition.js';
 
 /**
@@ -6,6 +7,17 @@ import { functionDefinitionSchema, nameText } from './function-definition.js';
  * single source: types, validation, and /openapi.json derive from them.
  */
 
+export type {
+  AsyncCounters,
+  AsyncFailure,
+  AsyncInvocation,
+  AsyncInvokeOptions,
+  AsyncStatus,
+  DeadLetter,
+  DeadLetterSelection,
+  Schedule,
+  ScheduleInput,
+} from './async-api.js';
 export {
   type FunctionDefinition,
   type FunctionDefinitionInput,
@@ -102,13 +114,6 @@ export interface InvokeResult<T = unknown> {
   stderr: string;
 }
 
-export interface AsyncInvocation {
-  id: string;
-  status: 'queued' | 'done' | 'failed';
-  result: InvokeResult | null;
-  error: { errorClass: string; message: string; details: unknown } | null;
-}
-
 export interface PoolMemory {
   runningMb: number;
   cachedMb: number;
@@ -153,6 +158,7 @@ export interface WorkerStatus {
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
   gpus: GpuStatus[];
   functions: number;
+  async: AsyncCounters;
   /** Of each backend, by its name: its containers and creations, and what it counts itself. */
   backends: Record<string, Record<string, number>>;
   /** Of everything together. */
@@ -196,15 +202,7 @@ export const methodSchemas = {
   }),
   /** → { removed: true } */
   unregister: z.strictObject({ name: nameText, version: nameText.default('1'), tid: z.string().optional() }),
-  /** → { id } ; the body is the arguments. */
-  invokeAsync: z.strictObject({
-    name: nameText,
-    version: nameText.default('1'),
-    timeoutMs: z.number().int().min(1).optional(),
-    tid: z.string().optional(),
-  }),
-  /** → AsyncInvocation; waits up to waitMs for the end. */
-  result: z.strictObject({ id: z.string(), waitMs: z.number().int().min(0).max(600_000).default(0) }),
+  ...asyncMethodSchemas,
   /** → PrewarmResult */
   prewarm: z.strictObject({
     name: nameText,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { asyncDefinitionSchema } from './async-definition.js';
 import { CPU_ENFORCEMENTS, CPUSET_PATTERN, MEMORY_POLICIES } from './limits.js';
 import { timingsSchema } from './timings.js';
 /** What a function is: source or an image, what it needs, and how it is treated. The zod schema is the single source: types, validation, and /openapi.json derive from it. */
@@ -186,6 +187,7 @@ export const functionDefinitionSchema = z
       .nullable()
       .default(null)
       .describe('Reserved on a GPU by each container; MiB; null = the worker’s share for one'),
+    async: asyncDefinitionSchema.describe('How asynchronous invocations are treated'),
     timings: timingsSchema.nullable().default(null),
     labels: z.record(z.string(), z.string()).default({}).describe('Free text for people'),
   })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
+import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { networkSection } from './sections/network.js';
 import { sandboxSection } from './sections/sandbox.js';
@@ -301,12 +302,7 @@ export const workerConfigSchema = z
         invocations: z.boolean().default(false).describe('One line per invocation at level info'),
       })
       .prefault({}),
-    asyncResults: z
-      .strictObject({
-        keepMs: ms.default(600_000).describe('How long a finished asynchronous result is kept'),
-        max: z.number().int().min(1).default(10_000).describe('Most of them'),
-      })
-      .prefault({}),
+    async: asyncSection,
     lifecycleThreads: z
       .number()
       .int()

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { type MethodName, methodSchemas, type WorkerHealth, type WorkerStatus } from '../config/api.js';
+import { asyncMethodSchemas } from '../config/async-api.js';
 import { IluvatarError } from '../core/errors.js';
-import type { AsyncResults } from './async-results.js';
+import { AsyncControl } from './async/control.js';
+import type { AsyncService } from './async/service.js';
 import type { FunctionRegistry } from './function-registry.js';
 import type { Shard } from './shard.js';
 import type { WorkerGateway } from './worker-gateway.js';
@@ -12,6 +14,8 @@ import type { WorkerGateway } from './worker-gateway.js';
 
 type Parameters<M extends MethodName> = z.output<(typeof methodSchemas)[M]>;
 
+type Methods = Record<MethodName, (params: unknown, context: CallContext) => unknown>;
+
 interface CallContext {
   body: Uint8Array | null;
   progress(line: string): void;
@@ -20,7 +24,7 @@ interface CallContext {
 export interface ControlPlaneOptions {
   shard: Shard;
   registry(): FunctionRegistry;
-  results: AsyncResults;
+  async: AsyncService;
   gateway(): WorkerGateway;
   /** Unpacks an uploaded archive and returns the folder; the folder is removed by `discardUpload`. */
   unpackUpload(archive: Uint8Array): Promise<string>;
@@ -29,9 +33,15 @@ export interface ControlPlaneOptions {
 
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
+  readonly #async: AsyncControl;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+    this.#async = new AsyncControl({
+      service: options.async,
+      assertRegistered: (name, version) => options.registry().get(name, version),
+      assertAccepting: () => options.shard.assertAccepting(),
+    });
   }
 
   async call(
@@ -46,8 +56,8 @@ export class ControlPlane {
     }
     const checked = methodSchemas[method].safeParse(params);
     if (!checked.success) throw new IluvatarError('invalid', z.prettifyError(checked.error));
-    const run = this[method] as (params: unknown, context: CallContext) => unknown;
-    return await run.call(this, checked.data, { body, progress });
+    const target = (Object.hasOwn(asyncMethodSchemas, method) ? this.#async : this) as unknown as Methods;
+    return await target[method](checked.data, { body, progress });
   }
 
   async register(params: Parameters<'register'>, { body, progress }: CallContext): Promise<unknown> {
@@ -55,6 +65,7 @@ export class ControlPlane {
     const registry = this.#options.registry();
     shard.assertAccepting();
     const { definition, replace } = params;
+    this.#options.async.checkWebhook(definition.async.webhook);
     if (body === null) return await registry.register(definition, replace, progress);
     const folder = await this.#options.unpackUpload(body);
     try {
@@ -67,20 +78,6 @@ export class ControlPlane {
   async unregister({ name, version }: Parameters<'unregister'>): Promise<unknown> {
     await this.#options.registry().unregister(name, version);
     return { removed: true };
-  }
-
-  invokeAsync({ name, version, timeoutMs, tid }: Parameters<'invokeAsync'>, { body }: CallContext): unknown {
-    const { results } = this.#options;
-    // Looked up before it is accepted: an id for a function that does not exist would be a promise that cannot be kept.
-    const { handle } = this.#options.registry().get(name, version);
-    this.#options.shard.assertAccepting();
-    const { id, sink } = results.accept();
-    this.#options.gateway().invoke(handle, body ?? '', timeoutMs ?? 0, tid ?? '', sink);
-    return { id };
-  }
-
-  result({ id, waitMs }: Parameters<'result'>): Promise<unknown> {
-    return this.#options.results.lookUp(id, waitMs);
   }
 
   prewarm({ name, version, count, device }: Parameters<'prewarm'>): Promise<unknown> {

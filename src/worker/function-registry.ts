@@ -91,6 +91,11 @@ export class FunctionRegistry {
     return this.#functions.get(functionKey(name, version));
   }
 
+  /** Whether it is being registered, replaced or unregistered: not being there may be for a moment only. */
+  changing(name: string, version: string): boolean {
+    return this.#busy.has(functionKey(name, version));
+  }
+
   prepared(key: string, backend: string): PreparedFunction | undefined {
     return this.#functions.get(key)?.prepared.get(backend);
   }

@@ -1,7 +1,7 @@
 import type { InvokeOptions, InvokeResult, MethodName } from '../config/api.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
-import { takeText, toInvokeResult } from './async-results.js';
+import { aboutOf, takeText, toInvokeResult } from './async/payload.js';
 
 /** What the library needs of a worker, wherever its shard runs: over the unix socket (`Client`) or in this thread (`LocalClient`). */
 export interface WorkerConnection {
@@ -66,5 +66,5 @@ function unwrap<T>(gateway: Gateway, result: GatewayResult): InvokeResult<T> {
   if (result.errorClass !== null) {
     throw new IluvatarError(result.errorClass, result.message ?? result.errorClass, result.details ?? {});
   }
-  return toInvokeResult(result, text) as InvokeResult<T>;
+  return toInvokeResult(aboutOf(result), text) as InvokeResult<T>;
 }

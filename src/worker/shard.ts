@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
+import { within } from '../backends/within.js';
 import type { PrewarmResult, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
@@ -31,7 +32,7 @@ import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
-import { AsyncResults } from './async-results.js';
+import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
@@ -59,7 +60,7 @@ import { WorkerGateway } from './worker-gateway.js';
 export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
-  /** Where registrations are kept; one that forgets unless given. The caller's to close, after `stop`. */
+  /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
   store?: Store;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
   inFlight?: SharedArrayBuffer;
@@ -88,7 +89,7 @@ export class Shard {
   readonly #kept: KeptFunctions;
   readonly #characteristics: CharacteristicsKeeper;
   readonly #registry: FunctionRegistry;
-  readonly #results: AsyncResults;
+  readonly #async: AsyncService;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
   #state: WorkerStatus['state'] = 'running';
@@ -100,6 +101,7 @@ export class Shard {
     const { config, log } = options;
     this.#options = options;
     this.#log = moduleLog(log, 'worker');
+    this.#store = options.store ?? new MemoryStore();
     this.#transport = new Transport({
       ...config.transport,
       hello: JSON.stringify({ role: 'worker', name: config.name }),
@@ -159,11 +161,13 @@ export class Shard {
       log: this.#log,
       known: () => this.#knownDescriptors(),
     });
-    this.#results = new AsyncResults({
-      ...config.asyncResults,
-      now: Date.now,
-      body: (payload) => transport.body(payload),
-      drop: (payload) => transport.drop(payload),
+    this.#async = new AsyncService({
+      store: this.#store,
+      config: config.async,
+      gateway: () => this.gateway,
+      definition: (name, version) => this.#registry.find(name, version)?.definition,
+      changing: (name, version) => this.#registry.changing(name, version),
+      log: moduleLog(log, 'async'),
     });
     this.#metrics = new WorkerMetrics({
       status: () => this.status(),
@@ -172,7 +176,7 @@ export class Shard {
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
-      results: this.#results,
+      async: this.#async,
       registry: () => this.#registry,
       gateway: () => this.gateway,
       unpackUpload: (archive) => this.#unpackUpload(archive),
@@ -185,7 +189,6 @@ export class Shard {
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
     });
-    this.#store = options.store ?? new MemoryStore();
     this.#kept = new KeptFunctions(this.#store, this.#log);
     this.#characteristics = new CharacteristicsKeeper({
       store: this.#store,
@@ -218,6 +221,7 @@ export class Shard {
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
+      this.#async.load();
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
       const mode = Number.parseInt(config.socketMode, 8);
       this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
@@ -228,6 +232,7 @@ export class Shard {
       }
       for (const backend of this.#backends.values()) await backend.start();
       await this.#restore();
+      this.#async.start();
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -282,6 +287,7 @@ export class Shard {
       queues,
       gpus: [...gpus],
       functions: this.#registry.size,
+      async: this.#async.counters(),
       backends: countersByBackend(backends, this.#backends),
       counters: { ...own, ...countersOfAll(this.#backends) },
       shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
@@ -345,7 +351,8 @@ export class Shard {
   /** Refuses what is new and waits for what was accepted; false when something was left after `timeoutMs`. */
   async drain(timeoutMs = this.#options.config.drainMs): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'draining';
-    return await within(timeoutMs, (done) => this.#engine.drain(done));
+    this.#async.hold();
+    return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
   }
 
   metrics(): Promise<string> {
@@ -362,10 +369,12 @@ export class Shard {
     this.#pressure.stop();
     this.#descriptors.stop();
     this.#characteristics.stop();
+    this.#async.withdraw();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
-    if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
+    if (!(await within(new Promise<void>((done) => this.#engine.stop(done)), STOP_LIMIT_MS))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
     }
+    await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
     for (const backend of this.#backends.values()) await this.#stopped(backend);
     await this.#http?.close();
@@ -427,17 +436,6 @@ export class Shard {
 }
 
 const STOP_LIMIT_MS = 10_000;
-
-/** True when `begin` called back within `ms`. */
-function within(ms: number, begin: (done: () => void) => void): Promise<boolean> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), ms);
-    begin(() => {
-      clearTimeout(late);
-      resolve(true);
-    });
-  });
-}
 
 /** µs from an arbitrary origin; integer. */
 function now(): number {

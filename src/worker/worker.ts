@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { DeadLetterCalls, given, ScheduleCalls, toJson } from '../client/async-calls.js';
 import type {
   AsyncInvocation,
+  AsyncInvokeOptions,
   FunctionDefinitionInput,
   InvokeOptions,
   InvokeResult,
@@ -38,6 +40,8 @@ export interface WorkerHost {
  */
 export class Worker implements AsyncDisposable {
   readonly config: WorkerConfig;
+  readonly deadLetters: DeadLetterCalls;
+  readonly schedules: ScheduleCalls;
   readonly #connection: WorkerConnection;
   readonly #host: WorkerHost;
   readonly #log: Log;
@@ -48,6 +52,8 @@ export class Worker implements AsyncDisposable {
     this.#log = log;
     this.config = config;
     this.#connection = connection;
+    this.deadLetters = new DeadLetterCalls(connection);
+    this.schedules = new ScheduleCalls(connection);
     this.#host = host;
   }
 
@@ -104,16 +110,21 @@ export class Worker implements AsyncDisposable {
     return this.#connection.invoke<T>(name, args, options);
   }
 
-  /** Accepts an invocation and resolves with its id for `result`. */
-  async invokeAsync(name: string, args: unknown = {}, options: Omit<InvokeOptions, 'signal'> = {}): Promise<string> {
-    const body = Buffer.from(JSON.stringify(args));
-    const reply = (await this.#connection.call('invokeAsync', { name, ...options }, body)) as { id: string };
+  /** Accepts an invocation and resolves with its id for `result`, once it is on the disk. */
+  async invokeAsync(name: string, args: unknown = {}, options: AsyncInvokeOptions = {}): Promise<string> {
+    const body = Buffer.from(toJson(args));
+    const reply = (await this.#connection.call('invokeAsync', { name, ...given(options) }, body)) as { id: string };
     return reply.id;
   }
 
   /** An asynchronous invocation as it is, or as it is once it has ended within `waitMs`. May be read many times. */
   async result(id: string, options: { waitMs?: number } = {}): Promise<AsyncInvocation> {
     return (await this.#connection.call('result', { id, waitMs: options.waitMs ?? 0 })) as AsyncInvocation;
+  }
+
+  /** Cancels an asynchronous invocation that has not begun. Rejects with `conflict` when it has. */
+  async cancel(id: string): Promise<void> {
+    await this.#connection.call('cancelInvocation', { id });
   }
 
   /** Resolves once `count` containers are ready and idle. */

@@ -367,6 +367,7 @@ describe('the rest', () => {
       },
       counters: { invocations: 5 },
       shards: [{ id: 0, state: 'running', restarts: 1 }],
+      async: { waiting: 3, running: 1, oldestAgeMs: 2000, deadLetters: 4, schedules: 5 },
     };
     const health = {
       healthy: false,
@@ -383,6 +384,7 @@ describe('the rest', () => {
     expect(shown.stdout).toContain('fake 9, running, up 1 h 2 m');
     expect(shown.stdout).toContain('384 of 1000 MiB: 128 running (1 containers), 256 cached (2)');
     expect(shown.stdout).toContain('3 of 10: 2 for the CPU, 1 for GPUs');
+    expect(shown.stdout).toMatch(/async +3 waiting, 1 running, the oldest for 2 s; 4 dead letters, 5 schedules\n/);
     expect(shown.stdout).toMatch(/process +2 containers, 9 begun\n/);
     expect(shown.stdout).toMatch(/containerd +0 containers, 4 begun, 3 failed; avoided/);
     expect(shown.stdout).toMatch(/gpu 0 +1 running, 2 containers, 640 MiB, 50 %\n\s*gpu 1 +lost/);
@@ -417,7 +419,7 @@ describe('the rest', () => {
     const { buildProgram } = await import('../../src/cli/program.js');
     const { cliPage } = await import('../../scripts/cli-page.js');
     const names = buildProgram().commands.map((command) => command.name());
-    expect(names).toHaveLength(19);
+    expect(names).toHaveLength(22);
     const page = cliPage();
     for (const name of names)
       expect(page).toMatch(new RegExp(`### iluvatar ${name}\n[^#]*Examples:\n  \\$ iluvatar ${name}`));

@@ -25,6 +25,11 @@ export interface Door {
 /** Kept at a door. */
 const MOST_CAUSES = 100;
 
+/** Exponential back-off, in the unit of `first`: that after the first failure, doubled with each that went `before`; of it, the part `jitter` is left to chance. */
+export function pauseAfter(before: number, first: number, longest: number, jitter: number, random: Random): number {
+  return Math.min(longest, first * 2 ** Math.min(before, 30)) * (1 - jitter * random());
+}
+
 /**
  * The pauses between attempts to make a container: exponential, with jitter, so that functions that failed together are not tried again together. A pause is a function's (on one kind of
  * device), not one invocation's: whoever comes meanwhile would fail as well, and all that wait are tried in the order of their arrival once it is over.
@@ -51,9 +56,9 @@ export class BackOff {
   close(door: Door, backend: string, failure: ContainerFailure, now: number): boolean {
     if (door.closedUntil > 0) return false;
     const { backOffUs, maxBackOffUs, jitter, random } = this.#options;
-    const full = Math.min(maxBackOffUs, backOffUs * 2 ** Math.min(door.closedInARow, 30));
     // A whole microsecond at least: a door that is closed until now would be opened by no later tick.
-    door.closedUntil = now + Math.max(1, Math.round(full * (1 - jitter * random())));
+    const pause = pauseAfter(door.closedInARow, backOffUs, maxBackOffUs, jitter, random);
+    door.closedUntil = now + Math.max(1, Math.round(pause));
     door.closings++;
     door.closedInARow++;
     const { errorClass, message } = failure;

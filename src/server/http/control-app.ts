@@ -6,7 +6,8 @@ import { IluvatarError } from '../../core/errors.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { Gateway } from '../gateway.js';
 import { BodyTooLarge } from './bodies.js';
-import { createHandlers, type EdgeContext } from './handlers.js';
+import type { EdgeContext } from './handler.js';
+import { createHandlers } from './handlers.js';
 import { HttpError, type Problem, problemHeaders, problemOf, refuseUnread } from './problems.js';
 import { allowedMethods, ROUTES } from './routes.js';
 

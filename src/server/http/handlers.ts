@@ -1,11 +1,11 @@
-import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import type { Context } from 'hono';
 import type { MethodName, RegisteredFunction } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway } from '../gateway.js';
+import { createAsyncHandlers } from './async-handlers.js';
 import { readBody, readJson, readRegistration } from './bodies.js';
+import type { EdgeContext, Handler } from './handler.js';
 import { openApiDocument } from './openapi.js';
 import type { Problem } from './problems.js';
 import { isTid, TID_RULE } from './request-headers.js';
@@ -13,9 +13,6 @@ import { ROUTES } from './routes.js';
 import { isOn } from './target.js';
 
 /** One small function per control-plane operation: HTTP into a call of the gateway, and its result back. */
-
-export type EdgeContext = Context<{ Bindings: HttpBindings }>;
-export type Handler = (context: EdgeContext) => Response | Promise<Response>;
 
 export interface HandlerOptions {
   gateway: Gateway;
@@ -82,11 +79,7 @@ export function createHandlers({ gateway, config, describe }: HandlerOptions): R
       const body = await json(context);
       return context.json(await call('prewarm', { ...body, ...nameOf(context), ...tidOf(context) }));
     },
-    result: async (context) => {
-      const waitMs = numberOf(context, 'waitMs');
-      const id = context.req.param('id') as string;
-      return context.json(await call('result', { id, ...(waitMs === null ? {} : { waitMs }) }));
-    },
+    ...createAsyncHandlers(gateway, maxBodyBytes),
     status: async (context) => context.json(await call('status', {})),
     health: async (context) => {
       const health = (await call('health', {})) as { healthy: boolean };
@@ -140,14 +133,6 @@ function tidOf(context: EdgeContext): { tid?: string } {
 
 function queryOf(context: EdgeContext): URLSearchParams {
   return new URL(context.req.url).searchParams;
-}
-
-function numberOf(context: EdgeContext, key: string): number | null {
-  const text = context.req.query(key);
-  if (text === undefined) return null;
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (!Number.isFinite(value)) throw new IluvatarError('invalid', `?${key} must be a number`);
-  return value;
 }
 
 function locationOf({ name, version }: { name: string; version: string }): string {

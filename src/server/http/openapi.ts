@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ASYNC_REQUESTS } from './async-schemas.js';
 import { PROBLEM_TYPE, STATUS_OF_CLASS, TITLE_OF_CLASS } from './problems.js';
 import { type Content, ROUTES, type Route } from './routes.js';
 import { httpSchemas, type SchemaName } from './schemas.js';
@@ -29,7 +30,13 @@ export function openApiDocument(): OpenApiDocument {
 }
 
 /** Requests are described as they are sent (defaults may be left out), answers as they come. */
-const REQUESTS = new Set<SchemaName>(['FunctionDefinition', 'PrewarmRequest', 'EstimateRequest', 'DrainRequest']);
+const REQUESTS = new Set<SchemaName>([
+  'FunctionDefinition',
+  'PrewarmRequest',
+  'EstimateRequest',
+  'DrainRequest',
+  ...ASYNC_REQUESTS,
+]);
 
 function schemas(): Record<string, unknown> {
   const entries = Object.entries(httpSchemas).map(([name, schema]) => {

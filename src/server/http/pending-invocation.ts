@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
 import { envelopeOf, resultHeaders } from './answers.js';
 import { problemHeaders, problemOf, refuseUnread, sendProblem, tooLarge } from './problems.js';
+import { asyncHeaders } from './request-headers.js';
 import type { InvokeTarget } from './target.js';
 
 /**
@@ -101,9 +102,10 @@ export class PendingInvocation implements GatewaySink {
 
   complete(): void {
     const body = this.#chunks === null ? this.#body : Buffer.concat(this.#chunks, this.#size);
+    const { headers } = this.#request as ReadingRequest;
     this.#stopReading();
     const { name, async } = this.#target as InvokeTarget;
-    if (async) this.#accept(name, body);
+    if (async) this.#accept(name, body, headers);
     else this.#invoke(name, body);
   }
 
@@ -175,7 +177,7 @@ export class PendingInvocation implements GatewaySink {
     if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.#owner.slowReaderMs);
   }
 
-  #accept(name: string, body: Buffer): void {
+  #accept(name: string, body: Buffer, headers: IncomingHttpHeaders): void {
     const response = this.#response as ServerResponse;
     const owner = this.#owner;
     const params = {
@@ -183,6 +185,7 @@ export class PendingInvocation implements GatewaySink {
       version: this.#version,
       ...(this.#timeoutMs > 0 ? { timeoutMs: this.#timeoutMs } : {}),
       ...(this.#tid === '' ? {} : { tid: this.#tid }),
+      ...asyncHeaders(headers),
     };
     // Durable or refused before it is answered; a client that leaves meanwhile has still asked for it.
     this.#release();

@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
 /** What clients say in `x-iluvatar-*` request headers, checked without regular expressions: this is on the way of every invocation. */
 
 const MAX_TIMEOUT_MS = 86_400_000;
@@ -20,4 +22,14 @@ export function isTid(text: string): boolean {
 export function readTimeout(text: string): number {
   const value = Number(text);
   return Number.isInteger(value) && value >= 1 && value <= MAX_TIMEOUT_MS ? value : -1;
+}
+
+/** What only an asynchronous invocation takes; checked by its schema. */
+export function asyncHeaders(headers: IncomingHttpHeaders): { idempotencyKey?: string; webhook?: string } {
+  const idempotencyKey = headers['idempotency-key'];
+  const webhook = headers['x-iluvatar-webhook'];
+  return {
+    ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}),
+    ...(typeof webhook === 'string' ? { webhook } : {}),
+  };
 }

@@ -1,47 +1,11 @@
-import type { SchemaName } from './schemas.js';
+import { ASYNC_ROUTES, idempotencyKey, webhook } from './async-routes.js';
+import { type Content, flag, get, JSON_TYPE, ok, parameter, type Route, type RouteParameter } from './route.js';
+
+export type { Content, Route } from './route.js';
 
 /**
  * Every route of the HTTP edge, once. The app serves exactly these, `405` answers take their `Allow` from here, and /openapi.json is written from here.
  */
-
-export type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
-
-export interface RouteParameter {
-  readonly name: string;
-  readonly in: 'path' | 'query' | 'header';
-  readonly description: string;
-  readonly schema: Readonly<Record<string, unknown>>;
-}
-
-/** Media type → schema name, or null for bytes and text. */
-export type Content = Readonly<Record<string, SchemaName | null>>;
-
-export interface Route {
-  readonly operation: string;
-  readonly method: Verb;
-  /** OpenAPI form: `{name}` is a parameter. */
-  readonly path: string;
-  readonly summary: string;
-  readonly parameters: readonly RouteParameter[];
-  readonly request: Content | null;
-  readonly requestRequired?: boolean;
-  readonly responses: Readonly<Record<string, { description: string; content: Content }>>;
-  /** Statuses whose body is a problem. */
-  readonly problems: readonly number[];
-}
-
-const JSON_TYPE = 'application/json';
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean', default: false } as const;
-
-function parameter(
-  place: RouteParameter['in'],
-  name: string,
-  description: string,
-  schema: Record<string, unknown> = text,
-): RouteParameter {
-  return { name, in: place, description, schema };
-}
 
 const name = parameter('path', 'name', 'Function name');
 const version = parameter('path', 'version', 'Function version');
@@ -63,12 +27,8 @@ const archives: Content = {
   'multipart/form-data': null,
 };
 
-function ok(description: string, schema: SchemaName, status = 200): Route['responses'] {
-  return { [status]: { description, content: { [JSON_TYPE]: schema } } };
-}
-
 const REGISTER_PROBLEMS = [400, 409, 413, 415, 502, 503];
-const INVOKE_PROBLEMS = [400, 404, 413, 422, 429, 499, 500, 502, 503, 504, 507];
+const INVOKE_PROBLEMS = [400, 404, 409, 413, 422, 429, 499, 500, 502, 503, 504, 507];
 
 function registered(status: number): Route['responses'] {
   const content = { [JSON_TYPE]: 'RegisteredFunction', 'application/x-ndjson': 'RegisterProgress' } as const;
@@ -81,7 +41,7 @@ function invoke(operation: string, path: string, parameters: readonly RouteParam
     method: 'POST',
     path,
     summary: 'Run a function; the body is its arguments, the answer its result',
-    parameters: [...parameters, deferred, envelope, tid, timeout],
+    parameters: [...parameters, deferred, envelope, tid, timeout, idempotencyKey, webhook],
     request: { [JSON_TYPE]: null },
     responses: {
       200: {
@@ -91,19 +51,6 @@ function invoke(operation: string, path: string, parameters: readonly RouteParam
       ...ok('Accepted (?async)', 'Accepted', 202),
     },
     problems: INVOKE_PROBLEMS,
-  };
-}
-
-function get(operation: string, path: string, summary: string, schema: SchemaName): Route {
-  return {
-    operation,
-    method: 'GET',
-    path,
-    summary,
-    parameters: [],
-    request: null,
-    responses: ok(summary, schema),
-    problems: [],
   };
 }
 
@@ -167,14 +114,7 @@ export const ROUTES: readonly Route[] = [
     responses: ok('Containers made', 'Prewarmed'),
     problems: [400, 404, 415, 429, 502, 503],
   },
-  {
-    ...get('result', '/invocations/{id}', 'State and result of an asynchronous invocation', 'AsyncInvocation'),
-    parameters: [
-      parameter('path', 'id', 'From the 202 answer'),
-      parameter('query', 'waitMs', 'Wait so long for the end; ms', { type: 'integer', minimum: 0, maximum: 600_000 }),
-    ],
-    problems: [400, 404],
-  },
+  ...ASYNC_ROUTES,
   get('status', '/status', 'Memory, CPU, queue and counters', 'WorkerStatus'),
   {
     ...get('health', '/healthz', 'Whether the worker can do its work', 'WorkerHealth'),

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import {
-  type AsyncInvocation,
   type Characteristics,
   functionDefinitionSchema,
-  type InvokeResult,
   methodSchemas,
   type PrewarmResult,
   type RegisteredFunction,
@@ -12,6 +10,8 @@ import {
   type WorkerStatus,
 } from '../../config/api.js';
 import { ERROR_CLASSES, type ErrorClass } from '../../core/errors.js';
+import { asyncCounters, asyncHttpSchemas } from './async-schemas.js';
+import { invokeResult } from './invoke-schemas.js';
 import type { Problem } from './problems.js';
 
 /**
@@ -20,7 +20,6 @@ import type { Problem } from './problems.js';
  */
 
 const count = z.number().int().min(0);
-const us = count.describe('µs');
 const details = z.record(z.string(), z.unknown());
 
 const ms = z.number().describe('ms, a moving average; 0 = never seen');
@@ -59,23 +58,6 @@ const registeredFunction = z.object({
   characteristics,
 }) satisfies z.ZodType<RegisteredFunction>;
 
-const invokeResult = z.object({
-  result: z.unknown().describe('What the function returned'),
-  tid: z.string().describe('Transaction id'),
-  containerState: z.enum(['cold', 'prewarm', 'warm']),
-  phases: z.object({ queueUs: us, startUs: us, runUs: us, throttledUs: us }),
-  attempts: z.number().int().min(1),
-  stdout: z.string().describe('Captured output, bounded'),
-  stderr: z.string(),
-}) satisfies z.ZodType<InvokeResult>;
-
-const asyncInvocation = z.object({
-  id: z.string(),
-  status: z.enum(['queued', 'done', 'failed']),
-  result: invokeResult.nullable(),
-  error: z.object({ errorClass: z.string(), message: z.string(), details: z.unknown() }).nullable(),
-}) satisfies z.ZodType<AsyncInvocation>;
-
 const deviceQueue = z.object({
   length: count,
   expectedUs: z.number().describe('Expected work of all of it; µs of one slot or token'),
@@ -112,6 +94,7 @@ const workerStatus = z.object({
     }),
   ),
   functions: count,
+  async: asyncCounters,
   backends: z.record(z.string(), z.record(z.string(), z.number())).describe('Counters of each backend'),
   counters: z.record(z.string(), z.number()),
   shards: z.array(z.object({ id: count, state: z.string(), restarts: count })),
@@ -165,8 +148,7 @@ export const httpSchemas = {
   FunctionList: z.array(registeredFunction),
   RegisterProgress: progressLine,
   InvokeResult: invokeResult,
-  AsyncInvocation: asyncInvocation,
-  Accepted: z.object({ id: z.string(), location: z.string() }),
+  ...asyncHttpSchemas,
   WorkerStatus: workerStatus,
   WorkerHealth: workerHealth,
   Problem: problem,

@@ -1,6 +1,7 @@
 import { type Metric, Registry } from 'prom-client';
 import type { WatchedHealth, WorkerStatus } from '../../config/api.js';
 import { ERROR_CLASSES } from '../../core/errors.js';
+import { ASYNC_METRICS } from './async-metrics.js';
 import { BUCKETS, bucketBound, FunctionSeries, type Histogram, type ObservedInvocation, STATES } from './series.js';
 
 /**
@@ -194,6 +195,9 @@ export class WorkerMetrics {
     worker('iluvatar_shard_restarts', 'Restarts of each shard since the start', ({ shards }) =>
       shards.map((shard) => ({ labels: { shard: shard.id }, value: shard.restarts })),
     );
+    for (const { name, kind, help, samples } of ASYNC_METRICS) {
+      this.#add(name, kind, help, () => (this.#status === null ? [] : samples(this.#status.async)));
+    }
     this.#add('iluvatar_events_total', 'counter', "The worker's own counters by name", () =>
       Object.entries(this.#status?.counters ?? {}).map(([event, value]) => ({ labels: { event }, value })),
     );
