@@ -5,7 +5,7 @@ import { makeDataFile, openDataFile } from '../src/store/data-file.js';
 import type { LmdbStore } from '../src/store/lmdb-store.js';
 import { openLmdbStore } from '../src/store/open-lmdb-store.js';
 import { AppendOnlyFile } from './lib/append-only-file.js';
-import { type Bench, atLeast, machine, median } from './lib/result.js';
+import { atLeast, type Bench, machine, median } from './lib/result.js';
 
 /**
  * The store beside what it could be made of, in one run, interleaved: an append-only file with a checksum per record and one fdatasync for all that wait, and LMDB alone. One put with
