@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
-import { WorkerProcess } from './support/worker-process.js';
+import { BIN, WorkerProcess } from './support/worker-process.js';
 
 const HELLO = 'def main(args):\n    return "hello"\n';
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const REGISTER = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
 
 interface Cleaned {
   code: number | null;
@@ -19,7 +16,7 @@ interface Cleaned {
 
 /** The command as a user runs it. */
 function clean(worker: WorkerProcess, ...more: string[]): Cleaned {
-  const args = ['--import', REGISTER, MAIN, 'clean', '--json', '--config', worker.configFile, ...more];
+  const args = [BIN, 'clean', '--json', '--config', worker.configFile, ...more];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
