@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveDataDir } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
@@ -78,6 +78,18 @@ export class ContainerNetworks {
   async start(): Promise<void> {
     if (this.#users++ > 0) return;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    if (process.getuid?.() === 0) await this.#sweep();
+  }
+
+  /** What an earlier worker of this name left, one name each. Makes nothing. */
+  async leftovers(): Promise<string[]> {
+    if (process.getuid?.() !== 0) return [];
+    const links = (await native().netlink.links(this.names.prefix)).filter((link) => this.names.owns(link));
+    return [...links.map(({ name }) => `link ${name}`), ...this.#mounts().map((path) => `network namespace ${path}`)];
+  }
+
+  /** Removes them; the caller has made sure that no worker has them. */
+  async removeLeftovers(): Promise<void> {
     if (process.getuid?.() === 0) await this.#sweep();
   }
 
@@ -199,11 +211,14 @@ export class ContainerNetworks {
     // A table is never there without its bridge: it comes later, and goes before.
     const links = (await netlink.links(this.names.prefix)).filter((link) => this.names.owns(link));
     if (links.length > 0) await this.#removeTable();
-    const mounts = readdirSync(this.folder).map((name) => join(this.folder, name));
     await netlink.removeNamespaces(
-      mounts,
+      this.#mounts(),
       links.map(({ name }) => name),
     );
+  }
+
+  #mounts(): string[] {
+    return existsSync(this.folder) ? readdirSync(this.folder).map((name) => join(this.folder, name)) : [];
   }
 
   /** Where there is no NAT now there may have been, and what is in the way of asking must not be in the way of starting. */

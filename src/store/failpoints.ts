@@ -16,8 +16,9 @@ export const FAILPOINTS = [
   'unregister.forgotten',
   'restore.before',
   'restore.after',
-  'container.intended',
-  'container.removed',
+  'container.create',
+  'container.created',
+  'container.destroyed',
   'characteristics.written',
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];

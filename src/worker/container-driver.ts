@@ -3,6 +3,7 @@ import type { Engine } from '../core/engine.js';
 import type { Invocation } from '../core/invocation.js';
 import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
+import { failpoint } from '../store/failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
 
 /**
@@ -53,6 +54,7 @@ export class ContainerDriver implements ContainerPort {
     }
     const driven = new DrivenContainer(this, container);
     container.handle = driven;
+    failpoint('container.create');
     try {
       driven.backend = backend.create(prepared, this.#environment(container), container.id, driven);
     } catch (error) {
@@ -61,6 +63,7 @@ export class ContainerDriver implements ContainerPort {
       this.failed(container, { errorClass: 'unavailable', message, details: null, transient: false });
       return;
     }
+    failpoint('container.created');
     driven.created();
   }
 
@@ -131,6 +134,7 @@ export class ContainerDriver implements ContainerPort {
       // Its memory must come back to the budget all the same, or a few such failures would starve the worker.
       this.#options.log.error({ container: driven.backend?.name, err: error }, 'a container was not destroyed cleanly');
     }
+    failpoint('container.destroyed');
     this.engine.containerGone(container);
   }
 }

@@ -6,10 +6,14 @@ import { ContainerdEngine } from './engine.js';
 
 /** The backend `containerd`: its engine, set up as the worker is configured. */
 export function containerdBackend(parts: BackendParts): OciBackend {
+  return new OciBackend({ ...parts, engine: containerdEngine(parts) });
+}
+
+export function containerdEngine(parts: Pick<BackendParts, 'config' | 'log' | 'shard'>): ContainerdEngine {
   const { config, log, shard = 0 } = parts;
   const { address, namespace, snapshotter, runtime } = config.backends.containerd;
   const { seccomp, openFiles } = config.sandbox;
-  const engine = new ContainerdEngine({
+  return new ContainerdEngine({
     address,
     namespace,
     snapshotter,
@@ -20,5 +24,4 @@ export function containerdBackend(parts: BackendParts): OciBackend {
     openFiles,
     log,
   });
-  return new OciBackend({ ...parts, engine });
 }

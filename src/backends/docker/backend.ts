@@ -7,18 +7,30 @@ import { DockerNetworks } from './networks.js';
 
 /** The backend `docker`: its engine and its networks, set up as the worker is configured. */
 export function dockerBackend(parts: BackendParts): OciBackend {
-  const { config, log, addresses = null, shard = 0 } = parts;
-  const scope = `${shard === 0 ? config.name : `${config.name}.${shard}`}.docker`;
+  const { config, addresses = null } = parts;
   const client = new DockerClient(config.backends.docker.socket);
+  const { connected } = config.network;
   const networks =
-    addresses === null ? null : new DockerNetworks({ client, scope, addresses, connected: config.network.connected });
+    addresses === null ? null : new DockerNetworks({ client, scope: scopeOf(parts), addresses, connected });
+  return new OciBackend({ ...parts, engine: dockerEngine(parts, networks, client), networks });
+}
+
+export function dockerEngine(
+  parts: Pick<BackendParts, 'config' | 'log' | 'shard'>,
+  networks: DockerNetworks | null,
+  client = new DockerClient(parts.config.backends.docker.socket),
+): DockerEngine {
+  const { config, log } = parts;
   const { seccomp, openFiles } = config.sandbox;
-  const engine = new DockerEngine({
+  return new DockerEngine({
     client,
-    scope,
+    scope: scopeOf(parts),
     networks,
     log,
     container: { seccomp, openFiles, limits: (definition) => containerLimits(definition, config) },
   });
-  return new OciBackend({ ...parts, engine, networks });
+}
+
+function scopeOf({ config, shard = 0 }: Pick<BackendParts, 'config' | 'shard'>): string {
+  return `${shard === 0 ? config.name : `${config.name}.${shard}`}.docker`;
 }

@@ -162,15 +162,21 @@ export class DockerNetworks implements Networks {
     return Options?.[BRIDGE_NAME] ?? `br-${Id.slice(0, 12)}`;
   }
 
-  /** Every network with this worker's mark that nothing uses. */
-  async #sweep(): Promise<void> {
-    const { client, scope } = this.#options;
-    const filters = { label: [`${LABELS.worker}=${scope}`] };
-    const own = await client.call<NetworkSummary[]>('GET', '/networks', { query: { filters } });
-    for (const { Id } of own) {
-      await client
-        .call('DELETE', `/networks/${Id}`)
-        .catch(ignore(({ notFound, status }) => notFound || status === 403));
-    }
+  #sweep(): Promise<void> {
+    return removeNetworks(this.#options.client, this.#options.scope);
+  }
+}
+
+/** Every network with this mark. */
+export function listNetworks(client: DockerClient, scope: string): Promise<NetworkSummary[]> {
+  return client.call<NetworkSummary[]>('GET', '/networks', {
+    query: { filters: { label: [`${LABELS.worker}=${scope}`] } },
+  });
+}
+
+/** Those of them that nothing uses. */
+export async function removeNetworks(client: DockerClient, scope: string): Promise<void> {
+  for (const { Id } of await listNetworks(client, scope)) {
+    await client.call('DELETE', `/networks/${Id}`).catch(ignore(({ notFound, status }) => notFound || status === 403));
   }
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { resolveDataDir, SOCKET_PATH_MAX } from '../../config/paths.js';
 import type { WorkerConfig } from '../../config/schema.js';
 
@@ -30,7 +31,8 @@ export function makePaths(config: Pick<WorkerConfig, 'name' | 'dataDir'>, shard:
   let sockets = join(dataDir, 'run');
   // A deep data folder would make addresses that do not fit: the sockets then live in a private temporary folder.
   if (join(sockets, 'agents-00', 'agents.sock').length > SOCKET_PATH_MAX) {
-    sockets = mkdtempSync(join(tmpdir(), 'iluvatar-run-'));
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    sockets = makeTemporarySockets(dataDir);
   }
   const paths: BackendPaths = {
     dataDir,
@@ -46,4 +48,34 @@ export function makePaths(config: Pick<WorkerConfig, 'name' | 'dataDir'>, shard:
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
   return paths;
+}
+
+const PREFIX = 'iluvatar-run-';
+
+/**
+ * Its name is chosen at random, since anybody may make folders there: so it is written down before it is made, and whoever comes after a crash finds it. No name
+ * of the worker's leads there.
+ */
+function makeTemporarySockets(dataDir: string): string {
+  const left = temporarySockets(dataDir);
+  if (left !== null) rmSync(left, { recursive: true, force: true });
+  const folder = join(tmpdir(), `${PREFIX}${randomBytes(6).toString('hex')}`);
+  writeFileSync(note(dataDir), folder, { mode: 0o600 });
+  mkdirSync(folder, { mode: 0o700 });
+  return folder;
+}
+
+/** The temporary folder that a worker with this data folder has made and not removed; null = there is none. */
+export function temporarySockets(dataDir: string): string | null {
+  try {
+    const folder = readFileSync(note(dataDir), 'utf8');
+    const isOurs = basename(folder).startsWith(PREFIX) && dirname(folder) === tmpdir();
+    return isOurs && existsSync(folder) ? folder : null;
+  } catch {
+    return null;
+  }
+}
+
+function note(dataDir: string): string {
+  return join(dataDir, 'sockets-folder');
 }

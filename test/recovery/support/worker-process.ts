@@ -35,7 +35,7 @@ export class WorkerProcess implements AsyncDisposable {
 
   /** Resolves when it is ready; rejects with how it ended when it ends before. */
   async start(env: Record<string, string> = {}): Promise<void> {
-    const child = spawn(process.execPath, ['--import', REGISTER, MAIN, 'worker', '--config', this.configFile], {
+    const child = spawn(process.execPath, [BIN, 'worker', '--config', this.configFile], {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -114,8 +114,7 @@ export class WorkerProcess implements AsyncDisposable {
   }
 }
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
-const REGISTER = new URL('../../../scripts/register-typescript.mjs', import.meta.url).href;
+export const BIN = fileURLToPath(new URL('../../../bin/iluvatar.js', import.meta.url));
 
 function leftoversOf(name: string, folder: string): string[] {
   const found: string[] = [];

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import type { Client } from '../../src/index.js';
+import { FAILPOINTS, type Failpoint } from '../../src/store/failpoints.js';
+import { describeWith } from '../support/requirement.js';
+import { WorkerProcess } from './support/worker-process.js';
+
+const returns = (text: string): string => `def main(args):\n    return "${text}"\n`;
+
+/** What functions return, by name. */
+type Registered = Readonly<Record<string, string>>;
+
+interface Step {
+  run(client: Client, worker: WorkerProcess): Promise<unknown>;
+  /** What is registered once it was answered. */
+  then: Registered;
+}
+
+const BASE: Registered = { base: 'base' };
+
+const register = (name: string, text: string): Step['run'] => {
+  return (client, worker) =>
+    client.register({ name, source: worker.source(`${name}-${text}`, returns(text)) }, { replace: true });
+};
+
+const STEPS: readonly Step[] = [
+  { run: register('a', 'first'), then: { ...BASE, a: 'first' } },
+  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'first' } },
+  { run: register('a', 'second'), then: { ...BASE, a: 'second' } },
+  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'second' } },
+  { run: (client) => client.unregister('base'), then: { a: 'second' } },
+  { run: (client) => client.clean(), then: { a: 'second' } },
+];
+
+/** Runs the steps until the worker dies; resolves with what may be registered now: as before the step that it died in, or as after it. */
+async function runUntilKilled(worker: WorkerProcess, at: string, before: Registered): Promise<readonly Registered[]> {
+  let registered = before;
+  try {
+    await worker.start({ ILUVATAR_FAILPOINT: at });
+  } catch {
+    return [registered];
+  }
+  for (const step of STEPS) {
+    try {
+      await worker.client((client) => step.run(client, worker));
+    } catch {
+      return [registered, step.then];
+    }
+    registered = step.then;
+  }
+  await worker.stop();
+  return [registered];
+}
+
+async function registeredNow(worker: WorkerProcess): Promise<Registered> {
+  return worker.client(async (client) => {
+    const found: Record<string, string> = {};
+    for (const { name } of await client.list()) found[name] = (await client.invoke<string>(name)).result;
+    return found;
+  });
+}
+
+const PLACES: readonly (readonly [at: string, first: boolean])[] = [
+  ...FAILPOINTS.map((name: Failpoint) => [name, name === 'store.made'] as const),
+  // The same places again, further on.
+  ['store.commit.after:2', false],
+  ['register.kept:2', false],
+  ['container.destroyed:2', false],
+];
+
+describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
+  it.each(PLACES)('at %s has lost nothing that it promised and left nothing, after the next start', async (at, first) => {
+    await using worker = new WorkerProcess();
+    if (!first) {
+      await worker.start();
+      await worker.client(async (client) => {
+        await client.register({ name: 'base', source: worker.source('base', returns('base')) });
+        await client.invoke('base');
+      });
+      // Killed, too: the start with the failpoint is a recovery itself.
+      await worker.kill();
+    }
+    const possible = await runUntilKilled(worker, at, first ? {} : BASE);
+    expect(await worker.ended, 'the failpoint was not passed').toMatch(/^SIGKILL/);
+
+    await worker.start();
+    expect(possible).toContainEqual(await registeredNow(worker));
+    expect(worker.log()).not.toContain('set aside');
+    await worker.stop();
+    expect(worker.leftovers()).toEqual([]);
+  });
+});
