@@ -68,24 +68,27 @@ const PLACES: readonly (readonly [at: string, first: boolean])[] = [
 ];
 
 describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
-  it.each(PLACES)('at %s has lost nothing that it promised and left nothing, after the next start', async (at, first) => {
-    await using worker = new WorkerProcess();
-    if (!first) {
-      await worker.start();
-      await worker.client(async (client) => {
-        await client.register({ name: 'base', source: worker.source('base', returns('base')) });
-        await client.invoke('base');
-      });
-      // Killed, too: the start with the failpoint is a recovery itself.
-      await worker.kill();
-    }
-    const possible = await runUntilKilled(worker, at, first ? {} : BASE);
-    expect(await worker.ended, 'the failpoint was not passed').toMatch(/^SIGKILL/);
+  it.each(PLACES)(
+    'at %s has lost nothing that it promised and left nothing, after the next start',
+    async (at, first) => {
+      await using worker = new WorkerProcess();
+      if (!first) {
+        await worker.start();
+        await worker.client(async (client) => {
+          await client.register({ name: 'base', source: worker.source('base', returns('base')) });
+          await client.invoke('base');
+        });
+        // Killed, too: the start with the failpoint is a recovery itself.
+        await worker.kill();
+      }
+      const possible = await runUntilKilled(worker, at, first ? {} : BASE);
+      expect(await worker.ended, 'the failpoint was not passed').toMatch(/^SIGKILL/);
 
-    await worker.start();
-    expect(possible).toContainEqual(await registeredNow(worker));
-    expect(worker.log()).not.toContain('set aside');
-    await worker.stop();
-    expect(worker.leftovers()).toEqual([]);
-  });
+      await worker.start();
+      expect(possible).toContainEqual(await registeredNow(worker));
+      expect(worker.log()).not.toContain('set aside');
+      await worker.stop();
+      expect(worker.leftovers()).toEqual([]);
+    },
+  );
 });

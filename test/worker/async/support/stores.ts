@@ -1,5 +1,7 @@
+import type { LmdbStore } from '../../../../src/store/lmdb-store.js';
 import { MemoryStore } from '../../../../src/store/memory-store.js';
 import type { Store } from '../../../../src/store/store.js';
+import { StoreFolder } from '../../../store/support/store-folder.js';
 import { LossyStore } from './lossy-store.js';
 
 /** One store over several lives of a worker: what `open` gives has what the life before left. */
@@ -15,6 +17,7 @@ export interface StoreUnderTest {
 export const STORES: readonly [name: string, create: () => StoreUnderTest][] = [
   ['a store in memory', () => inMemory()],
   ['a store that loses what is not durable', () => lossy()],
+  ['the store on disk', () => onDisk()],
 ];
 
 function inMemory(): StoreUnderTest {
@@ -31,5 +34,23 @@ function lossy(): StoreUnderTest {
     },
     close: async () => await store.durable(),
     remove: async () => {},
+  };
+}
+
+function onDisk(): StoreUnderTest {
+  const folder = new StoreFolder();
+  let store: LmdbStore | null = null;
+  const close = async (): Promise<void> => {
+    if (store !== null) await folder.close(store);
+    store = null;
+  };
+  return {
+    open: async () => {
+      await close();
+      store = await folder.open();
+      return store;
+    },
+    close,
+    remove: async () => await folder[Symbol.asyncDispose](),
   };
 }
