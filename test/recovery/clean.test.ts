@@ -60,7 +60,10 @@ describeWith({ root: true, cgroups: true }, 'iluvatar clean', () => {
     expect(dead.leftovers()).toEqual([]);
     expect(clean(dead)).toMatchObject({ code: 0, leftovers: [] });
 
-    expect(await alive.client((client) => client.invoke('f'))).toMatchObject({ result: 'hello', containerState: 'warm' });
+    expect(await alive.client((client) => client.invoke('f'))).toMatchObject({
+      result: 'hello',
+      containerState: 'warm',
+    });
     // What it had registered is no leftover.
     await dead.start();
     expect(await dead.client(async (client) => (await client.list()).length)).toBe(2);

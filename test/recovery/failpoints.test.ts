@@ -12,7 +12,7 @@ type Registered = Readonly<Record<string, string>>;
 interface Step {
   run(client: Client, worker: WorkerProcess): Promise<unknown>;
   /** What is registered once it was answered. */
-  then: Registered;
+  after: Registered;
 }
 
 const BASE: Registered = { base: 'base' };
@@ -23,12 +23,12 @@ const register = (name: string, text: string): Step['run'] => {
 };
 
 const STEPS: readonly Step[] = [
-  { run: register('a', 'first'), then: { ...BASE, a: 'first' } },
-  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'first' } },
-  { run: register('a', 'second'), then: { ...BASE, a: 'second' } },
-  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'second' } },
-  { run: (client) => client.unregister('base'), then: { a: 'second' } },
-  { run: (client) => client.clean(), then: { a: 'second' } },
+  { run: register('a', 'first'), after: { ...BASE, a: 'first' } },
+  { run: (client) => client.invoke('a'), after: { ...BASE, a: 'first' } },
+  { run: register('a', 'second'), after: { ...BASE, a: 'second' } },
+  { run: (client) => client.invoke('a'), after: { ...BASE, a: 'second' } },
+  { run: (client) => client.unregister('base'), after: { a: 'second' } },
+  { run: (client) => client.clean(), after: { a: 'second' } },
 ];
 
 /** Runs the steps until the worker dies; resolves with what may be registered now: as before the step that it died in, or as after it. */
@@ -43,9 +43,9 @@ async function runUntilKilled(worker: WorkerProcess, at: string, before: Registe
     try {
       await worker.client((client) => step.run(client, worker));
     } catch {
-      return [registered, step.then];
+      return [registered, step.after];
     }
-    registered = step.then;
+    registered = step.after;
   }
   await worker.stop();
   return [registered];
@@ -68,24 +68,27 @@ const PLACES: readonly (readonly [at: string, first: boolean])[] = [
 ];
 
 describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
-  it.each(PLACES)('at %s has lost nothing that it promised and left nothing, after the next start', async (at, first) => {
-    await using worker = new WorkerProcess();
-    if (!first) {
-      await worker.start();
-      await worker.client(async (client) => {
-        await client.register({ name: 'base', source: worker.source('base', returns('base')) });
-        await client.invoke('base');
-      });
-      // Killed, too: the start with the failpoint is a recovery itself.
-      await worker.kill();
-    }
-    const possible = await runUntilKilled(worker, at, first ? {} : BASE);
-    expect(await worker.ended, 'the failpoint was not passed').toMatch(/^SIGKILL/);
+  it.each(PLACES)(
+    'at %s has lost nothing that it promised and left nothing, after the next start',
+    async (at, first) => {
+      await using worker = new WorkerProcess();
+      if (!first) {
+        await worker.start();
+        await worker.client(async (client) => {
+          await client.register({ name: 'base', source: worker.source('base', returns('base')) });
+          await client.invoke('base');
+        });
+        // Killed, too: the start with the failpoint is a recovery itself.
+        await worker.kill();
+      }
+      const possible = await runUntilKilled(worker, at, first ? {} : BASE);
+      expect(await worker.ended, 'the failpoint was not passed').toMatch(/^SIGKILL/);
 
-    await worker.start();
-    expect(possible).toContainEqual(await registeredNow(worker));
-    expect(worker.log()).not.toContain('set aside');
-    await worker.stop();
-    expect(worker.leftovers()).toEqual([]);
-  });
+      await worker.start();
+      expect(possible).toContainEqual(await registeredNow(worker));
+      expect(worker.log()).not.toContain('set aside');
+      await worker.stop();
+      expect(worker.leftovers()).toEqual([]);
+    },
+  );
 });
