@@ -12,7 +12,7 @@ type Registered = Readonly<Record<string, string>>;
 interface Step {
   run(client: Client, worker: WorkerProcess): Promise<unknown>;
   /** What is registered once it was answered. */
-  then: Registered;
+  after: Registered;
 }
 
 const BASE: Registered = { base: 'base' };
@@ -23,12 +23,12 @@ const register = (name: string, text: string): Step['run'] => {
 };
 
 const STEPS: readonly Step[] = [
-  { run: register('a', 'first'), then: { ...BASE, a: 'first' } },
-  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'first' } },
-  { run: register('a', 'second'), then: { ...BASE, a: 'second' } },
-  { run: (client) => client.invoke('a'), then: { ...BASE, a: 'second' } },
-  { run: (client) => client.unregister('base'), then: { a: 'second' } },
-  { run: (client) => client.clean(), then: { a: 'second' } },
+  { run: register('a', 'first'), after: { ...BASE, a: 'first' } },
+  { run: (client) => client.invoke('a'), after: { ...BASE, a: 'first' } },
+  { run: register('a', 'second'), after: { ...BASE, a: 'second' } },
+  { run: (client) => client.invoke('a'), after: { ...BASE, a: 'second' } },
+  { run: (client) => client.unregister('base'), after: { a: 'second' } },
+  { run: (client) => client.clean(), after: { a: 'second' } },
 ];
 
 /** Runs the steps until the worker dies; resolves with what may be registered now: as before the step that it died in, or as after it. */
@@ -43,9 +43,9 @@ async function runUntilKilled(worker: WorkerProcess, at: string, before: Registe
     try {
       await worker.client((client) => step.run(client, worker));
     } catch {
-      return [registered, step.then];
+      return [registered, step.after];
     }
-    registered = step.then;
+    registered = step.after;
   }
   await worker.stop();
   return [registered];
