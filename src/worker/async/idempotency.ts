@@ -26,6 +26,10 @@ export class IdempotencyKeys {
     this.#now = now;
   }
 
+  get count(): number {
+    return this.#known.size;
+  }
+
   /** `open`: keys of unfinished invocations. */
   load(open: ReadonlySet<string>): void {
     const rows = [...this.#table.entries()].sort(([, a], [, b]) => a.expiresAt - b.expiresAt);

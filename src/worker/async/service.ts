@@ -128,8 +128,7 @@ export class AsyncService {
     this.#invocations.open();
     this.#webhooks.start();
     this.#schedules.start();
-    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
-    this.#sweep.unref();
+    this.#armSweep();
   }
 
   /** Begins nothing more. What runs goes on, and its end is stored. */
@@ -147,7 +146,7 @@ export class AsyncService {
   /** Resolves once nothing here uses the store any more; what has not ended is run in the next life. */
   async close(): Promise<void> {
     this.withdraw();
-    if (this.#sweep !== null) clearInterval(this.#sweep);
+    if (this.#sweep !== null) clearTimeout(this.#sweep);
     await this.#webhooks.close();
     await this.#writer.close();
   }
@@ -158,6 +157,7 @@ export class AsyncService {
     const webhook = request.webhook ?? this.#policy(name, version).webhook;
     this.checkWebhook(webhook);
     const idempotency = key === undefined ? null : idempotencyKey('user', name, version, key);
+    this.#armSweep();
     return await this.#invocations.accept({
       name,
       version,
@@ -285,6 +285,16 @@ export class AsyncService {
     } finally {
       claim.done(replayed);
     }
+  }
+
+  /** A worker that keeps nothing has no timer. */
+  #armSweep(): void {
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = null;
+      this.#expire();
+      const kept = this.#results.count + this.#keys.count + this.#deadLetters.count + this.#schedules.count;
+      if (kept + this.#invocations.unfinished > 0) this.#armSweep();
+    }, SWEEP_MS).unref();
   }
 
   #expire(): void {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeadLetterCalls, ScheduleCalls } from '../../../../src/client/async-calls.js';
-import type { AsyncInvocation, AsyncInvokeOptions, WorkerStatus } from '../../../../src/config/api.js';
+import type { AsyncInvocation, AsyncInvokeOptions, InvokeResult, WorkerStatus } from '../../../../src/config/api.js';
 import { parseConfig } from '../../../../src/config/load.js';
 import type { WorkerConfigInput } from '../../../../src/config/schema.js';
 import { MemoryStore } from '../../../../src/store/memory-store.js';
@@ -104,7 +104,11 @@ export class Rig implements AsyncDisposable {
     return await (this.#client as LocalClient).call(method, params as Record<string, unknown>, bytes);
   }
 
-  /** Its transaction id is `tid`, or the arguments as text. */
+  /** Synchronously. */
+  async run(name: string, args: unknown = {}): Promise<InvokeResult> {
+    return await (this.#client as LocalClient).invoke(name, args, {});
+  }
+
   async invoke(name: string, args: unknown = {}, options: AsyncInvokeOptions = {}): Promise<string> {
     return ((await this.call('invokeAsync', { name, ...options }, args)) as { id: string }).id;
   }
