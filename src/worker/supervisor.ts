@@ -150,7 +150,13 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2, beats, inFlight: this.#inFlight };
+    const task: ShardTask = {
+      config,
+      functions: [...this.#functions.values()],
+      port: port2,
+      beats,
+      inFlight: this.#inFlight,
+    };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');

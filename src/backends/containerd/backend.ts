@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { resolveDataDir } from '../../config/paths.js';
+import { loggedActivity } from '../activity.js';
 import type { BackendParts } from '../backends.js';
 import { OciBackend } from '../oci/backend.js';
 import { ContainerdEngine } from './engine.js';
 
 /** The backend `containerd`: its engine, set up as the worker is configured. */
 export function containerdBackend(parts: BackendParts): OciBackend {
-  const { config, log, shard = 0 } = parts;
+  const { config, log, shard = 0, watch = loggedActivity(log) } = parts;
   const { address, namespace, snapshotter, runtime } = config.backends.containerd;
   const { seccomp, openFiles } = config.sandbox;
   const engine = new ContainerdEngine({
@@ -19,6 +20,7 @@ export function containerdBackend(parts: BackendParts): OciBackend {
     seccomp,
     openFiles,
     log,
+    activity: watch('containerd-events'),
   });
   return new OciBackend({ ...parts, engine });
 }
