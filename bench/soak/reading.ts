@@ -27,12 +27,13 @@ const PINGS = 300;
 
 /** `windowMs`: over which processor time is taken. */
 export async function takeReading(worker: SoakWorker, windowMs: number): Promise<Reading> {
-  await worker.collect();
   const tree = processTree(worker.pid);
   const [begun, before] = [performance.now(), threadTimes(tree)];
   await pause(windowMs);
   const cpu = (100_000 * secondsBetween(before, threadTimes(tree))) / (performance.now() - begun);
   const roundTrip = await shortestRoundTrip(worker);
+  // Last: what has just been done leaves garbage of its own.
+  await worker.collect();
   const heap = /^nodejs_heap_used_bytes (\S+)$/m.exec(await worker.client.metrics());
   return {
     'CPU, % of a core': cpu,

@@ -19,6 +19,8 @@ const KINDS = ['process', 'containerd', 'warm'] as const;
 type Kind = (typeof KINDS)[number];
 const USAGE = `usage: npm run soak -- [--only ${KINDS.join('|')}] [--containers N] [--invocations N]`;
 const CONTAINERS: Readonly<Record<Exclude<Kind, 'warm'>, number>> = { process: 10_000, containerd: 2_000 };
+/** After so many the heap of a shard has the size that it keeps: compiled code, tables, caches. */
+const WARM_UP = 1_000;
 const INVOCATIONS = 10_000_000;
 const WARM_CLIENTS = 8;
 const SETTLE_MS = 120_000;
@@ -65,7 +67,7 @@ async function containers(kind: Exclude<Kind, 'warm'>): Promise<{ rows: readonly
     await using worker = await SoakWorker.start(daemon === null ? {} : onContainerd(daemon));
     const sizes = {
       containers: count,
-      warmUp: Math.ceil(count / 10),
+      warmUp: Math.max(Math.min(count, WARM_UP), Math.ceil(count / 10)),
       batch: 16,
       settleMs: SETTLE_MS,
       windowMs: WINDOW_MS,

@@ -8,6 +8,8 @@ import { type Client, connect, type WorkerConfigInput } from '../../src/index.js
 import { firstLine } from '../lib/child.js';
 
 const SERVE = fileURLToPath(new URL('./serve.mjs', import.meta.url));
+/** One size of the young generation: it would else grow with the load, and shrink when it likes. */
+const NODE_FLAGS = ['--expose-gc', '--min-semi-space-size=4', '--max-semi-space-size=4'];
 const COLLECT_LIMIT_MS = 60_000;
 
 let started = 0;
@@ -30,7 +32,7 @@ export class SoakWorker implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'iluvatar-soak-'));
     const name = `soak-${process.pid}-${started++}`;
     const full = { name, dataDir: folder, http: { enabled: false }, ...config };
-    const args = ['--expose-gc', SERVE, JSON.stringify(full)];
+    const args = [...NODE_FLAGS, SERVE, JSON.stringify(full)];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     try {
       await firstLine(child, 'the worker');

@@ -1,6 +1,7 @@
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Transport } from '../transport/transport.js';
+import type { WatchActivity } from './activity.js';
 import type { Backend } from './backend.js';
 import { containerdBackend } from './containerd/backend.js';
 import { dockerBackend } from './docker/backend.js';
@@ -21,6 +22,8 @@ export interface BackendParts {
   readonly addresses?: BridgeAddresses | null;
   /** Which shard this is: what it owns carries the number; 0 when absent. */
   readonly shard?: number;
+  /** Told of what goes on in the background; absent = it is only logged. */
+  readonly watch?: WatchActivity;
   readonly log: BackendLog;
 }
 

@@ -48,6 +48,7 @@ import { countersByBackend, countersOfAll, healthByBackend } from './shard-repor
 import { BackgroundTask } from './supervision/background-task.js';
 import { DescriptorWatch, type KnownDescriptors } from './supervision/descriptor-watch.js';
 import { WatchList } from './supervision/watch-list.js';
+import type { Watched } from './supervision/watched.js';
 import { watchedReport } from './supervision/watched-report.js';
 import type { ThreadFile } from './thread-file.js';
 import { WorkerGateway } from './worker-gateway.js';
@@ -124,7 +125,8 @@ export class Shard {
       others: () => addresses.ranges,
     });
     const addresses = new BridgeAddresses(config.network, () => networks.ranges);
-    const parts = { config, transport, lifecycle, networks, addresses };
+    const watch = (name: string): Watched => this.#watches.task(name, { critical: false });
+    const parts = { config, transport, lifecycle, networks, addresses, watch };
     this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
       backends: this.#backends,

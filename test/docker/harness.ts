@@ -123,6 +123,7 @@ export class EngineHarness {
       scope: this.scope,
       container: { seccomp: true, openFiles: 1024, limits: (definition) => containerLimits(definition, CONFIG) },
       log: { debug: () => {}, info: () => {}, warn: note, error: note },
+      activity: { running: () => {}, failed: (cause, reason) => note({ reason }, `docker-events: ${cause}`) },
       networks: networks(this.client, this.scope),
     });
   }

@@ -1,6 +1,6 @@
 import { native } from '../../native.js';
+import type { Activity } from '../activity.js';
 import type { Lifecycle } from '../lifecycle.js';
-import type { BackendLog } from '../log.js';
 import { type CgroupLayout, cgroupDirs } from './layout.js';
 
 /**
@@ -21,7 +21,7 @@ const BATCH_MAX = 64;
 export class CgroupPool {
   readonly #layout: CgroupLayout;
   readonly #lifecycle: Lifecycle;
-  readonly #log: BackendLog;
+  readonly #activity: Activity;
   readonly #target: number;
   readonly #ready: Cgroup[] = [];
   readonly #waiting: CgroupTaken[] = [];
@@ -32,10 +32,10 @@ export class CgroupPool {
   #closed = false;
   made = 0;
 
-  constructor(layout: CgroupLayout, lifecycle: Lifecycle, log: BackendLog, target: number) {
+  constructor(layout: CgroupLayout, lifecycle: Lifecycle, activity: Activity, target: number) {
     this.#layout = layout;
     this.#lifecycle = lifecycle;
-    this.#log = log;
+    this.#activity = activity;
     this.#target = layout.parents.length === 0 ? 0 : target;
   }
 
@@ -135,8 +135,9 @@ export class CgroupPool {
     while (this.#waiting.length > 0 && this.#ready.length > 0) {
       (this.#waiting.shift() as CgroupTaken)(this.#ready.pop() as Cgroup, null);
     }
+    if (failed === null && cgroups.length > 0) this.#activity.running();
     if (failed !== null) {
-      this.#log.warn({ reason: failed }, 'a cgroup could not be made');
+      this.#activity.failed('error', `a cgroup could not be made: ${failed}`);
       // Those still waiting would meet the same failure: they hear it now instead of at their time-out.
       for (const taken of this.#waiting.splice(0)) taken(null, failed);
     } else if (this.#waiting.length > 0) this.fill();

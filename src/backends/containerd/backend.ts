@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { resolveDataDir } from '../../config/paths.js';
+import { loggedActivity } from '../activity.js';
 import type { BackendParts } from '../backends.js';
 import { OciBackend } from '../oci/backend.js';
 import { ContainerdEngine } from './engine.js';
@@ -9,8 +10,8 @@ export function containerdBackend(parts: BackendParts): OciBackend {
   return new OciBackend({ ...parts, engine: containerdEngine(parts) });
 }
 
-export function containerdEngine(parts: Pick<BackendParts, 'config' | 'log' | 'shard'>): ContainerdEngine {
-  const { config, log, shard = 0 } = parts;
+export function containerdEngine(parts: Pick<BackendParts, 'config' | 'log' | 'shard' | 'watch'>): ContainerdEngine {
+  const { config, log, shard = 0, watch = loggedActivity(log) } = parts;
   const { address, namespace, snapshotter, runtime } = config.backends.containerd;
   const { seccomp, openFiles } = config.sandbox;
   return new ContainerdEngine({
@@ -23,5 +24,6 @@ export function containerdEngine(parts: Pick<BackendParts, 'config' | 'log' | 's
     seccomp,
     openFiles,
     log,
+    activity: watch('containerd-events'),
   });
 }

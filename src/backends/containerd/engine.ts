@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
+import type { Activity } from '../activity.js';
 import type { BackendLog } from '../log.js';
 import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
 import { ContainerdClient, ContainerdError } from './client.js';
@@ -28,6 +29,8 @@ export interface ContainerdEngineOptions {
   readonly seccomp: boolean;
   readonly openFiles: number;
   readonly log: BackendLog;
+  /** Its stream of events. */
+  readonly activity: Activity;
 }
 
 const OWNER = 'dev.iluvatar.worker';
@@ -71,7 +74,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   }
 
   async start(events: EngineEvents): Promise<void> {
-    const { folder, log } = this.#options;
+    const { folder, log, activity } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#outputs.open();
     this.#events = events;
@@ -83,7 +86,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       opened: () => this.#back(),
       lost: (reason) => {
         if (this.#away === null) {
-          log.warn({ reason }, 'containerd is away');
+          activity.failed('lost', reason);
           this.#awaySince = Date.now();
         }
         this.#away = reason;
@@ -237,6 +240,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     if (!again) await this.#images.sweep();
     this.#opened++;
     this.#away = null;
+    this.#options.activity.running();
     log.info({ version, again }, 'containerd answers');
     await this.#images.removeLeft();
     if (!this.#starting) this.#events?.back();

@@ -1,3 +1,4 @@
+import { loggedActivity } from '../activity.js';
 import type { BackendParts } from '../backends.js';
 import { containerLimits } from '../cgroups/limits.js';
 import { OciBackend } from '../oci/backend.js';
@@ -16,17 +17,18 @@ export function dockerBackend(parts: BackendParts): OciBackend {
 }
 
 export function dockerEngine(
-  parts: Pick<BackendParts, 'config' | 'log' | 'shard'>,
+  parts: Pick<BackendParts, 'config' | 'log' | 'shard' | 'watch'>,
   networks: DockerNetworks | null,
   client = new DockerClient(parts.config.backends.docker.socket),
 ): DockerEngine {
-  const { config, log } = parts;
+  const { config, log, watch = loggedActivity(log) } = parts;
   const { seccomp, openFiles } = config.sandbox;
   return new DockerEngine({
     client,
     scope: scopeOf(parts),
     networks,
     log,
+    activity: watch('docker-events'),
     container: { seccomp, openFiles, limits: (definition) => containerLimits(definition, config) },
   });
 }

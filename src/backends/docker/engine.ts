@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
+import type { Activity } from '../activity.js';
 import { hierarchies, removeFolders } from '../cgroups/hierarchies.js';
 import type { BackendLog } from '../log.js';
 import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
@@ -23,6 +24,8 @@ export interface DockerEngineOptions {
   readonly scope: string;
   readonly container: ContainerOptions;
   readonly log: BackendLog;
+  /** Its stream of events. */
+  readonly activity: Activity;
   /** Started and stopped with the engine; null = no container has an address of its own. */
   readonly networks?: DockerNetworks | null;
 }
@@ -57,7 +60,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
       },
       event: (event) => this.#event(event),
       connected: () => this.#connected(),
-      lost: (reason) => options.log.warn({ reason }, 'Docker does not answer'),
+      lost: (reason) => options.activity.failed('lost', reason),
     });
   }
 
@@ -196,6 +199,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
   async #connected(): Promise<void> {
     // A daemon that was restarted may have been given other options.
     this.#info = await this.#client.call<Info>('GET', '/info');
+    this.#options.activity.running();
     await this.#exits?.catchUp(await this.#own());
     // Networks of an earlier life are looked for once, by whichever answer of the daemon is the first.
     if (this.#stream.connections === 0) await this.#options.networks?.start();

@@ -6,6 +6,7 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { FunctionSpec } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
+import { loggedActivity, type WatchActivity } from '../activity.js';
 import type {
   Backend,
   BackendContainer,
@@ -46,6 +47,7 @@ export interface OciBackendOptions {
   /** Shared by the backends of a worker, which starts and stops them; null = functions with network "bridge" are refused. */
   readonly networks?: Networks | null;
   readonly shard?: number;
+  readonly watch?: WatchActivity;
 }
 
 const STOP_LIMIT_MS = 30_000;
@@ -85,11 +87,11 @@ export class OciBackend implements Backend {
 
   async start(): Promise<void> {
     if (this.#running !== null) throw new IluvatarError('conflict', `the backend ${this.name} is already started`);
-    const { config, engine, lifecycle, log, networks = null, shard = 0 } = this.#options;
+    const { config, engine, lifecycle, log, networks = null, shard = 0, watch = loggedActivity(log) } = this.#options;
     const lock = await assertAlone(config.cgroup.parent, this.#scope);
     try {
       const layout = prepareCgroups(config.cgroup, this.#scope);
-      const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
+      const cgroups = new CgroupPool(layout, lifecycle, watch(`${engine.name}-cgroups`), config.cgroup.pool);
       const sockets = socketsFolder(config, this.#scope);
       mkdirSync(sockets, { recursive: true, mode: 0o700 });
       const context = this.#context(layout, cgroups, sockets);

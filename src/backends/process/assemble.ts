@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../native.js';
+import { loggedActivity } from '../activity.js';
 import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
 import { machineHasSwap, memoryPolicyNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
@@ -55,7 +56,7 @@ export async function assemble(
   socket: AgentsSocket,
   gone: (container: ProcessContainer) => void,
 ): Promise<Parts> {
-  const { config, lifecycle, log, transport, networks = null, shard = 0 } = options;
+  const { config, lifecycle, log, transport, networks = null, shard = 0, watch = loggedActivity(log) } = options;
   const { sandbox } = config;
   const lock = await assertAlone(config.cgroup.parent, scope);
   let made: CgroupLayout | null = null;
@@ -79,10 +80,19 @@ export async function assemble(
     await networks?.start();
     const { uidBase, uidCount } = sandbox;
     const userIds = process.getuid?.() === 0 ? new UserIds(uidBase + shard * uidCount, uidCount) : null;
-    const cgroups = new CgroupPool(layout, lifecycle, log, config.cgroup.pool);
+    const cgroups = new CgroupPool(layout, lifecycle, watch('process-cgroups'), config.cgroup.pool);
     const reaper = new Reaper({ socket, layout, lifecycle, userIds, networks, log });
     const defaults = { tmpMb: STEM_TMP_MB, files: sandbox.openFiles, processes: 0 };
-    const cells: CellPoolContext = { socket, cgroups, networks, reaper, userIds, log, defaults };
+    const cells: CellPoolContext = {
+      socket,
+      cgroups,
+      networks,
+      reaper,
+      userIds,
+      log,
+      defaults,
+      activity: watch('stem-cells'),
+    };
     const slot = { socket, log, cells, startLimitMs: SPAWNER_START_LIMIT_MS };
     const interpreters = [python.interpreter, node.interpreter].filter((found) => found !== null);
     const agents = agentsFolder(paths.dataDir);

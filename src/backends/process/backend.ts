@@ -4,6 +4,7 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
 import type { Transport } from '../../transport/transport.js';
+import type { WatchActivity } from '../activity.js';
 import type {
   Backend,
   BackendContainer,
@@ -40,6 +41,7 @@ export interface ProcessBackendOptions {
   readonly networks?: Networks | null;
   /** Which shard this is: what it owns carries the number. */
   readonly shard?: number;
+  readonly watch?: WatchActivity;
 }
 
 const STOP_LIMIT_MS = 15_000;

@@ -1,6 +1,7 @@
 import type { ContainerFailure } from '../../core/ports.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Frame } from '../../transport/transport.js';
+import type { Activity } from '../activity.js';
 import { describeExit, readExit } from '../agent/exit.js';
 import type { Cgroup, CgroupPool } from '../cgroups/pool.js';
 import type { BackendLog } from '../log.js';
@@ -32,6 +33,8 @@ export interface CellPoolContext {
   readonly reaper: Reaper;
   readonly userIds: UserIds | null;
   readonly log: BackendLog;
+  /** The making of stem cells. */
+  readonly activity: Activity;
   /** Part of SPAWN that is the same for all: files, processes, tmpMb. */
   readonly defaults: Readonly<Record<string, unknown>>;
 }
@@ -179,7 +182,7 @@ export class CellPool implements CellObserver {
 
   #handOut(cell: Cell): void {
     this.#coming.delete(cell);
-    this.#failuresInRow = 0;
+    this.#well();
     (this.#waiters.shift() as CellWaiter).granted(cell);
     if (this.#waiters.length === 0) this.#refillLater();
     else this.#pump(false);
@@ -191,9 +194,14 @@ export class CellPool implements CellObserver {
       return;
     }
     this.#coming.delete(cell);
-    this.#failuresInRow = 0;
+    this.#well();
     this.#stems.push(cell);
     this.#pump(true);
+  }
+
+  #well(): void {
+    this.#failuresInRow = 0;
+    this.#context.activity.running();
   }
 
   /** Starts as many cells as are wanted now. `refill`: replacements too, not only what starts wait for. */
@@ -275,10 +283,7 @@ export class CellPool implements CellObserver {
   #failed(failure: ContainerFailure): void {
     this.counters.failed++;
     this.#failuresInRow++;
-    this.#context.log.warn(
-      { spawner: this.#spawner.name, reason: failure.message },
-      'a container could not be made ready',
-    );
+    this.#context.activity.failed('error', `${this.#spawner.name}: ${failure.message}`);
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) waiter.refused(failure);
     // Failing again and again must not become a busy loop: replacements wait longer each time, starts are tried as they come.
