@@ -61,18 +61,14 @@ export class GuestAgent {
   /** Runs a program with nothing inherited from anybody, and gives back what it wrote (16 MiB at most of each). Rejects after `limitMs`; the program then goes on. */
   async execute(path: string, args: readonly string[], stdin: string, limitMs: number): Promise<Executed> {
     const until = Date.now() + limitMs;
-    const { pid } = (await this.#request(
-      'guest-exec',
-      {
-        path,
-        arg: args,
-        'capture-output': true,
-        'input-data': Buffer.from(stdin).toString('base64'),
-      },
-      limitMs,
-    )) as { pid: number };
+    const { pid } = (await this.#request('guest-exec', {
+      path,
+      arg: args,
+      'capture-output': true,
+      'input-data': Buffer.from(stdin).toString('base64'),
+    })) as { pid: number };
     for (;;) {
-      const status = (await this.#request('guest-exec-status', { pid }, limitMs)) as Record<string, unknown>;
+      const status = (await this.#request('guest-exec-status', { pid })) as Record<string, unknown>;
       if (status['exited'] === true) {
         const text = (key: string): string => Buffer.from(String(status[key] ?? ''), 'base64').toString();
         return { code: (status['exitcode'] as number) ?? null, stdout: text('out-data'), stderr: text('err-data') };
@@ -86,10 +82,9 @@ export class GuestAgent {
     this.#socket.destroy();
   }
 
-  async #request(execute: string, args: object, mostMs: number): Promise<unknown> {
-    const limitMs = Math.min(mostMs, REQUEST_MS);
-    const answer = await this.#exchange(execute, args, limitMs, () => true);
-    if (answer === null) throw new Error(`the guest agent has not answered ${execute} within ${limitMs} ms`);
+  async #request(execute: string, args: object): Promise<unknown> {
+    const answer = await this.#exchange(execute, args, REQUEST_MS, () => true);
+    if (answer === null) throw new Error(`the guest agent has not answered ${execute} within ${REQUEST_MS} ms`);
     if (answer.error !== undefined) throw new Error(`${execute}: ${answer.error.class}: ${answer.error.desc}`);
     return answer.return;
   }

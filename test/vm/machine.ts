@@ -25,8 +25,7 @@ export interface MachineOptions {
 /** Long beyond reason: the host may be busy with other suites. */
 const BOOT_MS = 300_000;
 const RUN_MS = 180_000;
-const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-const BOOT_ID_MS = 10_000;
+const DOWN_MS = 240_000;
 const CORES = 2;
 
 export class Machine implements AsyncDisposable {
@@ -114,16 +113,16 @@ export class Machine implements AsyncDisposable {
 
   /** As an operator does it: every service is stopped first. */
   async reboot(): Promise<void> {
-    const id = await this.#bootId();
-    // A moment later, so that the answer is here before the agent is stopped.
+    const emulator = this.#emulator;
+    if (emulator === null) throw new Error('the machine is off');
+    const ended = once(emulator, 'exit', { signal: AbortSignal.timeout(DOWN_MS) });
+    // A moment later, so that the answer is here before the agent is stopped. The emulator ends where a machine would start again.
     await this.output('systemd-run --quiet --on-active=1 systemctl reboot');
-    const until = Date.now() + BOOT_MS;
-    // Neither the agent of before nor one that has just begun need answer.
-    while ([id, null].includes(await this.#bootId().catch(() => null))) {
-      if (Date.now() > until) throw new Error(`the machine has not started again:\n${this.#console()}`);
-      await this.#agent?.awake(BOOT_MS);
-    }
-    await this.#started();
+    await ended.catch(() => {
+      throw new Error(`the machine has not gone down:\n${this.#console()}`);
+    });
+    await this.cutPower();
+    await this.boot();
   }
 
   /** Whatever it does: nothing is stopped, nothing is written. It is off afterwards; `boot` switches it on again. */
@@ -157,12 +156,6 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  async #bootId(): Promise<string> {
-    const { stdout = '' } = (await this.#agent?.execute('/bin/cat', [BOOT_ID], '', BOOT_ID_MS)) ?? {};
-    if (stdout === '') throw new Error('the machine does not say which boot this is');
-    return stdout;
-  }
-
   #path(name: string): string {
     return join(this.#folder, name);
   }
@@ -182,7 +175,7 @@ export class Machine implements AsyncDisposable {
     if (this.#options.swapMb > 0) disks.push(['swap', `file=${this.#path('swap.img')},format=raw,cache=unsafe`]);
     return [
       ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${CORES}`],
-      ...['-m', `${this.#options.memoryMb}`, '-nodefaults', '-no-user-config', '-display', 'none'],
+      ...['-m', `${this.#options.memoryMb}`, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
       ...['-kernel', this.#kernel, '-append', 'root=/dev/nvme0n1 ro console=ttyS0 quiet mitigations=off panic=-1'],
       ...['-device', 'nvme,id=nvme,serial=disks'],
       ...disks.flatMap(([id, options], index) => [
