@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two projects, one after the other: every suite, and then, alone, the check that they left nothing on the machine.
+ * Three projects, one after the other: the suites; those in a virtual machine, of which one at a time keeps both cores busy; and last, alone, the check
+ * that they all left nothing on the machine.
  * Forks, not threads: an addon that crashes must take one file with it and not the run.
  */
 export default defineConfig({
@@ -17,9 +18,22 @@ export default defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zz-leftovers/**'],
+          exclude: ['test/vm/**', 'test/zz-leftovers/**'],
           globalSetup: ['test/support/global-setup.ts'],
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          // Emulated, and at first there is an image to make.
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
         },
       },
       {
@@ -28,7 +42,7 @@ export default defineConfig({
           name: 'leftovers',
           include: ['test/zz-leftovers/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -45,6 +45,10 @@ const PACKAGES = {
     { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
     DOCKER,
     RUNC,
+    { package: 'qemu-system-x86', use: 'a virtual machine', there: () => which('qemu-system-x86_64') !== null },
+    { package: 'qemu-utils', use: 'disks of a virtual machine', there: () => which('qemu-img') !== null },
+    { package: 'mmdebstrap', use: 'a Debian for a virtual machine', there: () => which('mmdebstrap') !== null },
+    { package: 'e2fsprogs', use: 'file systems of a virtual machine', there: () => which('mke2fs') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWith } from '../support/requirement.js';
+import { Machine } from './machine.js';
+import { MACHINE } from './requirements.js';
+
+/** What the other suites here stand on: that the machine is what they take it for, and that it dies as a machine does. */
+describeWith(MACHINE, 'a virtual machine of the tests', () => {
+  let machine: Machine;
+
+  beforeAll(async () => {
+    machine = await Machine.start({ memoryMb: 768, swapMb: 64 });
+  });
+  afterAll(async () => await machine?.[Symbol.asyncDispose]());
+
+  it('runs systemd on cgroup v2 alone, with pressure and swap, and the package', async () => {
+    expect(await machine.output('cat /proc/1/comm')).toBe('systemd');
+    expect(await machine.output('systemctl is-system-running')).toBe('running');
+    const cgroups = (await machine.output('cat /proc/mounts')).split('\n').filter((line) => / cgroup2? /.test(line));
+    expect(cgroups).toHaveLength(1);
+    expect(cgroups[0]).toContain('cgroup2 /sys/fs/cgroup cgroup2');
+    expect(await machine.output('cat /proc/pressure/memory')).toContain('some avg10=');
+    expect(await machine.output('grep SwapTotal /proc/meminfo')).toMatch(/ 6\d{4} kB/);
+    expect(await machine.output('iluvatar --version')).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  it('tells how a command ended, and ends one that takes too long', async () => {
+    expect(await machine.run('echo out; echo err >&2; exit 7')).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' });
+    expect(await machine.run('cat', { stdin: 'in' })).toMatchObject({ code: 0, stdout: 'in' });
+    const long = 'x'.repeat(300_000);
+    expect((await machine.run('cat', { stdin: long })).stdout).toBe(long);
+    await expect(machine.output('false')).rejects.toThrow('"false" ended with 1');
+    expect((await machine.run('sleep 1000', { limitMs: 1000 })).code).toBe(124);
+  });
+
+  it('keeps what was synced when its power is cut, and loses what was not', async () => {
+    // The kernel would write it of its own accord after half a minute, which a busy host may take until the cut.
+    await machine.output('echo 360000 > /proc/sys/vm/dirty_expire_centisecs');
+    await machine.output('mkdir /kept && echo synced > /kept/synced && sync && echo not > /kept/unsynced');
+    await machine.cutPower();
+    await expect(machine.run('true')).rejects.toThrow('the machine is off');
+    await machine.boot();
+    expect(await machine.output('cat /kept/synced')).toBe('synced');
+    // Its name may be there, what was written to it cannot.
+    expect((await machine.run('cat /kept/unsynced')).stdout).toBe('');
+  });
+
+  it('reboots', async () => {
+    const id = await machine.output('cat /proc/sys/kernel/random/boot_id');
+    await machine.output('echo unsynced > /kept/stopped');
+    await machine.reboot();
+    expect(await machine.output('cat /proc/sys/kernel/random/boot_id')).not.toBe(id);
+    // Stopped in order, so that nothing was lost.
+    expect(await machine.output('cat /kept/stopped')).toBe('unsynced');
+  });
+});
