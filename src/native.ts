@@ -210,6 +210,14 @@ export interface SandboxSupport {
   pidfd: boolean;
 }
 
+export interface InheritedSocket {
+  family: 'unix' | 'internet' | 'other';
+  /** A stream socket that accepts connections. */
+  listening: boolean;
+  /** Of a unix socket: its path, "@name", or ''. */
+  path: string;
+}
+
 export interface NativeSystem {
   /** What this process may use, each tried for real in a short-lived child. */
   sandboxSupport(): SandboxSupport;
@@ -220,6 +228,15 @@ export interface NativeSystem {
   kill(pid: number, signal: number): boolean;
   /** Makes a named pipe for its owner alone, and returns a descriptor to read it with, which the caller closes. Throws EEXIST where something stands already. */
   openFifo(path: string): number;
+  /**
+   * One datagram to a service manager at `address`, a path or "@name" of an abstract socket. `fds` go with it and stay open here. Never waits: EAGAIN when
+   * its queue is full.
+   */
+  notify(address: string, state: string, fds: number[]): void;
+  /** Of a descriptor that another process opened; it becomes close-on-exec and non-blocking. Throws ENOTSOCK, EBADF. */
+  inspectSocket(fd: number): InheritedSocket;
+  /** False when another process has locked the file. The lock lasts until every copy of the descriptor is closed. */
+  lockFile(fd: number): boolean;
 }
 
 export interface NativeAddon {
