@@ -79,8 +79,18 @@ Napi::Value InspectSocket(const Napi::CallbackInfo& info) {
   const bool internet = socket.family == AF_INET || socket.family == AF_INET6;
   result.Set("family", socket.family == AF_UNIX ? "unix" : internet ? "internet" : "other");
   result.Set("listening", socket.stream && socket.listening);
-  result.Set("path", socket.path);
+  result.Set("address", socket.address);
   return result;
+}
+
+Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+  int copy = -1;
+  const Status status = iluvatar::system::Duplicate(info[0].As<Napi::Number>().Int32Value(), &copy);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), copy);
 }
 
 Napi::Value LockFile(const Napi::CallbackInfo& info) {
@@ -104,6 +114,7 @@ Napi::Object InitSystem(Napi::Env env) {
   exports.Set("openFifo", Napi::Function::New<OpenFifo>(env, "openFifo"));
   exports.Set("notify", Napi::Function::New<Notify>(env, "notify"));
   exports.Set("inspectSocket", Napi::Function::New<InspectSocket>(env, "inspectSocket"));
+  exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
   exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
   return exports;
 }

@@ -1,7 +1,9 @@
 // See service_manager.h.
 #include "system/service_manager.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/un.h>
 
@@ -29,11 +31,22 @@ bool MakeAddress(const std::string& text, sockaddr_un* address, socklen_t* lengt
   return true;
 }
 
-std::string PathOf(const sockaddr_un& address, socklen_t length) {
-  if (length <= kPathOffset) return {};
+std::string TextOf(const sockaddr_storage& address, socklen_t length) {
+  char host[INET6_ADDRSTRLEN] = {};
+  if (address.ss_family == AF_INET) {
+    const auto& internet = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &internet.sin_addr, host, sizeof(host));
+    return std::string(host) + ":" + std::to_string(ntohs(internet.sin_port));
+  }
+  if (address.ss_family == AF_INET6) {
+    const auto& internet = reinterpret_cast<const sockaddr_in6&>(address);
+    inet_ntop(AF_INET6, &internet.sin6_addr, host, sizeof(host));
+    return "[" + std::string(host) + "]:" + std::to_string(ntohs(internet.sin6_port));
+  }
+  if (address.ss_family != AF_UNIX || length <= kPathOffset) return {};
+  const char* path = reinterpret_cast<const sockaddr_un&>(address).sun_path;
   const size_t size = length - kPathOffset;
-  if (address.sun_path[0] == '\0') return "@" + std::string(address.sun_path + 1, size - 1);
-  return std::string(address.sun_path, strnlen(address.sun_path, size));
+  return path[0] == '\0' ? "@" + std::string(path + 1, size - 1) : std::string(path, strnlen(path, size));
 }
 
 bool OptionOf(int fd, int option, int* value) {
@@ -80,17 +93,19 @@ Status InspectSocket(int fd, InheritedSocket* socket) {
   if (!OptionOf(fd, SO_ACCEPTCONN, &listening)) return Status::Errno("getsockopt");
   socket->stream = type == SOCK_STREAM;
   socket->listening = listening != 0;
-  socket->path.clear();
-  if (socket->family == AF_UNIX) {
-    sockaddr_un address = {};
-    socklen_t length = sizeof(address);
-    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return Status::Errno("getsockname");
-    socket->path = PathOf(address, length);
-  }
+  sockaddr_storage address = {};
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return Status::Errno("getsockname");
+  socket->address = TextOf(address, length);
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return Status::Errno("fcntl");
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return Status::Errno("fcntl");
   return Status::Ok();
+}
+
+Status Duplicate(int fd, int* copy) {
+  *copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return *copy < 0 ? Status::Errno("fcntl") : Status::Ok();
 }
 
 Status LockFile(int fd, bool* locked) {

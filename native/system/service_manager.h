@@ -25,13 +25,16 @@ struct InheritedSocket {
   int family = 0;
   bool stream = false;
   bool listening = false;
-  // Of a unix socket: its path, "@name", or empty.
-  std::string path;
+  // Of a unix socket: its path, "@name", or empty. Of an internet one: "127.0.0.1:80" or "[::1]:80".
+  std::string address;
 };
 
 // Looks at a descriptor that somebody else opened, and makes it close-on-exec and non-blocking: a child that inherited
 // it would keep the socket open behind the worker's back. ENOTSOCK or EBADF where it is no socket.
 Status InspectSocket(int fd, InheritedSocket* socket);
+
+// A close-on-exec copy: for an owner who closes what he is given.
+Status Duplicate(int fd, int* copy);
 
 // Locks an open file for as long as it is open, here and in whoever inherits the descriptor. `*locked` false when
 // another process has it.

@@ -17,6 +17,7 @@
 
 namespace {
 
+using iluvatar::system::Duplicate;
 using iluvatar::system::InheritedSocket;
 using iluvatar::system::InspectSocket;
 using iluvatar::system::kMaxNotifyDescriptors;
@@ -117,16 +118,22 @@ void TestInspect(const std::string& folder) {
   UniqueFd listener = Bound(path, SOCK_STREAM);
   InheritedSocket seen;
   CHECK(InspectSocket(listener.get(), &seen).ok());
-  CHECK(seen.family == AF_UNIX && seen.stream && !seen.listening && seen.path == path);
+  CHECK(seen.family == AF_UNIX && seen.stream && !seen.listening && seen.address == path);
   CHECK(listen(listener.get(), 1) == 0 && fcntl(listener.get(), F_SETFD, 0) == 0);
   CHECK(InspectSocket(listener.get(), &seen).ok() && seen.listening);
   CHECK(fcntl(listener.get(), F_GETFD) == FD_CLOEXEC && (fcntl(listener.get(), F_GETFL) & O_NONBLOCK) != 0);
   UniqueFd abstract = Bound("@" + path, SOCK_STREAM);
-  CHECK(InspectSocket(abstract.get(), &seen).ok() && seen.path == "@" + path);
+  CHECK(InspectSocket(abstract.get(), &seen).ok() && seen.address == "@" + path);
   UniqueFd unnamed(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  CHECK(InspectSocket(unnamed.get(), &seen).ok() && seen.path.empty() && !seen.stream);
+  CHECK(InspectSocket(unnamed.get(), &seen).ok() && seen.address.empty() && !seen.stream);
   UniqueFd internet(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  CHECK(InspectSocket(internet.get(), &seen).ok() && seen.family == AF_INET && seen.path.empty());
+  CHECK(InspectSocket(internet.get(), &seen).ok() && seen.family == AF_INET && seen.address == "0.0.0.0:0");
+  UniqueFd six(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (six.valid()) CHECK(InspectSocket(six.get(), &seen).ok() && seen.address == "[::]:0");
+  int copy = -1;
+  CHECK(Duplicate(listener.get(), &copy).ok() && fcntl(copy, F_GETFD) == FD_CLOEXEC);
+  UniqueFd owned(copy);
+  CHECK(Duplicate(9999, &copy).error == EBADF);
   UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
   CHECK(InspectSocket(file.get(), &seen).error == ENOTSOCK);
   CHECK(InspectSocket(9999, &seen).error == EBADF);

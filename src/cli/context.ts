@@ -45,12 +45,15 @@ export class Context {
   }
 
   async load(): Promise<LoadedConfig> {
-    if (this.#loaded === null) {
-      const { loadConfig } = await import('../config/load.js');
-      const { socket, config: file, set = [] } = this.#options;
-      this.#loaded = loadConfig({ file, environment: process.env, set, flags: { socket, ...this.#flags } });
-    }
+    this.#loaded ??= (await this.reader())();
     return this.#loaded;
+  }
+
+  /** Reads the same sources anew each time. Throws `invalid`. */
+  async reader(): Promise<() => LoadedConfig> {
+    const { loadConfig } = await import('../config/load.js');
+    const { socket, config: file, set = [] } = this.#options;
+    return () => loadConfig({ file, environment: process.env, set, flags: { socket, ...this.#flags } });
   }
 
   /** Runs `use` with a connection to the worker and closes it, whatever happens. */

@@ -11,7 +11,7 @@ import type { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
 import type { MemoryReadings } from './engine/memory-readings.js';
-import type { EngineOptions } from './engine/options.js';
+import type { AdjustableOptions, EngineOptions } from './engine/options.js';
 import type { Prewarmer, PrewarmSink } from './engine/prewarmer.js';
 import type { Pump } from './engine/pump.js';
 import type { Settlement } from './engine/settlement.js';
@@ -59,7 +59,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const parts = assembleEngine(options);
-    this.#o = options;
+    this.#o = parts.options;
     this.#parts = parts;
     this.counters = parts.counters;
     // One by one: a private field is read without looking anything up.
@@ -270,6 +270,18 @@ export class Engine {
     this.#pump.run();
   }
 
+  /**
+   * Other limits from now on. What is reserved or queued beyond them is not taken back, but idle containers go. Throws `invalid`, with nothing changed, when a registered
+   * function would not fit any more.
+   */
+  adjust(limits: AdjustableOptions): void {
+    this.#functions.assertFit(limits.memoryMb);
+    Object.assign(this.#o, limits);
+    this.#pool.budget.resize(limits.memoryMb);
+    this.#supply.keepBuffer();
+    this.#pump.run();
+  }
+
   /** There are so many network addresses for containers from now on. Those held beyond are not taken back: they are missed when they come free. */
   addressesAvailable(count: number): void {
     this.#pool.addresses.resize(count);
@@ -359,6 +371,6 @@ export class Engine {
   }
 }
 
-export { type EngineOptions, nullJournal, silentLog } from './engine/options.js';
+export { type AdjustableOptions, type EngineOptions, nullJournal, silentLog } from './engine/options.js';
 export type { PrewarmSink } from './engine/prewarmer.js';
 export type { BackendStatus, EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';

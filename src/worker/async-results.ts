@@ -8,9 +8,12 @@ import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
  * held in memory only, so they do not survive the worker.
  */
 
-export interface AsyncResultsOptions extends Payloads {
+export interface AsyncResultsLimits {
   keepMs: number;
   max: number;
+}
+
+export interface AsyncResultsOptions extends Payloads, AsyncResultsLimits {
   /** Wall clock, ms. */
   now(): number;
 }
@@ -26,6 +29,7 @@ interface Entry {
 
 export class AsyncResults {
   readonly #options: AsyncResultsOptions;
+  #limits: AsyncResultsLimits;
   /** In the order of acceptance. */
   readonly #entries = new Map<string, Entry>();
   /** Finished ones in the order they finished: the front expires first. */
@@ -34,13 +38,20 @@ export class AsyncResults {
 
   constructor(options: AsyncResultsOptions) {
     this.#options = options;
+    this.#limits = options;
+  }
+
+  /** Other limits from now on, for what is kept already too. */
+  configure(limits: AsyncResultsLimits): void {
+    this.#limits = limits;
+    this.expire();
   }
 
   /** Makes room, then an entry; its sink is to be given to the invocation. Throws `overloaded` when all kept ones are unfinished. */
   accept(): { id: string; sink: GatewaySink } {
     this.expire();
-    if (this.#entries.size >= this.#options.max && !this.#forgetOldest()) {
-      throw new IluvatarError('overloaded', `${this.#options.max} asynchronous invocations are unfinished`, {
+    if (this.#entries.size >= this.#limits.max && !this.#forgetOldest()) {
+      throw new IluvatarError('overloaded', `${this.#limits.max} asynchronous invocations are unfinished`, {
         retryAfterMs: 1000,
       });
     }
@@ -61,7 +72,7 @@ export class AsyncResults {
   }
 
   expire(): void {
-    const limit = this.#options.now() - this.#options.keepMs;
+    const limit = this.#options.now() - this.#limits.keepMs;
     while (this.#finishedFrom < this.#finished.length) {
       const id = this.#finished[this.#finishedFrom] as string;
       const entry = this.#entries.get(id);

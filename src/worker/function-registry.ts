@@ -33,7 +33,8 @@ export interface KeptFunction {
 }
 
 export interface RegistryOptions {
-  config: WorkerConfig;
+  /** In force now. */
+  config(): WorkerConfig;
   backends: ReadonlyMap<string, Backend>;
   engine: Engine;
   gateway: WorkerGateway;
@@ -111,10 +112,10 @@ export class FunctionRegistry {
     progress: (line: string) => void,
     sources: KeptFunction['sources'] = {},
   ): Promise<RegisteredFunction> {
-    const backends = definition.backends ?? this.#options.config.defaultBackends;
+    const backends = definition.backends ?? this.#options.config().defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
-    const spec = toSpec(definition, backends, this.#options.config);
+    const spec = toSpec(definition, backends, this.#options.config());
     const prepared = await this.#prepare(definition, spec, progress, sources);
     const old = this.#functions.get(key);
     if (old !== undefined) {
@@ -139,7 +140,7 @@ export class FunctionRegistry {
 
   #check(definition: FunctionDefinition, backends: readonly string[]): void {
     checkSource(definition);
-    const fault = limitsFault(definition, this.#options.config, onlineCores());
+    const fault = limitsFault(definition, this.#options.config(), onlineCores());
     if (fault !== null) throw new IluvatarError('invalid', fault);
     for (const backend of backends) {
       if (!this.#options.backends.has(backend)) {

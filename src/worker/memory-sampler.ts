@@ -10,7 +10,8 @@ const BYTES_PER_MB = 1024 * 1024;
  */
 export class MemorySampler {
   readonly #driver: ContainerDriver;
-  readonly #periodMs: number;
+  /** 0 = never; ms. */
+  periodMs: number;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
   /** Memory reads since the start: shown in status, zero growth for idle containers. */
@@ -18,13 +19,13 @@ export class MemorySampler {
 
   constructor(driver: ContainerDriver, periodMs: number) {
     this.#driver = driver;
-    this.#periodMs = periodMs;
+    this.periodMs = periodMs;
   }
 
   /** To be called when something has run. */
   arm(): void {
-    if (this.#timer !== null || this.#stopped || this.#periodMs === 0 || this.#driver.unmeasured.size === 0) return;
-    this.#timer = setTimeout(() => void this.sample(), this.#periodMs);
+    if (this.#timer !== null || this.#stopped || this.periodMs === 0 || this.#driver.unmeasured.size === 0) return;
+    this.#timer = setTimeout(() => void this.sample(), this.periodMs);
     this.#timer.unref();
   }
 

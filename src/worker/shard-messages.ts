@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { WorkerHealth } from '../config/api.js';
+import type { ReloadReport, WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
-import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import { type ErrorClass, type ErrorDetails, IluvatarError } from '../core/errors.js';
+import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import type { KeptFunction } from './function-registry.js';
 
 /** How the task ended: null = it was told to stop. An error that crosses threads by itself would lose its class. */
@@ -13,16 +14,37 @@ export interface ShardTask {
   config: WorkerConfig;
   /** Functions that a shard before this one had registered. */
   functions: KeptFunction[];
+  /** Descriptors are the process's: any of its threads may copy them. */
+  sockets: InheritedSockets;
   port: MessagePort;
 }
+
+/** `error` null = it went well. */
+export type Answer = { id: number; error: ShardEnd };
 
 export type FromShard =
   | { type: 'listening'; httpPort: number | null }
   | { type: 'beat' }
   | { type: 'registered'; kept: KeptFunction }
-  | { type: 'unregistered'; name: string; version: string };
+  | { type: 'unregistered'; name: string; version: string }
+  | ({ type: 'configured' } & Answer)
+  /** Somebody asks the worker to read its configuration again. */
+  | { type: 'reload'; id: number };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }
   | { type: 'reopenLog' }
-  | { type: 'threads'; threads: WorkerHealth['threads'] };
+  | { type: 'threads'; threads: WorkerHealth['threads'] }
+  | { type: 'configure'; id: number; config: WorkerConfig }
+  | ({ type: 'reloaded'; report: ReloadReport | null } & Answer);
+
+/** An error as it crosses threads; what is no IluvatarError is a defect, and told as `internal`. */
+export function describeError(error: unknown): NonNullable<ShardEnd> {
+  if (!(error instanceof IluvatarError)) return { errorClass: 'internal', message: String(error), details: {} };
+  const { errorClass, message, details } = error;
+  return { errorClass, message, details };
+}
+
+export function toError({ errorClass, message, details }: NonNullable<ShardEnd>): IluvatarError {
+  return new IluvatarError(errorClass, message, details);
+}

@@ -1,19 +1,33 @@
+import type { ReloadReport } from '../config/api.js';
+import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
-import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
+import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
 import type { KeptFunction } from './function-registry.js';
+import { PendingReplies } from './pending-replies.js';
 import { Shard } from './shard.js';
-import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import {
+  describeError,
+  type FromShard,
+  type ShardEnd,
+  type ShardTask,
+  type ToShard,
+  toError,
+} from './shard-messages.js';
 
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
+const RELOAD_LIMIT_MS = 30_000;
 
-export async function runShard({ config, functions, port }: ShardTask): Promise<ShardEnd> {
+export async function runShard({ config, functions, sockets, port }: ShardTask): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
+  const reloads = new PendingReplies<ReloadReport>(RELOAD_LIMIT_MS);
   const shard = new Shard({
     config,
     log,
+    sockets,
+    reload: () => reloads.ask((id) => tell({ type: 'reload', id })),
     registered: (kept) => tell({ type: 'registered', kept }),
     unregistered: (name, version) => tell({ type: 'unregistered', name, version }),
   });
@@ -22,8 +36,12 @@ export async function runShard({ config, functions, port }: ShardTask): Promise<
     const stopped = new Promise<number>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
-        else if (message.type === 'reopenLog') reopenLog(log);
-        else shard.setThreads(message.threads);
+        else if (message.type === 'reopenLog') reopen(log);
+        else if (message.type === 'threads') shard.setThreads(message.threads);
+        else if (message.type === 'configure') {
+          tell({ type: 'configured', id: message.id, error: configure(shard, log, message.config) });
+        } else if (message.report !== null) reloads.answer(message.id, message.report);
+        else if (message.error !== null) reloads.fail(message.id, toError(message.error));
       });
     });
     const failure = await start(shard, functions);
@@ -44,7 +62,25 @@ async function start(shard: Shard, functions: readonly KeptFunction[]): Promise<
     return null;
   } catch (error) {
     if (!(error instanceof IluvatarError)) throw error;
-    const { errorClass, message, details } = error;
-    return { errorClass, message, details };
+    return describeError(error);
+  }
+}
+
+function configure(shard: Shard, log: Log, config: WorkerConfig): ShardEnd {
+  try {
+    shard.configure(config);
+    setLogLevels(log, config.log);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+/** A log that cannot be opened again goes on with the old file; thrown on, it would end the shard. */
+function reopen(log: Log): void {
+  try {
+    reopenLog(log);
+  } catch (error) {
+    log.error({ err: error }, 'the log file could not be opened again');
   }
 }

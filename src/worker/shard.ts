@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
-import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, ReloadReport, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
+  adjustableOptions,
   configureEngine,
   type Device,
   Engine,
@@ -31,6 +32,7 @@ import { Transport } from '../transport/transport.js';
 import { AsyncResults } from './async-results.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
+import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry, type KeptFunction } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
@@ -49,6 +51,9 @@ import { WorkerGateway } from './worker-gateway.js';
 export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
+  sockets: InheritedSockets;
+  /** Has the worker read its configuration again; `configure` is called meanwhile. */
+  reload(): Promise<ReloadReport>;
   /** Told of what a shard after this one must register again. */
   registered(kept: KeptFunction): void;
   unregistered(name: string, version: string): void;
@@ -73,6 +78,8 @@ export class Shard {
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
+  /** In force: live options change. */
+  #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
   #threads: WorkerHealth['threads'] = [];
   #http: HttpEdge | null = null;
@@ -81,6 +88,7 @@ export class Shard {
   constructor(options: ShardOptions) {
     const { config, log } = options;
     this.#options = options;
+    this.#config = config;
     this.#log = moduleLog(log, 'worker');
     this.#transport = new Transport({
       ...config.transport,
@@ -148,7 +156,7 @@ export class Shard {
       observe: (result, fn) => this.#observe(result, fn),
     });
     this.#registry = new FunctionRegistry({
-      config,
+      config: () => this.#config,
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
@@ -170,16 +178,19 @@ export class Shard {
 
   /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
   async start(functions: readonly KeptFunction[]): Promise<void> {
-    const { config, log } = this.#options;
+    const { config, log, sockets } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
       const mode = Number.parseInt(config.socketMode, 8);
-      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
+      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode, sockets.unix?.fd ?? null);
       if (config.http.enabled) {
-        this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
+        // A copy: the edge closes what it is given.
+        const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
+        const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd };
+        this.#http = await startHttpEdge(http);
       }
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);
@@ -188,6 +199,25 @@ export class Shard {
       throw error;
     }
     this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+  }
+
+  /** On the caller's thread it lives as long as the caller does. */
+  get alive(): boolean {
+    return true;
+  }
+
+  /** Brings changed live options into force (src/config/live-options.ts). Throws `invalid`, with nothing changed, for limits that do not fit. */
+  configure(config: WorkerConfig): void {
+    this.#engine.adjust(adjustableOptions(config, machineMemoryMb()));
+    this.#config = config;
+    this.#sampler.periodMs = config.memory.sampleMs;
+    this.#pressure.configure(config.memory.pressure, this.#registry.someUnlimited);
+    this.#results.configure(config.asyncResults);
+    this.#timer.arm();
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#options.reload();
   }
 
   setThreads(threads: WorkerHealth['threads']): void {
@@ -262,7 +292,7 @@ export class Shard {
   }
 
   /** Refuses what is new and waits for what was accepted; false when something was left after `timeoutMs`. */
-  async drain(timeoutMs = this.#options.config.drainMs): Promise<boolean> {
+  async drain(timeoutMs = this.#config.drainMs): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'draining';
     return await within(timeoutMs, (done) => this.#engine.drain(done));
   }
@@ -329,7 +359,7 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
-    if (this.#options.config.log.invocations) {
+    if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
       this.#log.info(fields, 'invocation');
@@ -355,13 +385,23 @@ function now(): number {
   return Math.floor(performance.now() * 1000);
 }
 
+function machineMemoryMb(): number {
+  return Math.floor(totalmem() / (1024 * 1024));
+}
+
 function dropPayload(transport: Transport, payload: unknown): void {
   if (typeof payload === 'number') transport.drop(payload);
 }
 
-function listenUnixSocket(transport: Transport, gateway: WorkerGateway, path: string, mode: number): () => void {
+function listenUnixSocket(
+  transport: Transport,
+  gateway: WorkerGateway,
+  path: string,
+  mode: number,
+  fd: number | null,
+): () => void {
   try {
-    return startUnixSocketEdge({ transport, gateway, path, mode });
+    return startUnixSocketEdge({ transport, gateway, path, mode, fd });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const taken = code === 'EADDRINUSE';
@@ -384,7 +424,7 @@ function engineOptions(
     log,
     backends,
     cores: availableParallelism(),
-    machineMemoryMb: Math.floor(totalmem() / (1024 * 1024)),
+    machineMemoryMb: machineMemoryMb(),
     // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
     cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
     discard: (payload) => dropPayload(transport, payload),

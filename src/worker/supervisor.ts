@@ -1,12 +1,21 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { within } from '../backends/within.js';
-import type { WorkerHealth } from '../config/api.js';
+import type { ReloadReport, WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
+import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
 import type { KeptFunction } from './function-registry.js';
-import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { PendingReplies } from './pending-replies.js';
+import {
+  describeError,
+  type FromShard,
+  type ShardEnd,
+  type ShardTask,
+  type ToShard,
+  toError,
+} from './shard-messages.js';
 import { type ThreadFile, threadFile } from './thread-file.js';
 
 /**
@@ -19,6 +28,11 @@ export interface SupervisorOptions {
   log: Log;
   /** A beat this late means that the thread hangs; ms. */
   missedBeatMs?: number;
+  /** A shard that does not serve for so long, whatever is tried, is given up: `alive` says so; ms. */
+  bringBackMs?: number;
+  sockets?: InheritedSockets;
+  /** Asked through one of the shard's edges. */
+  reload?: () => Promise<ReloadReport>;
   /** What is run as the shard; its own task unless a test puts a faulty one in its place. */
   task?: ThreadFile;
 }
@@ -29,6 +43,9 @@ const FIRST_BACKOFF_MS = 200;
 const LAST_BACKOFF_MS = 10_000;
 /** A shard that lived this long is healthy again: the next crash starts from the first back-off. */
 const SETTLED_MS = 60_000;
+/** Several restarts with their back-offs, and functions registered again. */
+const BRING_BACK_MS = 90_000;
+const CONFIGURE_LIMIT_MS = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -41,12 +58,30 @@ export class Supervisor {
   #backoffMs = FIRST_BACKOFF_MS;
   #lastError: string | null = null;
   #lastBeat = 0;
+  /** When a shard that listens was last heard of. */
+  #lastServed = 0;
+  #config: WorkerConfig;
+  readonly #configured = new PendingReplies<void>(CONFIGURE_LIMIT_MS);
   #startedAt = 0;
   #watch: NodeJS.Timeout | null = null;
   httpPort: number | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** False: the shard has served nothing for long, and starting it again did not help. What then helps is a new process. */
+  get alive(): boolean {
+    if (this.#state !== 'running' && this.#state !== 'restarting') return true;
+    return Date.now() - this.#lastServed < (this.#options.bringBackMs ?? BRING_BACK_MS);
+  }
+
+  /** Brings changed live options into force. Rejects when the shard refuses them, or is not there to be asked. */
+  async configure(config: WorkerConfig): Promise<void> {
+    if (this.#state !== 'running') throw new IluvatarError('unavailable', `the shard is ${this.#state}; try again`);
+    await this.#configured.ask((id) => this.#send({ type: 'configure', id, config }));
+    this.#config = config;
   }
 
   /** Resolves when the shard listens; rejects when its first start fails. */
@@ -84,7 +119,7 @@ export class Supervisor {
   }
 
   async #launch(): Promise<void> {
-    const { config } = this.#options;
+    const { sockets = NO_SOCKETS } = this.#options;
     const pool = new Piscina({
       ...(this.#options.task ?? threadFile('./shard-task', import.meta.url)),
       minThreads: 1,
@@ -103,11 +138,12 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, functions: [...this.#functions.values()], port: port2 };
+    const functions = [...this.#functions.values()];
+    const task: ShardTask = { config: this.#config, functions, sockets, port: port2 };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
-      throw new IluvatarError(end.errorClass, end.message, end.details);
+      throw toError(end);
     });
     ended.catch((error: unknown) => {
       if (this.#state === 'running' || this.#state === 'restarting') this.#crashed(error);
@@ -119,17 +155,35 @@ export class Supervisor {
       throw error;
     }
     this.#state = 'running';
+    this.#lastServed = Date.now();
     this.#tellThreads();
   }
 
   #received(message: FromShard): void {
     this.#lastBeat = Date.now();
+    if (this.#state === 'running') this.#lastServed = this.#lastBeat;
     if (message.type === 'listening') this.httpPort = message.httpPort;
     if (message.type === 'registered') {
       const { name, version } = message.kept.definition;
       this.#functions.set(`${name}@${version}`, message.kept);
     }
     if (message.type === 'unregistered') this.#functions.delete(`${message.name}@${message.version}`);
+    if (message.type === 'reload') void this.#reload(message.id);
+    if (message.type === 'configured') {
+      if (message.error === null) this.#configured.answer(message.id, undefined);
+      else this.#configured.fail(message.id, toError(message.error));
+    }
+  }
+
+  async #reload(id: number): Promise<void> {
+    const { reload } = this.#options;
+    try {
+      if (reload === undefined)
+        throw new IluvatarError('unavailable', 'this worker has no configuration to read again');
+      this.#send({ type: 'reloaded', id, report: await reload(), error: null });
+    } catch (error) {
+      this.#send({ type: 'reloaded', id, report: null, error: describeError(error) });
+    }
   }
 
   #checkBeat(): void {
@@ -144,6 +198,7 @@ export class Supervisor {
     const { log } = this.#options;
     if (this.#state === 'restarting') return;
     this.#state = 'restarting';
+    this.#configured.failAll('it crashed');
     this.#restarts++;
     this.#lastError = error instanceof Error ? error.message : String(error);
     if (Date.now() - this.#startedAt > SETTLED_MS) this.#backoffMs = FIRST_BACKOFF_MS;
