@@ -210,7 +210,7 @@ export class Engine {
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
     } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
-    if (this.#o.bufferMb > 0 || outgrown) this.#supply.keepBuffer();
+    if (this.#o.bufferMb > 0 || outgrown || this.#pool.budget.exceeded) this.#supply.keepBuffer();
     if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 

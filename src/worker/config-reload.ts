@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ReloadReport } from '../config/api.js';
 import { configFields } from '../config/fields.js';
-import { isLive } from '../config/live-options.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
@@ -94,14 +93,14 @@ export class ConfigReload {
 /** Which options differ, by whether they change at once. */
 export function compare(now: WorkerConfig, wanted: WorkerConfig): ReloadReport {
   const different = configFields().filter(({ path }) => !isDeepStrictEqual(valueAt(now, path), valueAt(wanted, path)));
-  const keys = (live: boolean): string[] => different.filter(({ key }) => isLive(key) === live).map(({ key }) => key);
+  const keys = (live: boolean): string[] => different.filter((field) => field.live === live).map(({ key }) => key);
   return { changed: keys(true), restart: keys(false) };
 }
 
 function withLive(now: WorkerConfig, wanted: WorkerConfig): WorkerConfig {
   const config = structuredClone(now);
-  for (const { key, path } of configFields()) {
-    if (!isLive(key)) continue;
+  for (const { live, path } of configFields()) {
+    if (!live) continue;
     const section = valueAt(config, path.slice(0, -1)) as Record<string, unknown>;
     section[path.at(-1) as string] = structuredClone(valueAt(wanted, path));
   }

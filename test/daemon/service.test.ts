@@ -7,7 +7,7 @@ import { WorkerProcesses } from './support/worker-process.js';
 
 /** A worker as a service: what its manager hears over a real socket, from a real process. */
 
-const POLL = { timeout: 60_000, interval: 50 };
+const POLL = { timeout: 50_000, interval: 50 };
 const SLEEPER = 'import os, time\ndef main(args):\n    time.sleep(args.get("s", 0))\n    return sorted(os.environ)\n';
 
 describeWith({ command: 'python3' }, 'a worker under a service manager', () => {

@@ -23,6 +23,11 @@ export class MemoryBudget {
     return this.#mostMb;
   }
 
+  /** More is reserved than there is, since it became less. */
+  get exceeded(): boolean {
+    return this.#mostMb > this.#totalMb;
+  }
+
   /** There is so much from now on. What is reserved beyond it is not taken back: it is missed when it is released. */
   resize(totalMb: number): void {
     this.#totalMb = totalMb;
