@@ -45,6 +45,7 @@ const PACKAGES = {
     { package: 'iproute2', use: 'networks of tests', there: () => which('ip') !== null },
     DOCKER,
     RUNC,
+    { package: 'systemd', use: 'reads unit files, hands sockets over', there: () => which('systemd-analyze') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

@@ -39,6 +39,16 @@ export class Context {
     this.#flags = flags;
   }
 
+  /** The configuration file that was named. */
+  get file(): string | undefined {
+    return this.#options.config;
+  }
+
+  /** Options of the configuration are given on this command line. */
+  get hasOverrides(): boolean {
+    return this.#options.socket !== undefined || (this.#options.set ?? []).length > 0;
+  }
+
   /** This context with options that a subcommand has flags of its own for. */
   withFlags(flags: Readonly<Record<string, string | undefined>>): Context {
     return new Context(this.#options, flags);

@@ -19,6 +19,7 @@ import { addPrewarmCommand } from './prewarm.js';
 import { addRegisterCommand } from './register.js';
 import { addReloadCommand } from './reload.js';
 import { addResultCommand } from './result.js';
+import { addServiceCommands } from './service/service.js';
 import { addSimCommand } from './sim/sim.js';
 import { addStatusCommand } from './status.js';
 import { addStopCommand } from './stop.js';
@@ -44,6 +45,7 @@ export function buildProgram(json = false): Command {
   addWorkerCommand(host);
   addReloadCommand(host);
   addStopCommand(host);
+  addServiceCommands(host);
   addRegisterCommand(host);
   addUnregisterCommand(host);
   addBuildCommand(host);

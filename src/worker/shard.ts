@@ -178,27 +178,37 @@ export class Shard {
 
   /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
   async start(functions: readonly KeptFunction[]): Promise<void> {
-    const { config, log, sockets } = this.#options;
+    const { config, sockets } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
-      // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
-      const mode = Number.parseInt(config.socketMode, 8);
-      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode, sockets.unix?.fd ?? null);
-      if (config.http.enabled) {
-        // A copy: the edge closes what it is given.
-        const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
-        const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd };
-        this.#http = await startHttpEdge(http);
-      }
+      // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept. Sockets that were
+      // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
+      await this.#listen((edge) => sockets[edge] === null);
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);
+      await this.#listen((edge) => sockets[edge] !== null);
     } catch (error) {
       await this.stop(0);
       throw error;
     }
     this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+  }
+
+  async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
+    const { config, log, sockets } = this.#options;
+    if (due('unix')) {
+      const mode = Number.parseInt(config.socketMode, 8);
+      const fd = sockets.unix?.fd ?? null;
+      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, resolvePaths(config).socket, mode, fd);
+    }
+    if (due('http') && config.http.enabled) {
+      // A copy: the edge closes what it is given.
+      const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
+      const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd };
+      this.#http = await startHttpEdge(http);
+    }
   }
 
   /** On the caller's thread it lives as long as the caller does. */

@@ -36,6 +36,10 @@ export class NotifySocket implements Disposable {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
   /** Everything said, one assignment each. */
   get said(): string[] {
     return this.received.flatMap(({ lines }) => lines);
