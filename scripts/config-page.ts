@@ -29,6 +29,9 @@ Maps are merged entry by entry, everything else is replaced. Unknown options are
 they came from. \`iluvatar config show\` prints what is in force, \`iluvatar config explain KEY\` says where a value comes from, and
 \`iluvatar config schema\` prints the JSON Schema for editors.
 
+Options marked **↻** change in a running worker when it reads its configuration again: on SIGHUP, \`iluvatar reload\`, or \`systemctl reload\`. The others need a restart; a reload names those
+that differ. All or nothing: a configuration that is refused changes nothing, the reason is logged, and the worker goes on. Flags and environment are those that the worker was started with.
+
 \`\`\`yaml
 # worker.yaml
 name: edge-1
@@ -45,8 +48,8 @@ log:
 
 function sectionTable(fields: readonly ConfigField[]): string {
   const rows = fields.map(
-    ({ key, allowed, default: value, environment, description }) =>
-      `| \`${key}\` | ${cell(description)} | ${cell(allowed)} | \`${cell(JSON.stringify(value))}\` | \`${environment}\` |\n`,
+    ({ key, allowed, default: value, environment, description, live }) =>
+      `| \`${key}\`${live ? ' ↻' : ''} | ${cell(description)} | ${cell(allowed)} | \`${cell(JSON.stringify(value))}\` | \`${environment}\` |\n`,
   );
   return `| option | meaning | allowed | default | environment |\n|---|---|---|---|---|\n${rows.join('')}`;
 }

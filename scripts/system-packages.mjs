@@ -49,6 +49,7 @@ const PACKAGES = {
     { package: 'qemu-utils', use: 'disks of a virtual machine', there: () => which('qemu-img') !== null },
     { package: 'mmdebstrap', use: 'a Debian for a virtual machine', there: () => which('mmdebstrap') !== null },
     { package: 'e2fsprogs', use: 'file systems of a virtual machine', there: () => which('mke2fs') !== null },
+    { package: 'systemd', use: 'reads unit files, hands sockets over', there: () => which('systemd-analyze') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };

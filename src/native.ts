@@ -33,6 +33,8 @@ export interface TransportOptions {
 /** One per environment and event loop. Payload tokens stay valid until taken, forwarded, dropped, or the transport is destroyed. */
 export interface NativeTransport {
   listen(path: string, mode: number, backlog: number): number;
+  /** On a copy of a unix socket that listens; the descriptor and its path stay the caller's. */
+  listenOn(fd: number): number;
   closeListener(listener: number): void;
   /** Connects at once (unix sockets do not wait) or throws. `legacy` speaks the 16-byte-header protocol. */
   connect(path: string, helloMeta: string, legacy: boolean): number;
@@ -212,6 +214,14 @@ export interface SandboxSupport {
   pidfd: boolean;
 }
 
+export interface InheritedSocket {
+  family: 'unix' | 'internet' | 'other';
+  /** A stream socket that accepts connections. */
+  listening: boolean;
+  /** Of a unix socket: its path, "@name", or ''. Of an internet one: "127.0.0.1:80". */
+  address: string;
+}
+
 export interface NativeSystem {
   /** What this process may use, each tried for real in a short-lived child. */
   sandboxSupport(): SandboxSupport;
@@ -222,6 +232,17 @@ export interface NativeSystem {
   kill(pid: number, signal: number): boolean;
   /** Makes a named pipe for its owner alone, and returns a descriptor to read it with, which the caller closes. Throws EEXIST where something stands already. */
   openFifo(path: string): number;
+  /**
+   * One datagram to a service manager at `address`, a path or "@name" of an abstract socket. `fds` go with it and stay open here. Never waits: EAGAIN when
+   * its queue is full.
+   */
+  notify(address: string, state: string, fds: number[]): void;
+  /** Of a descriptor that another process opened; it becomes close-on-exec and non-blocking. Throws ENOTSOCK, EBADF. */
+  inspectSocket(fd: number): InheritedSocket;
+  /** A copy of a descriptor, for an owner that closes what it is given. */
+  duplicate(fd: number): number;
+  /** False when another process has locked the file. The lock lasts until every copy of the descriptor is closed. */
+  lockFile(fd: number): boolean;
 }
 
 export interface NativeAddon {

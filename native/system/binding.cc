@@ -1,6 +1,11 @@
 // NativeSystem: argument and result conversion only.
 #include "system/binding.h"
 
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "system/service_manager.h"
 #include "system/system.h"
 #include "system/system_error.h"
 
@@ -53,6 +58,51 @@ Napi::Value OpenFifo(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
+Napi::Value Notify(const Napi::CallbackInfo& info) {
+  const Napi::Array fds = info[2].As<Napi::Array>();
+  std::vector<int> descriptors;
+  for (uint32_t i = 0; i < fds.Length(); i++) descriptors.push_back(fds.Get(i).As<Napi::Number>().Int32Value());
+  const Status status = iluvatar::system::Notify(info[0].As<Napi::String>().Utf8Value(),
+                                                 info[1].As<Napi::String>().Utf8Value(), descriptors);
+  if (!status.ok()) ThrowSystemError(info.Env(), status);
+  return info.Env().Undefined();
+}
+
+Napi::Value InspectSocket(const Napi::CallbackInfo& info) {
+  iluvatar::system::InheritedSocket socket;
+  const Status status = iluvatar::system::InspectSocket(info[0].As<Napi::Number>().Int32Value(), &socket);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  Napi::Object result = Napi::Object::New(info.Env());
+  const bool internet = socket.family == AF_INET || socket.family == AF_INET6;
+  result.Set("family", socket.family == AF_UNIX ? "unix" : internet ? "internet" : "other");
+  result.Set("listening", socket.stream && socket.listening);
+  result.Set("address", socket.address);
+  return result;
+}
+
+Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+  int copy = -1;
+  const Status status = iluvatar::system::Duplicate(info[0].As<Napi::Number>().Int32Value(), &copy);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), copy);
+}
+
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  bool locked = false;
+  const Status status = iluvatar::system::LockFile(info[0].As<Napi::Number>().Int32Value(), &locked);
+  if (!status.ok()) {
+    ThrowSystemError(info.Env(), status);
+    return info.Env().Undefined();
+  }
+  return Napi::Boolean::New(info.Env(), locked);
+}
+
 }  // namespace
 
 Napi::Object InitSystem(Napi::Env env) {
@@ -62,5 +112,9 @@ Napi::Object InitSystem(Napi::Env env) {
   exports.Set("monotonicUs", Napi::Function::New<MonotonicUs>(env, "monotonicUs"));
   exports.Set("kill", Napi::Function::New<Kill>(env, "kill"));
   exports.Set("openFifo", Napi::Function::New<OpenFifo>(env, "openFifo"));
+  exports.Set("notify", Napi::Function::New<Notify>(env, "notify"));
+  exports.Set("inspectSocket", Napi::Function::New<InspectSocket>(env, "inspectSocket"));
+  exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
   return exports;
 }

@@ -27,6 +27,14 @@ napi_value Listen(napi_env env, napi_callback_info info) {
   return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, path);
 }
 
+napi_value ListenOn(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  uint32_t id = 0;
+  const Status status = call.loop().ListenOn(static_cast<int>(call.Number(0)), &id);
+  return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, std::string());
+}
+
 napi_value CloseListener(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   if (call.live()) call.loop().CloseListener(call.Number(0));
@@ -231,15 +239,13 @@ constexpr struct {
   const char* name;
   napi_callback callback;
 } kMethods[] = {
-    {"listen", Listen},     {"closeListener", CloseListener},
-    {"connect", Connect},   {"setHello", SetHello},
-    {"attach", Attach},     {"send", Send},
-    {"forward", Forward},   {"meta", Meta},
-    {"body", Body},         {"drop", Drop},
-    {"flush", Flush},       {"close", Close},
-    {"pause", Pause},       {"resume", Resume},
-    {"peer", Peer},         {"lastError", LastError},
-    {"counters", Counters}, {"destroy", Destroy},
+    {"listen", Listen},   {"listenOn", ListenOn},   {"closeListener", CloseListener},
+    {"connect", Connect}, {"setHello", SetHello},   {"attach", Attach},
+    {"send", Send},       {"forward", Forward},     {"meta", Meta},
+    {"body", Body},       {"drop", Drop},           {"flush", Flush},
+    {"close", Close},     {"pause", Pause},         {"resume", Resume},
+    {"peer", Peer},       {"lastError", LastError}, {"counters", Counters},
+    {"destroy", Destroy},
 };
 
 napi_value Create(napi_env env, napi_callback_info info) {

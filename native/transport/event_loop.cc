@@ -95,8 +95,18 @@ void EventLoop::UpdateReference() {
 Status EventLoop::Listen(const std::string& path, unsigned mode, int backlog, uint32_t* id) {
   std::unique_ptr<Listener> listener(new (std::nothrow) Listener);
   if (!listener) return {ENOMEM, "listen"};
-  Status status = ListenUnix(path, mode, backlog, &listener->fd, &listener->bound);
-  if (!status.ok()) return status;
+  const Status status = ListenUnix(path, mode, backlog, &listener->fd, &listener->bound);
+  return status.ok() ? Watch(std::move(listener), id) : status;
+}
+
+Status EventLoop::ListenOn(int fd, uint32_t* id) {
+  std::unique_ptr<Listener> listener(new (std::nothrow) Listener);
+  if (!listener) return {ENOMEM, "listen"};
+  const Status status = CopyListener(fd, &listener->fd);
+  return status.ok() ? Watch(std::move(listener), id) : status;
+}
+
+Status EventLoop::Watch(std::unique_ptr<Listener> listener, uint32_t* id) {
   const int error = uv_poll_init(loop_, &listener->poll, listener->fd.get());
   if (error != 0) {
     RemoveBoundPath(listener->bound);

@@ -66,6 +66,8 @@ class EventLoop final : private FrameSink {
 
   void set_hello(std::string meta) { hello_ = std::move(meta); }
   Status Listen(const std::string& path, unsigned mode, int backlog, uint32_t* id);
+  // Of a copy of a socket that listens already; `fd` and the path it is bound to stay the caller's.
+  Status ListenOn(int fd, uint32_t* id);
   void CloseListener(uint32_t id);
   Status Connect(const std::string& path, std::string_view hello, Dialect dialect, uint32_t* id);
   // Not a connected stream socket: the descriptor stays the caller's. Any other failure closes it.
@@ -101,6 +103,7 @@ class EventLoop final : private FrameSink {
   static void OnConnectionReady(uv_poll_t* handle, int status, int events);
   static void OnListenerReady(uv_poll_t* handle, int status, int events);
 
+  Status Watch(std::unique_ptr<Listener> listener, uint32_t* id);
   Status Adopt(UniqueFd fd, std::string_view hello, Dialect dialect, Peer** made);
   Peer* FindPeer(uint32_t id) const;
   void Accept(Listener* listener);

@@ -73,6 +73,21 @@ Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd*
   return {};
 }
 
+Status CopyListener(int listening, UniqueFd* fd) {
+  int domain = 0;
+  int accepts = 0;
+  socklen_t size = sizeof(domain);
+  if (getsockopt(listening, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return {errno, "getsockopt"};
+  if (getsockopt(listening, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0) return {errno, "getsockopt"};
+  if (domain != AF_UNIX || accepts == 0) return {EINVAL, "getsockopt"};
+  UniqueFd copy(fcntl(listening, F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return {errno, "fcntl"};
+  const int flags = fcntl(copy.get(), F_GETFL);
+  if (flags < 0 || fcntl(copy.get(), F_SETFL, flags | O_NONBLOCK) != 0) return {errno, "fcntl"};
+  *fd = std::move(copy);
+  return {};
+}
+
 Status ConnectUnix(const std::string& path, UniqueFd* fd) {
   sockaddr_un address;
   socklen_t length = 0;

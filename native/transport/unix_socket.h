@@ -32,6 +32,9 @@ void RemoveBoundPath(const BoundPath& bound);
 // file never has more permissions than `mode`.
 Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd* fd, BoundPath* bound);
 
+// A close-on-exec, non-blocking copy of a unix stream socket that listens. ENOTSOCK and EINVAL for anything else.
+Status CopyListener(int listening, UniqueFd* fd);
+
 // EAGAIN when the listener's backlog is full: this never waits.
 Status ConnectUnix(const std::string& path, UniqueFd* fd);
 

@@ -53,6 +53,7 @@ function optionText(option: ExplainedOption): string {
     ['  allowed', option.allowed],
     ['  default', JSON.stringify(option.default)],
     ['  environment', option.environment],
+    ['  changes', option.live ? 'with a reload' : 'with a restart'],
     ['  value', `${JSON.stringify(option.value)} (${option.source})`],
   ])}`;
 }

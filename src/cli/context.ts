@@ -39,18 +39,31 @@ export class Context {
     this.#flags = flags;
   }
 
+  /** The configuration file that was named. */
+  get file(): string | undefined {
+    return this.#options.config;
+  }
+
+  /** Options of the configuration are given on this command line. */
+  get hasOverrides(): boolean {
+    return this.#options.socket !== undefined || (this.#options.set ?? []).length > 0;
+  }
+
   /** This context with options that a subcommand has flags of its own for. */
   withFlags(flags: Readonly<Record<string, string | undefined>>): Context {
     return new Context(this.#options, flags);
   }
 
   async load(): Promise<LoadedConfig> {
-    if (this.#loaded === null) {
-      const { loadConfig } = await import('../config/load.js');
-      const { socket, config: file, set = [] } = this.#options;
-      this.#loaded = loadConfig({ file, environment: process.env, set, flags: { socket, ...this.#flags } });
-    }
+    this.#loaded ??= (await this.reader())();
     return this.#loaded;
+  }
+
+  /** Reads the same sources anew each time. Throws `invalid`. */
+  async reader(): Promise<() => LoadedConfig> {
+    const { loadConfig } = await import('../config/load.js');
+    const { socket, config: file, set = [] } = this.#options;
+    return () => loadConfig({ file, environment: process.env, set, flags: { socket, ...this.#flags } });
   }
 
   /** Runs `use` with a connection to the worker and closes it, whatever happens. */

@@ -19,12 +19,15 @@ import { addPingCommand } from './ping.js';
 import { addPoliciesCommand } from './policies.js';
 import { addPrewarmCommand } from './prewarm.js';
 import { addRegisterCommand } from './register.js';
+import { addReloadCommand } from './reload.js';
 import { addResultCommand } from './result.js';
 import { addSchedulesCommand } from './schedules.js';
+import { addServiceCommands } from './service/service.js';
 import { addSimCommand } from './sim/sim.js';
 import { addStatusCommand } from './status.js';
+import { addStopCommand } from './stop.js';
 import { addUnregisterCommand } from './unregister.js';
-import { addWorkerCommand } from './worker.js';
+import { addWorkerCommand } from './worker/worker.js';
 
 /** Puts the subcommands together and turns how they end into an exit code. */
 
@@ -43,6 +46,9 @@ export function buildProgram(json = false): Command {
   addGlobalOptions(program);
   const host = new CommandHost(program);
   addWorkerCommand(host);
+  addReloadCommand(host);
+  addStopCommand(host);
+  addServiceCommands(host);
   addRegisterCommand(host);
   addUnregisterCommand(host);
   addBuildCommand(host);

@@ -9,6 +9,7 @@ import type {
   PrewarmResult,
   RegisteredFunction,
   RegisterOptions,
+  ReloadReport,
   WorkerHealth,
   WorkerStatus,
 } from '../config/api.js';
@@ -176,13 +177,18 @@ export class Client {
     return ((await this.call('drain', params)) as { drained: boolean }).drained;
   }
 
+  /** The worker reads its configuration again. Rejects with `invalid` when it refuses it, and goes on with what it has. */
+  async reload(): Promise<ReloadReport> {
+    return (await this.call('reload')) as ReloadReport;
+  }
+
   /** Prometheus text. */
   async metrics(): Promise<string> {
     return (await this.call('metrics')) as string;
   }
 
-  async ping(): Promise<{ pong: true; name: string; version: string }> {
-    return (await this.call('ping')) as { pong: true; name: string; version: string };
+  async ping(): Promise<{ pong: true; name: string; version: string; pid: number }> {
+    return (await this.call('ping')) as { pong: true; name: string; version: string; pid: number };
   }
 
   /** What is still in flight rejects with `unavailable`. */

@@ -189,6 +189,14 @@ export interface WatchedHealth {
   lastError: string | null;
 }
 
+/** What a reload has changed; keys of options. */
+export interface ReloadReport {
+  /** In force from now on. */
+  changed: string[];
+  /** Differ from what the worker runs with, which stays as it is until it is started again. */
+  restart: string[];
+}
+
 /**
  * Parameters of each control-plane method; results are the types named beside them. `invoke` is not here: it has its own
  * path on every edge, since nothing of it may be looked up or parsed twice.
@@ -228,9 +236,11 @@ export const methodSchemas = {
   clean: z.strictObject({ tid: z.string().optional() }),
   /** → { drained: boolean } */
   drain: z.strictObject({ timeoutMs: z.number().int().min(0).optional() }),
+  /** → ReloadReport: the configuration is read again, as SIGHUP has it done */
+  reload: z.strictObject({}),
   /** → Prometheus text as a JSON string */
   metrics: z.strictObject({}),
-  /** → { pong: true, name, version } */
+  /** → { pong: true, name, version, pid } */
   ping: z.strictObject({}),
 } as const;
 

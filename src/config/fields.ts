@@ -1,4 +1,5 @@
 import { type JsonSchema, workerJsonSchema } from './json-schema.js';
+import { isLive } from './live-options.js';
 
 /**
  * The options of a worker as a flat list, walked out of the schema: what the loader, `config explain`, and the documentation share. A *field* is what one value
@@ -21,6 +22,8 @@ export interface ConfigField {
   /** `ILUVATAR__HTTP__PORT` */
   readonly environment: string;
   readonly description: string;
+  /** A running worker takes it on from a reload. */
+  readonly live: boolean;
 }
 
 export const ENVIRONMENT_PREFIX = 'ILUVATAR__';
@@ -55,6 +58,7 @@ function collect(schema: JsonSchema, path: readonly string[]): ConfigField[] {
       default: schema.default,
       environment: environmentName(path),
       description: schema.description ?? '',
+      live: isLive(path.join('.')),
     },
   ];
 }

@@ -45,6 +45,12 @@ export function resolveLogFile(config: PathSettings, dataDir = resolveDataDir(co
   return config.log.file === '' ? join(dataDir, 'log/worker.log') : resolve(config.log.file);
 }
 
+/** Where the process id is kept by a worker that keeps it. */
+export function resolvePidFile(config: PathSettings & Pick<WorkerConfig, 'daemon'>): string {
+  const { pidFile } = config.daemon;
+  return pidFile === '' ? join(resolveDataDir(config), 'worker.pid') : resolve(pidFile);
+}
+
 function resolveSocket(config: PathSettings, dataDir: string): string {
   const socket = config.socket === '' ? join(dataDir, 'worker.sock') : resolve(config.socket);
   const bytes = Buffer.byteLength(socket);

@@ -3,6 +3,7 @@ import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
 import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
+import { daemonSection } from './sections/daemon.js';
 import { networkSection } from './sections/network.js';
 import { sandboxSection } from './sections/sandbox.js';
 import { storeSection } from './sections/store.js';
@@ -311,6 +312,7 @@ export const workerConfigSchema = z
       .default(2)
       .describe('Threads for creating and destroying containers'),
     supervision: supervisionSection,
+    daemon: daemonSection,
     drainMs: ms.default(30_000).describe('How long stop waits for running invocations'),
   })
   .describe('Worker configuration');

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import type { EngineOptions } from './engine/options.js';
+import type { AdjustableOptions, EngineOptions } from './engine/options.js';
 import { IluvatarError } from './errors.js';
 import type { Payload } from './invocation.js';
 import { cpuQueuePolicies, dispatchPolicies, evictionPolicies, gpuQueuePolicies } from './policies.js';
@@ -65,7 +65,7 @@ const STREAMS = { 'cpu-queue': 1, 'gpu-queue': 2, dispatch: 3, eviction: 4, crea
 /** Throws IluvatarError `invalid` for a policy that does not exist or parameters that it cannot take. */
 export function configureEngine(settings: EngineSettings, owner: EngineOwner): EngineOptions {
   const { cores, machineMemoryMb, ...given } = owner;
-  const { cpu, memory, network, queue, dispatch, keepAlive, gpu, seed, create: creation } = settings;
+  const { cpu, network, queue, dispatch, keepAlive, gpu, seed, create: creation } = settings;
   const cpuSlots = cpu.slots === 0 ? cores : cpu.slots;
   const context = (stream: number, parallelism: number): PolicyContext => ({
     random: seededRandom(seed, stream),
@@ -98,11 +98,21 @@ export function configureEngine(settings: EngineSettings, owner: EngineOwner): E
     },
     gpu,
     cpuSlots,
-    bypassUs: cpu.bypassMs * 1000,
+    ...adjustableOptions(settings, machineMemoryMb),
     oversubscription: cpu.oversubscribe.maxSlots > cpuSlots ? cpu.oversubscribe : null,
+    addresses: network.bridges * network.portsPerBridge,
+  };
+}
+
+/** The part that can be given to a running engine, too (`Engine.adjust`). */
+export function adjustableOptions(
+  { cpu, memory, queue }: Pick<EngineSettings, 'cpu' | 'memory' | 'queue'>,
+  machineMemoryMb: number,
+): AdjustableOptions {
+  return {
+    bypassUs: cpu.bypassMs * 1000,
     memoryMb: memory.budgetMb === 0 ? Math.floor(machineMemoryMb * 0.8) : memory.budgetMb,
     bufferMb: memory.bufferMb,
-    addresses: network.bridges * network.portsPerBridge,
     queueLimit: queue.limit,
     dropAbandoned: queue.dropAbandoned,
   };

@@ -11,7 +11,7 @@ import type { FunctionTable } from './engine/function-table.js';
 import { violations } from './engine/invariants.js';
 import type { InvocationEntry } from './engine/invocation-entry.js';
 import type { MemoryReadings } from './engine/memory-readings.js';
-import type { EngineOptions } from './engine/options.js';
+import type { AdjustableOptions, EngineOptions } from './engine/options.js';
 import type { Prewarmer, PrewarmSink } from './engine/prewarmer.js';
 import type { Pump } from './engine/pump.js';
 import type { Settlement } from './engine/settlement.js';
@@ -59,7 +59,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const parts = assembleEngine(options);
-    this.#o = options;
+    this.#o = parts.options;
     this.#parts = parts;
     this.counters = parts.counters;
     // One by one: a private field is read without looking anything up.
@@ -210,7 +210,7 @@ export class Engine {
     if (home.doomed !== null) {
       if (home.active === 0) this.#supply.destroy(home, home.doomed);
     } else if (lane.oldestStarting !== null || lane.waiting.head !== null) lane.scheduler.offer(lane, now);
-    if (this.#o.bufferMb > 0 || outgrown) this.#supply.keepBuffer();
+    if (this.#o.bufferMb > 0 || outgrown || this.#pool.budget.exceeded) this.#supply.keepBuffer();
     if (this.#totals.queued > 0 || this.#prewarmer.pending > 0) this.#pump.run();
   }
 
@@ -267,6 +267,18 @@ export class Engine {
   /** A reading of the machine's load average per core; more or fewer CPU slots follow, if so configured. */
   cpuLoad(perCore: number): void {
     this.#oversubscription?.reading(perCore);
+    this.#pump.run();
+  }
+
+  /**
+   * Other limits from now on. What is reserved or queued beyond them is not taken back, but idle containers go. Throws `invalid`, with nothing changed, when a registered
+   * function would not fit any more.
+   */
+  adjust(limits: AdjustableOptions): void {
+    this.#functions.assertFit(limits.memoryMb);
+    Object.assign(this.#o, limits);
+    this.#pool.budget.resize(limits.memoryMb);
+    this.#supply.keepBuffer();
     this.#pump.run();
   }
 
@@ -359,6 +371,6 @@ export class Engine {
   }
 }
 
-export { type EngineOptions, nullJournal, silentLog } from './engine/options.js';
+export { type AdjustableOptions, type EngineOptions, nullJournal, silentLog } from './engine/options.js';
 export type { PrewarmSink } from './engine/prewarmer.js';
 export type { BackendStatus, EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';

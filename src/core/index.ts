@@ -1,6 +1,12 @@
 /** The public face of the engine. Other folders import from here. */
 export type { Clock } from './clock.js';
-export { configureEngine, type EngineOwner, type EngineSettings, type PolicyChoice } from './configure.js';
+export {
+  adjustableOptions,
+  configureEngine,
+  type EngineOwner,
+  type EngineSettings,
+  type PolicyChoice,
+} from './configure.js';
 export type { DeviceLoads, DispatchChoice, DispatchPolicy } from './dispatch/dispatch-policy.js';
 export { anyOf, logNormalUs } from './durations.js';
 export {

@@ -168,7 +168,15 @@ export class Transport {
 
   /** Listens on a unix socket path (a stale file is replaced, a live one is EADDRINUSE). Returns the function that stops it. */
   listen(path: string, mode: number, accept: (connection: Connection) => ConnectionHandler): () => void {
-    const id = this.#native.listen(path, mode, 1024);
+    return this.#listening(this.#native.listen(path, mode, 1024), accept);
+  }
+
+  /** Listens on a copy of a unix socket that somebody else made; its path stays when it stops. */
+  listenOn(fd: number, accept: (connection: Connection) => ConnectionHandler): () => void {
+    return this.#listening(this.#native.listenOn(fd), accept);
+  }
+
+  #listening(id: number, accept: (connection: Connection) => ConnectionHandler): () => void {
     this.#listeners.set(id, accept);
     return () => {
       if (this.#listeners.delete(id)) this.#native.closeListener(id);

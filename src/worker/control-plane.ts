@@ -109,12 +109,16 @@ export class ControlPlane {
     return { drained: await this.#options.shard.drain(timeoutMs) };
   }
 
+  reload(): Promise<unknown> {
+    return this.#options.shard.reload();
+  }
+
   metrics(): Promise<string> {
     return this.#options.shard.metrics();
   }
 
   ping(): unknown {
     const { name, version } = this.#options.shard.status();
-    return { pong: true, name, version };
+    return { pong: true, name, version, pid: process.pid };
   }
 }

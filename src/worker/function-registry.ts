@@ -31,7 +31,8 @@ export interface Registration {
 type Handed = Pick<Registration, 'definition' | 'prepared'>;
 
 export interface RegistryOptions {
-  config: WorkerConfig;
+  /** In force now. */
+  config(): WorkerConfig;
   backends: ReadonlyMap<string, Backend>;
   engine: Engine;
   gateway: WorkerGateway;
@@ -124,10 +125,10 @@ export class FunctionRegistry {
     progress: (line: string) => void,
     kept: KeptFunction | null = null,
   ): Promise<RegisteredFunction> {
-    const backends = definition.backends ?? this.#options.config.defaultBackends;
+    const backends = definition.backends ?? this.#options.config().defaultBackends;
     this.#check(definition, backends);
     const key = functionKey(definition.name, definition.version);
-    const spec = toSpec(definition, backends, this.#options.config);
+    const spec = toSpec(definition, backends, this.#options.config());
     const prepared = await this.#prepare(definition, spec, progress, kept?.sources ?? {});
     const old = this.#functions.get(key);
     if (old !== undefined) {
@@ -179,7 +180,7 @@ export class FunctionRegistry {
 
   #check(definition: FunctionDefinition, backends: readonly string[]): void {
     checkSource(definition);
-    const fault = limitsFault(definition, this.#options.config, onlineCores());
+    const fault = limitsFault(definition, this.#options.config(), onlineCores());
     if (fault !== null) throw new IluvatarError('invalid', fault);
     for (const backend of backends) {
       if (!this.#options.backends.has(backend)) {

@@ -11,7 +11,8 @@ const BYTES_PER_MB = 1024 * 1024;
  */
 export class MemorySampler {
   readonly #driver: ContainerDriver;
-  readonly #periodMs: number;
+  /** 0 = never; ms. */
+  periodMs: number;
   readonly #task: BackgroundTask;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -21,13 +22,13 @@ export class MemorySampler {
   constructor(driver: ContainerDriver, periodMs: number, task: BackgroundTask) {
     this.#driver = driver;
     this.#task = task;
-    this.#periodMs = periodMs;
+    this.periodMs = periodMs;
   }
 
   /** To be called when something has run. */
   arm(): void {
-    if (this.#timer !== null || this.#stopped || this.#periodMs === 0 || this.#driver.unmeasured.size === 0) return;
-    this.#timer = setTimeout(() => void this.#sampleAndArm(), this.#periodMs + this.#task.pauseMs);
+    if (this.#timer !== null || this.#stopped || this.periodMs === 0 || this.#driver.unmeasured.size === 0) return;
+    this.#timer = setTimeout(() => void this.#sampleAndArm(), this.periodMs + this.#task.pauseMs);
     this.#timer.unref();
   }
 

@@ -23,6 +23,7 @@ const MOST_AT_ONCE = 64;
 
 export class PressureMonitor {
   readonly #options: PressureMonitorOptions;
+  #settings: PressureMonitorOptions['settings'];
   #watching: boolean;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -32,7 +33,20 @@ export class PressureMonitor {
 
   constructor(options: PressureMonitorOptions) {
     this.#options = options;
+    this.#settings = options.settings;
     this.#watching = options.settings.watch === 'always';
+  }
+
+  /** Other settings from now on. */
+  configure(settings: PressureMonitorOptions['settings'], someUnlimited: boolean): void {
+    this.#settings = settings;
+    this.#watching = settings.watch === 'always' || (settings.watch === 'auto' && someUnlimited);
+    // Whether it was short by other thresholds says nothing now.
+    this.#short = false;
+    this.#next = 1;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.arm();
   }
 
   get short(): boolean {
@@ -45,15 +59,14 @@ export class PressureMonitor {
 
   /** To be told whenever functions come and go: whether containers of one may use as much memory as they like. */
   unlimitedFunctions(some: boolean): void {
-    if (this.#options.settings.watch === 'auto') this.#watching = some;
+    if (this.#settings.watch === 'auto') this.#watching = some;
     this.arm();
   }
 
   /** To be called when a container may have become idle. */
   arm(): void {
     if (this.#timer !== null || !this.#watching || this.#stopped || this.#options.engine.idleContainers === 0) return;
-    const { task, settings } = this.#options;
-    this.#timer = setTimeout(() => this.#checkAndArm(), settings.checkMs + task.pauseMs);
+    this.#timer = setTimeout(() => this.#checkAndArm(), this.#settings.checkMs + this.#options.task.pauseMs);
     this.#timer.unref();
   }
 
@@ -88,7 +101,7 @@ export class PressureMonitor {
   }
 
   #judge(stalledPercent: number, availablePercent: number): void {
-    const { stallHigh, stallLow, availableLow, availableHigh } = this.#options.settings;
+    const { stallHigh, stallLow, availableLow, availableHigh } = this.#settings;
     if (!this.#short) {
       this.#short = stalledPercent >= stallHigh || availablePercent < availableLow;
       this.#next = 1;

@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { WorkerHealth } from '../config/api.js';
+import type { ReloadReport, WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
-import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import { type ErrorClass, type ErrorDetails, IluvatarError } from '../core/errors.js';
+import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import type { EndCause } from './supervision/watched.js';
 
 /** How the task ended: null = it was told to stop. An error that crosses threads by itself would lose its class. */
@@ -11,6 +12,8 @@ export type ShardEnd = { errorClass: ErrorClass; message: string; details: Error
 
 export interface ShardTask {
   config: WorkerConfig;
+  /** Descriptors are the process's: any of its threads may copy them. */
+  sockets: InheritedSockets;
   port: MessagePort;
   /** Where the shard beats; see `supervision/beats.ts`. */
   beats: SharedArrayBuffer;
@@ -18,14 +21,33 @@ export interface ShardTask {
   inFlight: SharedArrayBuffer;
 }
 
+/** `error` null = it went well. */
+export type Answer = { id: number; error: ShardEnd };
+
 export type FromShard =
   | { type: 'listening'; httpPort: number | null }
   /** Said with its last breath: why it ends by itself. */
   | { type: 'ending'; cause: EndCause; message: string }
-  | { type: 'health'; id: number; health: WorkerHealth };
+  | { type: 'health'; id: number; health: WorkerHealth }
+  | ({ type: 'configured' } & Answer)
+  /** Somebody asks the worker to read its configuration again. */
+  | { type: 'reload'; id: number };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }
   | { type: 'reopenLog' }
   | { type: 'health'; id: number }
-  | { type: 'threads'; threads: WorkerHealth['threads'] };
+  | { type: 'threads'; threads: WorkerHealth['threads'] }
+  | { type: 'configure'; id: number; config: WorkerConfig }
+  | ({ type: 'reloaded'; report: ReloadReport | null } & Answer);
+
+/** An error as it crosses threads; what is no IluvatarError is a defect, and told as `internal`. */
+export function describeError(error: unknown): NonNullable<ShardEnd> {
+  if (!(error instanceof IluvatarError)) return { errorClass: 'internal', message: String(error), details: {} };
+  const { errorClass, message, details } = error;
+  return { errorClass, message, details };
+}
+
+export function toError({ errorClass, message, details }: NonNullable<ShardEnd>): IluvatarError {
+  return new IluvatarError(errorClass, message, details);
+}

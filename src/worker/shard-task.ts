@@ -1,8 +1,17 @@
+import type { ReloadReport } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
-import { closeLog, createLog, reopenLog } from '../telemetry/logs/log.js';
+import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
+import { PendingReplies } from './pending-replies.js';
 import { Shard, type ShardOptions } from './shard.js';
-import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import {
+  describeError,
+  type FromShard,
+  type ShardEnd,
+  type ShardTask,
+  type ToShard,
+  toError,
+} from './shard-messages.js';
 import { Beat } from './supervision/beats.js';
 import { onThreadEnd } from './supervision/last-words.js';
 import { openWorkerStore, type WorkerStore } from './worker-store.js';
@@ -10,20 +19,30 @@ import { openWorkerStore, type WorkerStore } from './worker-store.js';
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
+const RELOAD_LIMIT_MS = 30_000;
 
 /** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
 export async function runShard(
-  { config, port, beats, inFlight }: ShardTask,
+  { config, sockets, port, beats, inFlight }: ShardTask,
   parts: Pick<ShardOptions, 'lifecycleFile'> = {},
 ): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
+  const reloads = new PendingReplies<ReloadReport>(RELOAD_LIMIT_MS);
   const beating = startBeating(new Beat(beats), config);
   let opened: WorkerStore | null = null;
   let endsAsAsked = (): void => {};
   try {
     opened = await openWorkerStore(config, log);
-    const shard = new Shard({ ...parts, inFlight, config, log, store: opened.store });
+    const shard = new Shard({
+      ...parts,
+      inFlight,
+      config,
+      log,
+      sockets,
+      store: opened.store,
+      reload: () => reloads.ask((id) => tell({ type: 'reload', id })),
+    });
     endsAsAsked = onThreadEnd((cause, message) => {
       tell({ type: 'ending', cause, message });
       shard.lastWords(message);
@@ -31,9 +50,13 @@ export async function runShard(
     const stopped = new Promise<number>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
-        else if (message.type === 'reopenLog') reopenLog(log);
+        else if (message.type === 'reopenLog') reopen(log);
         else if (message.type === 'health') tell({ type: 'health', id: message.id, health: shard.health() });
-        else shard.setThreads(message.threads);
+        else if (message.type === 'threads') shard.setThreads(message.threads);
+        else if (message.type === 'configure') {
+          tell({ type: 'configured', id: message.id, error: configure(shard, log, message.config) });
+        } else if (message.report !== null) reloads.answer(message.id, message.report);
+        else if (message.error !== null) reloads.fail(message.id, toError(message.error));
       });
     });
     await shard.start();
@@ -59,6 +82,24 @@ function startBeating(beat: Beat, { supervision }: WorkerConfig): NodeJS.Timeout
 /** An error that crosses threads by itself would lose its class. */
 function endOf(error: unknown): ShardEnd {
   if (!(error instanceof IluvatarError)) throw error;
-  const { errorClass, message, details } = error;
-  return { errorClass, message, details };
+  return describeError(error);
+}
+
+function configure(shard: Shard, log: Log, config: WorkerConfig): ShardEnd {
+  try {
+    shard.configure(config);
+    setLogLevels(log, config.log);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+/** A log that cannot be opened again goes on with the old file; thrown on, it would end the shard. */
+function reopen(log: Log): void {
+  try {
+    reopenLog(log);
+  } catch (error) {
+    log.error({ err: error }, 'the log file could not be opened again');
+  }
 }

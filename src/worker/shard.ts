@@ -7,10 +7,11 @@ import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
-import type { PrewarmResult, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, ReloadReport, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
+  adjustableOptions,
   configureEngine,
   type Device,
   Engine,
@@ -35,6 +36,7 @@ import { Transport } from '../transport/transport.js';
 import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
+import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
@@ -61,6 +63,9 @@ import { WorkerGateway } from './worker-gateway.js';
 export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
+  sockets: InheritedSockets;
+  /** Has the worker read its configuration again; `configure` is called meanwhile. */
+  reload(): Promise<ReloadReport>;
   /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
   store?: Store;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
@@ -93,6 +98,8 @@ export class Shard {
   readonly #async: AsyncService;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
+  /** In force: live options change. */
+  #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
   #threads: WorkerHealth['threads'] = [];
   #http: HttpEdge | null = null;
@@ -101,6 +108,7 @@ export class Shard {
   constructor(options: ShardOptions) {
     const { config, log } = options;
     this.#options = options;
+    this.#config = config;
     this.#log = moduleLog(log, 'worker');
     this.#store = options.store ?? new MemoryStore();
     this.#transport = new Transport({
@@ -198,7 +206,7 @@ export class Shard {
       functions: () => this.#registry.learnt(),
     });
     this.#registry = new FunctionRegistry({
-      config,
+      config: () => this.#config,
       kept: this.#kept,
       characteristics: () => this.#characteristics,
       backends: this.#backends,
@@ -218,28 +226,58 @@ export class Shard {
 
   /** Starts backends and edges, and registers what the store has. Leaves nothing behind when it fails. */
   async start(): Promise<void> {
-    const { config, log } = this.#options;
+    const { config, sockets } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
       this.#async.load();
-      // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept.
-      const mode = Number.parseInt(config.socketMode, 8);
-      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, socket, mode);
-      if (config.http.enabled) {
-        const inFlight = this.#options.inFlight === undefined ? null : new Int32Array(this.#options.inFlight);
-        const edge = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), inFlight };
-        this.#http = await startHttpEdge(edge);
-      }
+      // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept. Sockets that were
+      // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
+      await this.#listen((edge) => sockets[edge] === null);
       for (const backend of this.#backends.values()) await backend.start();
       await this.#restore();
       this.#async.start();
+      await this.#listen((edge) => sockets[edge] !== null);
     } catch (error) {
       await this.stop(0);
       throw error;
     }
     this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+  }
+
+  async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
+    const { config, log, sockets } = this.#options;
+    if (due('unix')) {
+      const mode = Number.parseInt(config.socketMode, 8);
+      const fd = sockets.unix?.fd ?? null;
+      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, resolvePaths(config).socket, mode, fd);
+    }
+    if (due('http') && config.http.enabled) {
+      // A copy: the edge closes what it is given.
+      const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
+      const inFlight = this.#options.inFlight === undefined ? null : new Int32Array(this.#options.inFlight);
+      const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd, inFlight };
+      this.#http = await startHttpEdge(http);
+    }
+  }
+
+  /** On the caller's thread it lives as long as the caller does. */
+  get alive(): boolean {
+    return true;
+  }
+
+  /** Brings changed live options into force (src/config/live-options.ts). Throws `invalid`, with nothing changed, for limits that do not fit. */
+  configure(config: WorkerConfig): void {
+    this.#engine.adjust(adjustableOptions(config, machineMemoryMb()));
+    this.#config = config;
+    this.#sampler.periodMs = config.memory.sampleMs;
+    this.#pressure.configure(config.memory.pressure, this.#registry.someUnlimited);
+    this.#timer.arm();
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#options.reload();
   }
 
   setThreads(threads: WorkerHealth['threads']): void {
@@ -351,7 +389,7 @@ export class Shard {
   }
 
   /** Refuses what is new and waits for what was accepted; false when something was left after `timeoutMs`. */
-  async drain(timeoutMs = this.#options.config.drainMs): Promise<boolean> {
+  async drain(timeoutMs = this.#config.drainMs): Promise<boolean> {
     if (this.#state === 'running') this.#state = 'draining';
     this.#async.hold();
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
@@ -429,7 +467,7 @@ export class Shard {
     this.#pressure.arm();
     this.#descriptors.arm();
     this.#characteristics.arm();
-    if (this.#options.config.log.invocations) {
+    if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
       this.#log.info(fields, 'invocation');
@@ -444,13 +482,23 @@ function now(): number {
   return Math.floor(performance.now() * 1000);
 }
 
+function machineMemoryMb(): number {
+  return Math.floor(totalmem() / (1024 * 1024));
+}
+
 function dropPayload(transport: Transport, payload: unknown): void {
   if (typeof payload === 'number') transport.drop(payload);
 }
 
-function listenUnixSocket(transport: Transport, gateway: WorkerGateway, path: string, mode: number): () => void {
+function listenUnixSocket(
+  transport: Transport,
+  gateway: WorkerGateway,
+  path: string,
+  mode: number,
+  fd: number | null,
+): () => void {
   try {
-    return startUnixSocketEdge({ transport, gateway, path, mode });
+    return startUnixSocketEdge({ transport, gateway, path, mode, fd });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const taken = code === 'EADDRINUSE';
@@ -473,7 +521,7 @@ function engineOptions(
     log,
     backends,
     cores: availableParallelism(),
-    machineMemoryMb: Math.floor(totalmem() / (1024 * 1024)),
+    machineMemoryMb: machineMemoryMb(),
     // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
     cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
     discard: (payload) => dropPayload(transport, payload),

@@ -1,11 +1,20 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { within } from '../backends/within.js';
-import type { WorkerHealth } from '../config/api.js';
+import type { ReloadReport, WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
-import type { FromShard, ShardEnd, ShardTask, ToShard } from './shard-messages.js';
+import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
+import { PendingReplies } from './pending-replies.js';
+import {
+  describeError,
+  type FromShard,
+  type ShardEnd,
+  type ShardTask,
+  type ToShard,
+  toError,
+} from './shard-messages.js';
 import { answerForShard, inFlightMemory } from './supervision/answer-for-shard.js';
 import { Beat, BeatWatch } from './supervision/beats.js';
 import { HealthListener } from './supervision/health-listener.js';
@@ -22,6 +31,11 @@ import { type ThreadFile, threadFile } from './thread-file.js';
 export interface SupervisorOptions {
   config: WorkerConfig;
   log: Log;
+  /** A shard that does not serve for so long, whatever is tried, is given up: `alive` says so; ms. */
+  bringBackMs?: number;
+  sockets?: InheritedSockets;
+  /** Asked through one of the shard's edges. */
+  reload?: () => Promise<ReloadReport>;
   /** What is run as the shard; its own task unless a test puts a faulty one in its place. */
   task?: ThreadFile;
 }
@@ -30,6 +44,9 @@ type State = 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
 
 /** A thread that is told to end and does not within this time stands in a system call. */
 const END_LIMIT_MS = 10_000;
+/** Several restarts with their back-offs, and functions registered again. */
+const BRING_BACK_MS = 90_000;
+const CONFIGURE_LIMIT_MS = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -46,6 +63,10 @@ export class Supervisor {
   #state: State = 'starting';
   /** Why it ends: as it has said itself, or as was decided here. */
   #cause: { cause: EndCause; message: string } | null = null;
+  /** When a shard that listens was last seen to live. */
+  #lastServed = 0;
+  #config: WorkerConfig;
+  readonly #configured = new PendingReplies<void>(CONFIGURE_LIMIT_MS);
   #watch: NodeJS.Timeout | null = null;
   #told = '';
   httpPort: number | null = null;
@@ -53,6 +74,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     const { config, log } = options;
+    this.#config = config;
     this.#watches = new WatchList({ restart: config.supervision.restart, log });
     this.#watched = this.#watches.thread('shard-0', { critical: true });
     this.#beatWatch = new BeatWatch(this.#periodMs);
@@ -61,6 +83,19 @@ export class Supervisor {
       ask: (id) => this.#state === 'running' && this.#send({ type: 'health', id }),
       watched: () => this.#watches.health(),
     });
+  }
+
+  /** False: the shard has served nothing for long, and starting it again did not help. What then helps is a new process. */
+  get alive(): boolean {
+    if (this.#state !== 'running' && this.#state !== 'restarting') return true;
+    return Date.now() - this.#lastServed < (this.#options.bringBackMs ?? BRING_BACK_MS);
+  }
+
+  /** Brings changed live options into force. Rejects when the shard refuses them, or is not there to be asked. */
+  async configure(config: WorkerConfig): Promise<void> {
+    if (this.#state !== 'running') throw new IluvatarError('unavailable', `the shard is ${this.#state}; try again`);
+    await this.#configured.ask((id) => this.#send({ type: 'configure', id, config }));
+    this.#config = config;
   }
 
   /** Resolves when the shard listens; rejects when its first start fails. */
@@ -123,7 +158,7 @@ export class Supervisor {
   }
 
   async #launch(): Promise<void> {
-    const { config } = this.#options;
+    const { sockets = NO_SOCKETS } = this.#options;
     const pool = new Piscina({
       ...(this.#options.task ?? threadFile('./shard-task', import.meta.url)),
       minThreads: 1,
@@ -148,11 +183,11 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config, port: port2, beats, inFlight: this.#inFlight };
+    const task: ShardTask = { config: this.#config, sockets, port: port2, beats, inFlight: this.#inFlight };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
-      throw new IluvatarError(end.errorClass, end.message, end.details);
+      throw toError(end);
     });
     ended.catch((error: unknown) => {
       if (this.#state === 'running') this.#failed(error);
@@ -166,6 +201,7 @@ export class Supervisor {
     if (this.#state !== 'starting' && this.#state !== 'restarting') return;
     this.#state = 'running';
     this.#watched.running();
+    this.#lastServed = Date.now();
     this.#tellThreads();
   }
 
@@ -179,6 +215,24 @@ export class Supervisor {
         return;
       case 'health':
         this.#shardHealth.answered(message.id, message.health);
+        return;
+      case 'reload':
+        void this.#reload(message.id);
+        return;
+      case 'configured':
+        if (message.error === null) this.#configured.answer(message.id, undefined);
+        else this.#configured.fail(message.id, toError(message.error));
+    }
+  }
+
+  async #reload(id: number): Promise<void> {
+    const { reload } = this.#options;
+    try {
+      if (reload === undefined)
+        throw new IluvatarError('unavailable', 'this worker has no configuration to read again');
+      this.#send({ type: 'reloaded', id, report: await reload(), error: null });
+    } catch (error) {
+      this.#send({ type: 'reloaded', id, report: null, error: describeError(error) });
     }
   }
 
@@ -187,6 +241,7 @@ export class Supervisor {
     if (this.#state !== 'running') return;
     this.#tellThreads();
     const silentMs = this.#beatWatch.look(this.#beats.count, performance.now());
+    if (silentMs === 0) this.#lastServed = Date.now();
     if (silentMs < this.#missedBeatMs) return;
     this.#cause ??= { cause: 'hang', message: `no beat for ${this.#missedBeatMs} ms` };
     answerForShard(this.#inFlight, this.#cause.message);
@@ -197,6 +252,7 @@ export class Supervisor {
   #failed(error: unknown): void {
     if (this.#state !== 'running' && this.#state !== 'restarting') return;
     this.#state = 'restarting';
+    this.#configured.failAll('it crashed');
     // What it said last may still lie in its port: the end of a thread is told another way, and may be here first.
     for (let left = this.#port; left !== null; ) {
       const received = receiveMessageOnPort(left);

@@ -10,6 +10,7 @@ import type {
   PrewarmResult,
   RegisteredFunction,
   RegisterOptions,
+  ReloadReport,
   WorkerHealth,
   WorkerStatus,
 } from '../config/api.js';
@@ -17,7 +18,9 @@ import { parseConfig } from '../config/load.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
 import { absoluteImage } from '../images/image-path.js';
-import { closeLog, createLog, type Log, reopenLog } from '../telemetry/logs/log.js';
+import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
+import { ConfigReload, type ReloadObserver } from './config-reload.js';
+import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
 import type { WorkerConnection } from './local-client.js';
 import { ShardConnection } from './shard-connection.js';
 import { Supervisor } from './supervisor.js';
@@ -25,9 +28,22 @@ import { Supervisor } from './supervisor.js';
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
 export interface WorkerHost {
   readonly httpPort: number | null;
+  /** False: it hangs and cannot be started again. */
+  readonly alive: boolean;
+  /** Brings changed live options into force. Rejects, with nothing changed, when it cannot. */
+  configure(config: WorkerConfig): Promise<void> | void;
   /** Has its log file opened again, where it has one of its own. */
   reopenLog(): void;
   stop(drainMs: number): Promise<void>;
+}
+
+/** What only a process that is a worker and nothing else has to say. */
+export interface WorkerProcess {
+  /** Listening sockets to take over instead of making them. */
+  sockets?: InheritedSockets;
+  /** Reads the configuration anew, for `reload`. */
+  reread?: () => WorkerConfig;
+  observer?: ReloadObserver;
 }
 
 /**
@@ -39,33 +55,46 @@ export interface WorkerHost {
  * const { result, phases } = await worker.invoke('hello', { name: 'world' });
  */
 export class Worker implements AsyncDisposable {
-  readonly config: WorkerConfig;
   readonly deadLetters: DeadLetterCalls;
   readonly schedules: ScheduleCalls;
+  readonly #reload: ConfigReload;
+  readonly #sockets: InheritedSockets;
   readonly #connection: WorkerConnection;
   readonly #host: WorkerHost;
   readonly #log: Log;
   #stopping: Promise<void> | null = null;
 
   /** @internal Use `Worker.start`. */
-  constructor(config: WorkerConfig, connection: WorkerConnection, host: WorkerHost, log: Log) {
-    this.#log = log;
-    this.config = config;
+  constructor(connection: WorkerConnection, host: WorkerHost, reload: ConfigReload, parts: WorkerParts) {
+    this.#log = parts.log;
+    this.#sockets = parts.sockets;
     this.#connection = connection;
     this.deadLetters = new DeadLetterCalls(connection);
     this.schedules = new ScheduleCalls(connection);
     this.#host = host;
+    this.#reload = reload;
+  }
+
+  /** In force: live options change with a reload. */
+  get config(): WorkerConfig {
+    return this.#reload.config;
+  }
+
+  /** False: its shard hangs and could not be started again. What helps then is a new process. */
+  get alive(): boolean {
+    return this.#host.alive;
   }
 
   /**
    * Starts a worker. With `threads` (the default) its shard runs in a thread of its own and this thread only supervises; without, everything runs here.
    * Throws IluvatarError: `invalid` for a bad configuration, `conflict` when its port or socket is taken.
    */
-  static async start(input: WorkerConfigInput = {}): Promise<Worker> {
+  static async start(input: WorkerConfigInput = {}, own: WorkerProcess = {}): Promise<Worker> {
     const config = parseConfig(input);
     const log = createLog(config);
+    const parts = { config, log, sockets: own.sockets ?? NO_SOCKETS };
     try {
-      return config.threads ? await startThreaded(config, log) : await startInline(config, log);
+      return config.threads ? await startThreaded(parts, own) : await startInline(parts, own);
     } catch (error) {
       await closeLog(log);
       throw error;
@@ -79,6 +108,8 @@ export class Worker implements AsyncDisposable {
   /** Where HTTP is served, or null when it is off. */
   get httpUrl(): string | null {
     const { httpPort } = this.#host;
+    const { http } = this.#sockets;
+    if (http !== null) return `http://${http.address}`;
     return httpPort === null ? null : `http://${this.config.http.address}:${httpPort}`;
   }
 
@@ -162,8 +193,15 @@ export class Worker implements AsyncDisposable {
 
   /** Opens the log file again, after a rotation has moved it away. */
   reopenLog(): void {
-    reopenLog(this.#log);
-    this.#host.reopenLog();
+    this.#reload.reopenLog();
+  }
+
+  /**
+   * Reads the configuration again, where this process has one to read, brings into force what can change at once, and names the rest. Rejects with `invalid`,
+   * with nothing changed, when it is refused. The log file is opened again in any case.
+   */
+  reload(): Promise<ReloadReport> {
+    return this.#reload.reload();
   }
 
   /** Drains (at most `drainMs`), then removes every container, cgroup and socket of this worker. Idempotent. */
@@ -183,23 +221,31 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-async function startThreaded(config: WorkerConfig, log: Log): Promise<Worker> {
-  const supervisor = new Supervisor({ config, log });
-  await supervisor.start();
-  const connection = await ShardConnection.open(resolvePaths(config).socket, config.transport.maxBodyBytes);
-  return new Worker(config, connection, supervisor, log);
+interface WorkerParts {
+  readonly config: WorkerConfig;
+  readonly log: Log;
+  readonly sockets: InheritedSockets;
 }
 
-async function startInline(config: WorkerConfig, log: Log): Promise<Worker> {
+async function startThreaded({ config, log, sockets }: WorkerParts, own: WorkerProcess): Promise<Worker> {
+  const supervisor = new Supervisor({ config, log, sockets, reload: () => reload.reload() });
+  const reload = configReload({ config, log, sockets }, own, supervisor);
+  await supervisor.start();
+  const connection = await ShardConnection.open(resolvePaths(config).socket, config.transport.maxBodyBytes);
+  return new Worker(connection, supervisor, reload, { config, log, sockets });
+}
+
+async function startInline({ config, log, sockets }: WorkerParts, own: WorkerProcess): Promise<Worker> {
   // Loaded only here: with threads, the engine, its policies, backends and edges live in the shard's thread and would be in memory twice.
   const { Shard } = await import('./shard.js');
   const { LocalClient } = await import('./local-client.js');
   const { openWorkerStore } = await import('./worker-store.js');
   const opened = await openWorkerStore(config, log);
   try {
-    const shard = new Shard({ config, log, store: opened.store });
+    const shard = new Shard({ config, log, sockets, store: opened.store, reload: () => reload.reload() });
+    const reload = configReload({ config, log, sockets }, own, shard);
     await shard.start();
-    return new Worker(config, new LocalClient(shard.gateway), withStore(shard, opened), log);
+    return new Worker(new LocalClient(shard.gateway), withStore(shard, opened), reload, { config, log, sockets });
   } catch (error) {
     await opened.close();
     throw error;
@@ -212,10 +258,31 @@ function withStore(shard: WorkerHost, store: { close(): Promise<void> }): Worker
     get httpPort() {
       return shard.httpPort;
     },
+    get alive() {
+      return shard.alive;
+    },
+    configure: (config) => shard.configure(config),
     reopenLog: () => shard.reopenLog(),
     stop: async (drainMs) => {
       await shard.stop(drainMs);
       await store.close();
     },
   };
+}
+
+function configReload({ config, log }: WorkerParts, own: WorkerProcess, host: WorkerHost): ConfigReload {
+  return new ConfigReload({
+    config,
+    log,
+    reread: own.reread ?? null,
+    observer: own.observer ?? null,
+    reopenLog: () => {
+      reopenLog(log);
+      host.reopenLog();
+    },
+    apply: async (changed) => {
+      await host.configure(changed);
+      setLogLevels(log, changed.log);
+    },
+  });
 }

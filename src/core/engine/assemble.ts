@@ -48,8 +48,10 @@ export interface AssembledEngine extends EngineParts {
   readonly arrived: ((fn: FunctionRecord, now: number) => void)[];
 }
 
-export function assembleEngine(options: EngineOptions): AssembledEngine {
-  const { port, journal, log, queueLimit, bufferMb, bypassUs, queues } = options;
+export function assembleEngine(given: EngineOptions): AssembledEngine {
+  // The engine's own, since some of them change.
+  const options = { ...given };
+  const { port, journal, log, queues } = options;
   const now = (): number => options.clock.now();
   const counters = new Counters();
   const totals = { queued: 0 };
@@ -62,13 +64,13 @@ export function assembleEngine(options: EngineOptions): AssembledEngine {
   const oversubscription =
     options.oversubscription === null ? null : new Oversubscription(slots, options.oversubscription);
   const settlement = new Settlement(wheel, counters, options.dispatch);
-  const supply = new ContainerSupply(pool, port, journal, log, counters, bufferMb);
+  const supply = new ContainerSupply(pool, port, journal, log, counters, options);
   const creation = new CreationPolicy(options.create, options.backends, now);
   const refuse = (invocation: InvocationEntry): void => {
     termination.withdraw(invocation);
     settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
   };
-  const shared = { pool, slots, port, supply, creation, counters, totals, queueLimit, bypassUs, pump, now, refuse };
+  const shared = { pool, slots, port, supply, creation, counters, totals, options, pump, now, refuse };
   // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
   const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
   const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });

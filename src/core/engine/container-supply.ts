@@ -4,6 +4,7 @@ import type { ContainerPort, DestroyReason, EngineLog, Journal } from '../ports.
 import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
+import type { AdjustableOptions } from './options.js';
 
 /** `no address`: all are held by containers that may not go for it. */
 export type Room = 'now' | 'soon' | 'none' | 'no address';
@@ -18,7 +19,7 @@ export class ContainerSupply {
   readonly #journal: Journal;
   readonly #log: EngineLog;
   readonly #counters: Counters;
-  readonly #bufferMb: number;
+  readonly #options: Pick<AdjustableOptions, 'bufferMb'>;
   /** Lanes with something that waits for an address. */
   readonly #waiting = new Set<FunctionLane>();
 
@@ -28,14 +29,14 @@ export class ContainerSupply {
     journal: Journal,
     log: EngineLog,
     counters: Counters,
-    bufferMb: number,
+    options: Pick<AdjustableOptions, 'bufferMb'>,
   ) {
     this.#pool = pool;
     this.#port = port;
     this.#journal = journal;
     this.#log = log;
     this.#counters = counters;
-    this.#bufferMb = bufferMb;
+    this.#options = options;
   }
 
   /** Tells the port to create it. Separate from its reservation, since the answer may be raised from inside. */
@@ -100,7 +101,7 @@ export class ContainerSupply {
 
   /** Evicts until the buffer is free, or, without one, until nothing is reserved that others use. */
   keepBuffer(): void {
-    const bufferMb = this.#bufferMb;
+    const { bufferMb } = this.#options;
     const { budget } = this.#pool;
     while (budget.freeMb + this.#pool.leavingMb < bufferMb) {
       if (!this.#evict(this.#pool.victim(), null)) return;

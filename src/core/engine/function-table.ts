@@ -64,6 +64,14 @@ export class FunctionTable {
     return fn;
   }
 
+  /** Throws `invalid` when a registered function would not fit into so much memory: queued, it would stand at the head for ever. */
+  assertFit(memoryMb: number): void {
+    for (const { key, spec } of this.#functions.values()) {
+      if (spec.memoryMb <= memoryMb) continue;
+      throw new IluvatarError('invalid', `${key} needs ${spec.memoryMb} MiB, more than ${memoryMb} MiB for containers`);
+    }
+  }
+
   remove(key: string): FunctionEntry | null {
     const fn = this.#functions.get(key);
     if (fn === undefined) return null;

@@ -50,7 +50,7 @@ class Audit {
     for (const fn of functions) this.#function(fn);
     this.#pool(pool);
     this.#breakers();
-    this.#atMost('memory', '', pool.budget.reservedMb, options.memoryMb);
+    this.#atMost('memory', '', pool.budget.reservedMb, pool.budget.mostMb);
     this.#atMost('addresses', '', pool.addresses.held, pool.addresses.most);
     this.#atMost('CPU slots', '', slots.used, Math.max(options.cpuSlots, options.oversubscription?.maxSlots ?? 0));
     this.#scheduler('cpu');

@@ -46,6 +46,12 @@ export interface EngineOptions {
   readonly log: EngineLog;
 }
 
+/** What of them may change while the engine runs (`Engine.adjust`). Whoever needs one of these reads it when it is needed, and keeps no copy. */
+export type AdjustableOptions = Pick<
+  EngineOptions,
+  'memoryMb' | 'bufferMb' | 'queueLimit' | 'dropAbandoned' | 'bypassUs'
+>;
+
 /** For engines whose containers do not outlive them: simulation, tests. */
 export const nullJournal: Journal = {
   containerIntended() {},

@@ -12,6 +12,7 @@ import type { Counters } from './counters.js';
 import { Creations } from './creations.js';
 import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
+import type { AdjustableOptions } from './options.js';
 import type { Pump } from './pump.js';
 import { Throughput } from './throughput.js';
 import { type QueueTotals, WaitingLine } from './waiting-line.js';
@@ -28,9 +29,7 @@ export interface SchedulerParts {
   readonly creation: CreationPolicy;
   readonly counters: Counters;
   readonly totals: QueueTotals;
-  readonly queueLimit: number;
-  /** Below this average an invocation needs no slot when a container is idle; µs, 0 = never. */
-  readonly bypassUs: number;
+  readonly options: Pick<AdjustableOptions, 'queueLimit' | 'bypassUs'>;
   readonly pump: Pump;
   readonly now: () => number;
   /** No container can be had for it, now or soon: it is taken out and answered `overloaded`. */
@@ -82,7 +81,8 @@ export class Scheduler {
     const { lane } = invocation;
     const { fn } = lane;
     if (this.#runsAtOnce(invocation, lane, now)) return true;
-    const { totals, queueLimit, pump } = this.#p;
+    const { totals, options, pump } = this.#p;
+    const { queueLimit } = options;
     // A limit of 0 means that nothing may wait, not that nothing may start: only a place tried for in vain is a refusal. Submitted from inside a
     // command, it cannot be tried at once, and the bound counts it as waiting.
     if (!invocation.isStandIn) {
@@ -266,7 +266,8 @@ export class Scheduler {
       invocation.heldSlots = fn.milliSlots;
     } else {
       // Behind others of its function it takes its turn, so that the order within the function stays.
-      const { bypassUs, counters } = this.#p;
+      const { counters } = this.#p;
+      const { bypassUs } = this.#p.options;
       const averageUs = fn.stats.cpu.exec.average;
       if (averageUs === 0 || averageUs >= bypassUs || lane.queued > 0) return false;
       counters.bypassed++;

@@ -21,6 +21,8 @@ export interface HttpEdgeOptions {
   log: Log;
   /** By descriptor, requests that wait for the end of an invocation; see `PendingOwner`. */
   inFlight?: Int32Array | null;
+  /** A socket that listens already, in the place of address and port; it is closed with the edge. */
+  fd?: number | null;
 }
 
 export interface HttpEdge {
@@ -37,7 +39,8 @@ const CLOSE_GRACE_MS = 5000;
 const CLOSE_POLL_MS = 25;
 
 /** Listens and answers. Rejects with `conflict` when the port is taken and `unavailable` when it cannot be listened on. */
-export async function startHttpEdge({ gateway, config, log, inFlight = null }: HttpEdgeOptions): Promise<HttpEdge> {
+export async function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
+  const { gateway, config, log, fd = null, inFlight = null } = options;
   const invocations = new InvokeRoute(gateway, config.maxBodyBytes, config.requestTimeoutMs, inFlight);
   const control = getRequestListener(createControlApp({ gateway, config, log }).fetch, {
     overrideGlobalObjects: false,
@@ -71,7 +74,7 @@ export async function startHttpEdge({ gateway, config, log, inFlight = null }: H
     invocations.connected(socket);
   });
   server.on('clientError', refuseUnreadable);
-  await listen(server, config);
+  await listen(server, config, fd);
   // From here on an error of the listening socket (out of descriptors, say) must not end the process.
   server.on('error', (error) => log.error({ err: error }, 'the HTTP server failed'));
   const { port } = server.address() as AddressInfo;
@@ -93,7 +96,7 @@ function checkingInterval({ headersTimeoutMs, requestTimeoutMs }: HttpEdgeOption
   return Math.max(25, Math.min(30_000, ...limits.map((limit) => Math.ceil(limit / 4))));
 }
 
-function listen(server: Server, { address, port }: HttpEdgeOptions['config']): Promise<void> {
+function listen(server: Server, { address, port }: HttpEdgeOptions['config'], fd: number | null): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       const taken = error.code === 'EADDRINUSE';
@@ -103,7 +106,7 @@ function listen(server: Server, { address, port }: HttpEdgeOptions['config']): P
       );
     };
     server.once('error', failed);
-    server.listen({ host: address, port, backlog: 1024 }, () => {
+    server.listen(fd === null ? { host: address, port, backlog: 1024 } : { fd }, () => {
       server.off('error', failed);
       resolve();
     });

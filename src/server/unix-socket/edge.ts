@@ -13,6 +13,8 @@ export interface UnixSocketEdgeOptions {
   gateway: Gateway;
   path: string;
   mode: number;
+  /** A socket that listens there already; null = it is made. */
+  fd: number | null;
 }
 
 /** Metas remembered per connection: clients that name their function send the same text again and again. */
@@ -21,11 +23,13 @@ const REMEMBERED_METAS = 256;
 /** Starts listening; returns the function that stops it and closes what is open. Throws EADDRINUSE when another worker listens there. */
 export function startUnixSocketEdge(options: UnixSocketEdgeOptions): () => void {
   const clients = new Set<ClientConnection>();
-  const stop = options.transport.listen(options.path, options.mode, (connection) => {
+  const { transport, fd, path, mode } = options;
+  const accept = (connection: Connection): ConnectionHandler => {
     const client = new ClientConnection(connection, options.gateway, () => clients.delete(client));
     clients.add(client);
     return client;
-  });
+  };
+  const stop = fd === null ? transport.listen(path, mode, accept) : transport.listenOn(fd, accept);
   return () => {
     stop();
     for (const client of clients) client.end();

@@ -19,10 +19,16 @@ export interface LogOptions {
   fields?: Record<string, unknown>;
 }
 
-const MODULE_LEVELS = Symbol('levels per module');
+const MODULES = Symbol('levels and logs of modules');
+
+/** A child has a level of its own from its birth: to change it later, one has to know it. There are as many as modules, for as long as the log. */
+interface Modules {
+  levels: Readonly<Record<string, string>>;
+  readonly logs: { module: string; log: Log }[];
+}
 
 interface LogInternals {
-  [MODULE_LEVELS]: Readonly<Record<string, string>>;
+  [MODULES]: Modules;
   [symbols.streamSym]: LogFile;
 }
 
@@ -39,16 +45,34 @@ export function createLog(config: LogSettings, options: LogOptions = {}): Log {
     },
     destination,
   );
-  // Children inherit it through the prototype, so `moduleLog` needs no registry beside the log.
-  Object.assign(log, { [MODULE_LEVELS]: config.log.modules });
+  const modules: Modules = { levels: config.log.modules, logs: [] };
+  // Children inherit it through the prototype.
+  Object.assign(log, { [MODULES]: modules });
   return log;
 }
 
 /** The log of one module: lines carry `module`, and the level is that of `log.modules` when it names the module, else the log's. */
 export function moduleLog(log: Log, module: string, fields: Record<string, unknown> = {}): Log {
-  const levels = internals(log)[MODULE_LEVELS];
-  const level = Object.hasOwn(levels, module) ? levels[module] : undefined;
-  return log.child({ module, ...fields }, level === undefined ? {} : { level });
+  const modules = internals(log)[MODULES];
+  const level = levelOf(modules, module);
+  const child = log.child({ module, ...fields }, level === undefined ? {} : { level });
+  modules.logs.push({ module, log: child });
+  return child;
+}
+
+/** Other levels from now on, of the log and of its modules. */
+export function setLogLevels(
+  log: Log,
+  { level, modules: levels }: Pick<WorkerConfig['log'], 'level' | 'modules'>,
+): void {
+  const modules = internals(log)[MODULES];
+  log.level = level;
+  modules.levels = levels;
+  for (const { module, log: child } of modules.logs) child.level = levelOf(modules, module) ?? level;
+}
+
+function levelOf({ levels }: Modules, module: string): string | undefined {
+  return Object.hasOwn(levels, module) ? levels[module] : undefined;
 }
 
 /** Opens the file again, after a log rotation moved it away. Nothing buffered is lost; nothing happens on standard error. Throws system errors. */

@@ -8,6 +8,7 @@ import type { WorkerConfigInput } from '../../../../src/config/schema.js';
 import { MemoryStore } from '../../../../src/store/memory-store.js';
 import type { Store } from '../../../../src/store/store.js';
 import { closeLog, createLog, type Log } from '../../../../src/telemetry/logs/log.js';
+import { NO_SOCKETS } from '../../../../src/worker/daemon/inherited-sockets.js';
 import { LocalClient } from '../../../../src/worker/local-client.js';
 import { Shard } from '../../../../src/worker/shard.js';
 
@@ -70,7 +71,13 @@ export class Rig implements AsyncDisposable {
       async: { backOffMs: 1, maxBackOffMs: 5, ...this.#config.async },
     });
     this.#log = createLog(config);
-    const shard = new Shard({ config, log: this.#log, store });
+    const shard = new Shard({
+      config,
+      log: this.#log,
+      store,
+      sockets: NO_SOCKETS,
+      reload: () => Promise.reject(new Error('nothing to reload')),
+    });
     const { gateway } = shard;
     const invoke = gateway.invoke.bind(gateway);
     gateway.invoke = (handle, payload, timeoutMs, tid, sink) => {

@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeWith } from '../support/requirement.js';
+import { NotifySocket } from './support/notify-socket.js';
+import { type RunningWorker, WorkerProcesses } from './support/worker-process.js';
+
+/** Who feeds the watchdog: the main thread, and only while its shard lives or comes back. The test kills as a service manager would: when it hears nothing. */
+
+const POLL = { timeout: 90_000, interval: 50 };
+const WATCHDOG_MS = 1000;
+const PROCESS = fileURLToPath(new URL('./support/supervised-process.ts', import.meta.url));
+const REGISTER = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
+
+describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
+  let workers: WorkerProcesses;
+
+  beforeEach(() => {
+    workers = new WorkerProcesses();
+    workers.write('starts', '');
+  });
+  afterEach(async () => {
+    await workers[Symbol.asyncDispose]();
+  });
+
+  function start(manager: NotifySocket, plan: string): RunningWorker {
+    workers.write('plan', plan);
+    const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: `${WATCHDOG_MS * 1000}` };
+    return workers.spawn([workers.folder], env, [process.execPath, '--import', REGISTER, PROCESS]);
+  }
+
+  it('is fed while a shard that hung is started again', async () => {
+    using manager = await NotifySocket.open(workers.path('notify'));
+    const worker = start(manager, 'busy');
+    await expect.poll(() => readFileSync(workers.path('starts'), 'utf8'), POLL).toBe('xx');
+    const before = manager.count('WATCHDOG=1');
+    await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(before + 2);
+    expect(worker.stderr).toBe('');
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+  }, 180_000);
+
+  it('is left to end a process whose shard hangs and cannot be ended', async () => {
+    execFileSync('mkfifo', [workers.path('fifo')]);
+    using manager = await NotifySocket.open(workers.path('notify'));
+    const worker = start(manager, 'stuck');
+    await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(0);
+    let heard = Date.now();
+    let count = 0;
+    const watch = setInterval(() => {
+      const now = manager.count('WATCHDOG=1');
+      if (now !== count) heard = Date.now();
+      count = now;
+      // Ten times as patient as was agreed, for a machine that is slow.
+      if (Date.now() - heard > 10 * WATCHDOG_MS) worker.child.kill('SIGKILL');
+    }, 50);
+    const { signal } = await worker.ended;
+    clearInterval(watch);
+    expect(signal).toBe('SIGKILL');
+    expect(worker.stderr).toContain('the watchdog is left to end this process');
+  }, 180_000);
+});
