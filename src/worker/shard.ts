@@ -25,7 +25,6 @@ import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
-import { failpoint } from '../store/failpoints.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
@@ -37,8 +36,7 @@ import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
-import { CharacteristicsKeeper } from './kept-characteristics.js';
-import { KeptFunctions } from './kept-functions.js';
+import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
@@ -74,8 +72,7 @@ export class Shard {
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
   readonly #store: Store;
-  readonly #kept: KeptFunctions;
-  readonly #characteristics: CharacteristicsKeeper;
+  readonly #kept: KeptState;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
@@ -155,16 +152,10 @@ export class Shard {
       observe: (result, fn) => this.#observe(result, fn),
     });
     this.#store = options.store ?? new MemoryStore();
-    this.#kept = new KeptFunctions(this.#store, this.#log);
-    this.#characteristics = new CharacteristicsKeeper({
-      store: this.#store,
-      periodMs: config.store.characteristicsMs,
-      functions: () => this.#registry.learnt(),
-    });
+    this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
     this.#registry = new FunctionRegistry({
       config,
       kept: this.#kept,
-      characteristics: () => this.#characteristics,
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
@@ -194,7 +185,7 @@ export class Shard {
         this.#http = await startHttpEdge({ gateway: this.gateway, config: config.http, log: moduleLog(log, 'http') });
       }
       for (const backend of this.#backends.values()) await backend.start();
-      await this.#restore();
+      await this.#kept.restore();
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -257,15 +248,10 @@ export class Shard {
 
   health(): WorkerHealth {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
-    const { trouble } = this.#store;
-    // Invocations go on without it, so it is no reason to be taken out of service.
-    const notes = [
-      ...(this.#state === 'running' ? [] : [`the worker is ${this.#state}`]),
-      ...(trouble === null ? [] : [`nothing can be kept: ${trouble}`]),
-    ];
+    const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && backends.every((backend) => backend.healthy),
-      notes: [...notes, ...backends.flatMap((backend) => backend.notes)],
+      notes: [...notes, ...this.#kept.notes(), ...backends.flatMap((backend) => backend.notes)],
       backends,
       threads: this.#threads,
     };
@@ -301,7 +287,7 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
-    this.#characteristics.stop();
+    this.#kept.characteristics.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -323,21 +309,6 @@ export class Shard {
     }
   }
 
-  /** One after the other: each is as much work as a registration. What cannot be made now stays kept, for a start at which it can. */
-  async #restore(): Promise<void> {
-    failpoint('restore.before');
-    for (const kept of this.#kept.all()) {
-      const { name, version } = kept.definition;
-      try {
-        await this.#registry.restore(kept);
-      } catch (error) {
-        this.#log.error({ err: error, function: name, version }, 'a function could not be registered again');
-      }
-    }
-    this.#characteristics.forgetOthers((key) => this.#kept.has(key));
-    failpoint('restore.after');
-  }
-
   async #unpackUpload(archive: Uint8Array): Promise<string> {
     const { config } = this.#options;
     const uploads = join(resolvePaths(config).dataDir, 'uploads');
@@ -356,7 +327,7 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
-    this.#characteristics.arm();
+    this.#kept.characteristics.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
