@@ -12,8 +12,9 @@ import type { FunctionRecord } from '../core/function-record.js';
 import { learnTimings, timingsOf } from '../core/timings.js';
 import { failpoint } from '../store/failpoints.js';
 import { characteristicsOf } from './characteristics.js';
-import type { CharacteristicsKeeper, LearntFunction } from './kept-characteristics.js';
-import type { KeptFunction, KeptFunctions } from './kept-functions.js';
+import type { LearntFunction } from './kept-characteristics.js';
+import type { KeptFunction } from './kept-functions.js';
+import type { KeptState } from './kept-state.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -36,8 +37,7 @@ export interface RegistryOptions {
   backends: ReadonlyMap<string, Backend>;
   engine: Engine;
   gateway: WorkerGateway;
-  kept: KeptFunctions;
-  characteristics(): CharacteristicsKeeper;
+  kept: KeptState;
   registered(): void;
   unregistered(record: FunctionRecord): void;
 }
@@ -76,8 +76,8 @@ export class FunctionRegistry {
     return this.#inTurn(key, async () => {
       const registration = this.#functions.get(key);
       // One that could not be registered again is kept, and can be given up all the same.
-      if (registration === undefined && !this.#options.kept.has(key)) throw notRegistered(name, version);
-      await this.#options.kept.forget(key);
+      if (registration === undefined && !this.#options.kept.functions.has(key)) throw notRegistered(name, version);
+      await this.#options.kept.functions.forget(key);
       if (registration !== undefined) await this.#remove(key, registration);
     });
   }
@@ -154,7 +154,7 @@ export class FunctionRegistry {
 
   async #keep(key: string, handed: Handed): Promise<void> {
     try {
-      await this.#options.kept.keep(key, keptOf(handed));
+      await this.#options.kept.functions.keep(key, keptOf(handed));
     } catch (error) {
       await this.#release(handed.prepared);
       throw error;
@@ -168,10 +168,10 @@ export class FunctionRegistry {
       record = this.#options.engine.register(spec);
     } catch (error) {
       await this.#release(prepared);
-      await this.#options.kept.forget(key);
+      await this.#options.kept.functions.forget(key);
       throw error;
     }
-    const known = this.#options.characteristics().recall({ record, digest: digestOf(prepared) });
+    const known = this.#options.kept.characteristics.recall({ record, digest: digestOf(prepared) });
     if (!known && definition.timings !== null) learnTimings(record.stats, timingsOf(definition.timings));
     const registration = { definition, record, prepared, handle: this.#options.gateway.publish(record) };
     this.#functions.set(key, registration);
@@ -218,7 +218,7 @@ export class FunctionRegistry {
     this.#options.gateway.withdraw(registration.record);
     this.#options.engine.unregister(key);
     this.#functions.delete(key);
-    this.#options.characteristics().note({ record: registration.record, digest: digestOf(registration.prepared) });
+    this.#options.kept.characteristics.note({ record: registration.record, digest: digestOf(registration.prepared) });
     this.#options.unregistered(registration.record);
     await this.#release(registration.prepared);
   }

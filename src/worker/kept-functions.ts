@@ -11,7 +11,14 @@ export interface KeptFunction {
   readonly sources: Readonly<Record<string, string | null>>;
 }
 
+/** As it lies in the store. */
+interface KeptEntry extends KeptFunction {
+  /** Its place among the others: they are registered again, and listed, in the order in which they were. */
+  readonly place: number;
+}
+
 const keptSchema = z.object({
+  place: z.number(),
   definition: functionDefinitionSchema,
   sources: z.record(z.string(), z.string().nullable()),
 });
@@ -19,18 +26,20 @@ const keptSchema = z.object({
 /** Registrations in the store, which decides what is registered after a restart. Keys are `name@version`. */
 export class KeptFunctions {
   readonly #store: Store;
-  readonly #table: Table<KeptFunction>;
+  readonly #table: Table<KeptEntry>;
   readonly #log: Log;
+  #lastPlace = 0;
 
   constructor(store: Store, log: Log) {
     this.#store = store;
     this.#table = store.table('functions');
     this.#log = log;
+    for (const [, { place }] of this.#table.entries()) if (place > this.#lastPlace) this.#lastPlace = place;
   }
 
   /** Read with today's schema: options that came since have their defaults. What it refuses stays in the store and is said. */
   all(): KeptFunction[] {
-    const kept: KeptFunction[] = [];
+    const kept: KeptEntry[] = [];
     for (const [key, value] of this.#table.entries()) {
       const parsed = keptSchema.safeParse(value);
       if (parsed.success) kept.push(parsed.data);
@@ -40,7 +49,7 @@ export class KeptFunctions {
           'a kept function is not understood, and not registered',
         );
     }
-    return kept;
+    return kept.sort((a, b) => a.place - b.place);
   }
 
   has(key: string): boolean {
@@ -50,7 +59,7 @@ export class KeptFunctions {
   /** Rejects, with what was there before, when it could not be made durable. */
   async keep(key: string, kept: KeptFunction): Promise<void> {
     failpoint('register.intended');
-    await this.#change(key, () => this.#table.put(key, kept));
+    await this.#change(key, () => this.#table.put(key, { ...kept, place: ++this.#lastPlace }));
     failpoint('register.kept');
   }
 

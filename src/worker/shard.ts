@@ -27,7 +27,6 @@ import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
-import { failpoint } from '../store/failpoints.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
@@ -40,8 +39,7 @@ import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
-import { CharacteristicsKeeper } from './kept-characteristics.js';
-import { KeptFunctions } from './kept-functions.js';
+import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
@@ -92,8 +90,7 @@ export class Shard {
   readonly #pressure: PressureMonitor;
   readonly #descriptors: DescriptorWatch;
   readonly #store: Store;
-  readonly #kept: KeptFunctions;
-  readonly #characteristics: CharacteristicsKeeper;
+  readonly #kept: KeptState;
   readonly #registry: FunctionRegistry;
   readonly #async: AsyncService;
   readonly #metrics: WorkerMetrics;
@@ -199,16 +196,10 @@ export class Shard {
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
     });
-    this.#kept = new KeptFunctions(this.#store, this.#log);
-    this.#characteristics = new CharacteristicsKeeper({
-      store: this.#store,
-      periodMs: config.store.characteristicsMs,
-      functions: () => this.#registry.learnt(),
-    });
+    this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
     this.#registry = new FunctionRegistry({
       config: () => this.#config,
       kept: this.#kept,
-      characteristics: () => this.#characteristics,
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
@@ -236,7 +227,7 @@ export class Shard {
       // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
       await this.#listen((edge) => sockets[edge] === null);
       for (const backend of this.#backends.values()) await backend.start();
-      await this.#restore();
+      await this.#kept.restore();
       this.#async.start();
       await this.#listen((edge) => sockets[edge] !== null);
     } catch (error) {
@@ -338,17 +329,13 @@ export class Shard {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
     const watched = watchedReport(this.#watched());
     const leak = this.#descriptors.note;
-    const { trouble } = this.#store;
-    // Invocations go on without the store, so it is no reason to be taken out of service.
-    const notes = [
-      ...(this.#state === 'running' ? [] : [`the worker is ${this.#state}`]),
-      ...(trouble === null ? [] : [`nothing can be kept: ${trouble}`]),
-    ];
+    const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
       notes: [
         ...notes,
         ...watched.notes,
+        ...this.#kept.notes(),
         ...(leak === null ? [] : [leak]),
         ...backends.flatMap((backend) => backend.notes),
       ],
@@ -408,7 +395,7 @@ export class Shard {
     this.#sampler.stop();
     this.#pressure.stop();
     this.#descriptors.stop();
-    this.#characteristics.stop();
+    this.#kept.characteristics.stop();
     this.#async.withdraw();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(new Promise<void>((done) => this.#engine.stop(done)), STOP_LIMIT_MS))) {
@@ -432,21 +419,6 @@ export class Shard {
     }
   }
 
-  /** One after the other: each is as much work as a registration. What cannot be made now stays kept, for a start at which it can. */
-  async #restore(): Promise<void> {
-    failpoint('restore.before');
-    for (const kept of this.#kept.all()) {
-      const { name, version } = kept.definition;
-      try {
-        await this.#registry.restore(kept);
-      } catch (error) {
-        this.#log.error({ err: error, function: name, version }, 'a function could not be registered again');
-      }
-    }
-    this.#characteristics.forgetOthers((key) => this.#kept.has(key));
-    failpoint('restore.after');
-  }
-
   async #unpackUpload(archive: Uint8Array): Promise<string> {
     const { config } = this.#options;
     const uploads = join(resolvePaths(config).dataDir, 'uploads');
@@ -466,7 +438,7 @@ export class Shard {
     this.#sampler.arm();
     this.#pressure.arm();
     this.#descriptors.arm();
-    this.#characteristics.arm();
+    this.#kept.characteristics.arm();
     if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };

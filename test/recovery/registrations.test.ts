@@ -1,10 +1,13 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { describeWith } from '../support/requirement.js';
 import { rejection } from '../worker/support/worker-fixture.js';
 import { WorkerProcess } from './support/worker-process.js';
 
 const HELLO = 'def main(args):\n    return "hello"\n';
+
+/** Several workers, one after the other, on a machine that does other things. */
+vi.setConfig({ testTimeout: 240_000 });
 
 describeWith({ root: true, cgroups: true }, 'registrations', () => {
   it('are there again after a SIGKILL, without their source, and nothing is left of the dead worker', async () => {
@@ -25,8 +28,7 @@ describeWith({ root: true, cgroups: true }, 'registrations', () => {
       expect(await client.invoke('kept')).toMatchObject({ result: 'hello', containerState: 'cold' });
       expect((await rejection(client.invoke('gone'))).errorClass).toBe('not_found');
     });
-    await worker.stop();
-    expect(worker.leftovers()).toEqual([]);
+    expect(await worker.stopAndLook()).toEqual([]);
   });
 
   it('take what was learnt of their functions with them, unless their content is another', async () => {

@@ -1,11 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { describeWith } from '../support/requirement.js';
 import { WorkerProcess } from './support/worker-process.js';
 
 const HELLO = 'def main(args):\n    return "hello"\n';
+
+/** Several workers, one after the other, on a machine that does other things. */
+vi.setConfig({ testTimeout: 240_000 });
 
 describeWith(
   { root: true, cgroups: true, command: ['mount', 'umount', 'dd'] },

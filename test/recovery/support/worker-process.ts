@@ -68,9 +68,22 @@ export class WorkerProcess implements AsyncDisposable {
 
   async stop(): Promise<void> {
     this.#child?.kill('SIGTERM');
-    const late = setTimeout(() => this.#child?.kill('SIGKILL'), 30_000);
+    const late = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_LIMIT_MS);
     await this.#ended;
     clearTimeout(late);
+  }
+
+  /**
+   * Stops; resolves with what is left. On a machine that is too slow for the limits within which a worker waits for its processes, something may be, which the next start
+   * sweeps: so there are three tries. What a start does not find, no further one does.
+   */
+  async stopAndLook(): Promise<string[]> {
+    for (let tries = 0; ; tries++) {
+      await this.stop();
+      const left = this.leftovers();
+      if (left.length === 0 || tries === 2) return left;
+      await this.start();
+    }
   }
 
   async client<T>(use: (client: Client) => Promise<T>): Promise<T> {
@@ -113,6 +126,8 @@ export class WorkerProcess implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+const STOP_LIMIT_MS = 120_000;
 
 export const BIN = fileURLToPath(new URL('../../../bin/iluvatar.js', import.meta.url));
 
