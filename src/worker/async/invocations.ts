@@ -141,7 +141,9 @@ export class Invocations {
       });
     }
     const id = randomUUID();
-    const accepted: AcceptedRecord = { ...request, id, seq: ++this.#seq, acceptedAt: now() };
+    const { name, version, args, timeoutMs, tid, webhook, replayOf } = request;
+    const at = { id, seq: ++this.#seq, acceptedAt: now() };
+    const accepted: AcceptedRecord = { ...at, name, version, timeoutMs, tid, webhook, idempotency, replayOf, args };
     const claim = idempotency === null ? null : keys.claim(idempotency, id, payload);
     const entry = newEntry(accepted, null);
     this.#entries.set(id, entry);

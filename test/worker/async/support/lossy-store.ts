@@ -1,6 +1,6 @@
 import { IluvatarError } from '../../../../src/core/errors.js';
 import { MemoryStore } from '../../../../src/store/memory-store.js';
-import type { KeyRange, Store, Table, TableName } from '../../../../src/store/store.js';
+import { type KeyRange, type Store, TABLE_NAMES, type Table, type TableName } from '../../../../src/store/store.js';
 
 type Change = { table: TableName; key: string; value: unknown; removed: boolean };
 
@@ -95,11 +95,9 @@ function apply(store: MemoryStore, step: readonly Change[]): void {
   }
 }
 
-const TABLES: TableName[] = ['invocations', 'results', 'idempotency', 'schedules', 'deadLetters', 'webhooks'];
-
 function copyOf(store: MemoryStore): MemoryStore {
   const copy = new MemoryStore();
-  for (const table of TABLES) {
+  for (const table of TABLE_NAMES) {
     for (const [key, value] of store.table(table).entries()) copy.table(table).put(key, value);
   }
   return copy;
