@@ -17,24 +17,30 @@ export interface Entry extends Alarm {
   accepting: Promise<void> | null;
   /** Its end is being stored. */
   ending: boolean;
-  readonly waiters: Set<() => void>;
+  /** Null = nobody has ever waited. */
+  waiters: Set<() => void> | null;
 }
 
-export function newEntry({ args, ...accepted }: AcceptedRecord, record: ProgressRecord | null): Entry {
-  const { error, ...progress } = record ?? { ...ACCEPTED, error: null };
+/** Fields one by one: a copy of "all but one" costs more than all else that an acceptance does here. */
+export function newEntry(record: AcceptedRecord, stored: ProgressRecord | null): Entry {
+  const { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf } = record;
   return {
-    id: accepted.id,
-    key: functionKey(accepted.name, accepted.version),
-    accepted,
-    progress,
-    error,
+    id,
+    key: functionKey(name, version),
+    accepted: { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf },
+    progress: stored === null ? ACCEPTED : progressOf(stored),
+    error: stored?.error ?? null,
     accepting: null,
     ending: false,
-    waiters: new Set(),
+    waiters: null,
     priority: 0,
     order: 0,
     heapIndex: -1,
   };
+}
+
+function progressOf({ failures, interruptions, running, dueAt }: ProgressRecord): Progress {
+  return { failures, interruptions, running, dueAt };
 }
 
 export function viewOf({ id, accepted, progress, error, ending }: Entry): AsyncInvocation {
@@ -50,14 +56,15 @@ export function waitForEnd(entry: Entry, waitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      entry.waiters.delete(done);
+      entry.waiters?.delete(done);
       resolve();
     };
     const timer = setTimeout(done, waitMs);
+    entry.waiters ??= new Set();
     entry.waiters.add(done);
   });
 }
 
 export function wake(entry: Entry): void {
-  for (const waiter of entry.waiters) waiter();
+  for (const waiter of entry.waiters ?? []) waiter();
 }

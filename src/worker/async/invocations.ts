@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AsyncFailure, AsyncInvocation } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway, GatewayResult } from '../../server/gateway.js';
-import type { Store, Table } from '../../store/store.js';
+import type { Store } from '../../store/store.js';
 import { Alarms } from './alarms.js';
 import type { Ending, FinalStep, Outcome } from './ending.js';
 import { type Entry, newEntry, viewOf, waitForEnd, wake } from './entry.js';
@@ -11,7 +11,8 @@ import { attemptsOf, begun, ended, interrupted, withdrawn } from './invocation-s
 import { Lane } from './lane.js';
 import { aboutOf, failureOf, type Payloads, takeBytes } from './payload.js';
 import type { AsyncPolicy } from './policy.js';
-import { ACCEPTED_RANGE, type AcceptedRecord, acceptedKey, type ProgressRecord, progressKey } from './records.js';
+import type { AcceptedRecord } from './records.js';
+import { UnfinishedTable } from './unfinished-table.js';
 import type { Writer } from './writer.js';
 
 /**
@@ -53,8 +54,7 @@ export interface InvocationsOptions {
 
 export class Invocations {
   readonly #options: InvocationsOptions;
-  readonly #accepted: Table<AcceptedRecord>;
-  readonly #progress: Table<ProgressRecord>;
+  readonly #table: UnfinishedTable;
   readonly #entries = new Map<string, Entry>();
   readonly #lanes = new Map<string, Lane<Entry>>();
   readonly #pumping = new Set<string>();
@@ -67,8 +67,7 @@ export class Invocations {
 
   constructor(options: InvocationsOptions) {
     this.#options = options;
-    this.#accepted = options.store.table<AcceptedRecord>('invocations');
-    this.#progress = options.store.table<ProgressRecord>('invocations');
+    this.#table = new UnfinishedTable(options.store);
     this.#pauses = new Alarms(options.now, (entry) => this.#resume(entry));
   }
 
@@ -94,9 +93,8 @@ export class Invocations {
 
   /** Reads what an earlier life of the worker has left; nothing runs before `open`. */
   load(): void {
-    const records = [...this.#accepted.entries(ACCEPTED_RANGE)].map(([, record]) => record);
-    for (const accepted of records.sort((a, b) => a.seq - b.seq)) {
-      const entry = newEntry(accepted, this.#progress.get(progressKey(accepted.id)) ?? null);
+    for (const { accepted, progress } of this.#table.load()) {
+      const entry = newEntry(accepted, progress);
       this.#seq = Math.max(this.#seq, accepted.seq);
       this.#entries.set(entry.id, entry);
     }
@@ -141,12 +139,14 @@ export class Invocations {
       });
     }
     const id = randomUUID();
-    const accepted: AcceptedRecord = { ...request, id, seq: ++this.#seq, acceptedAt: now() };
+    const { name, version, args, timeoutMs, tid, webhook, replayOf } = request;
+    const at = { id, seq: ++this.#seq, acceptedAt: now() };
+    const accepted: AcceptedRecord = { ...at, name, version, timeoutMs, tid, webhook, idempotency, replayOf, args };
     const claim = idempotency === null ? null : keys.claim(idempotency, id, payload);
     const entry = newEntry(accepted, null);
     this.#entries.set(id, entry);
     const changes = (): void => {
-      this.#accepted.put(acceptedKey(id), accepted);
+      this.#table.accept(accepted);
       if (claim !== null) keys.put(idempotency as string, claim);
       alongside?.apply(id);
     };
@@ -189,7 +189,7 @@ export class Invocations {
       this.#entries.delete(entry.id);
       const { idempotency } = entry.accepted;
       this.#options.writer.note(() => {
-        this.#accepted.remove(acceptedKey(entry.id));
+        this.#table.forget(entry.id);
         if (idempotency !== null) keys.release(idempotency);
         undo();
       });
@@ -270,7 +270,7 @@ export class Invocations {
     this.#running++;
     // Not waited for: it says only that a worker which ends now was interrupted here, and not which promise it made.
     this.#note(entry);
-    const args = this.#accepted.get(acceptedKey(entry.id))?.args ?? NOTHING;
+    const args = this.#table.get(entry.id)?.args ?? NOTHING;
     const sink = { settled: (result: GatewayResult) => this.#settled(entry, result) };
     gateway.invoke(gateway.resolve(name, version), args.length === 0 ? '' : args, timeoutMs, tid, sink);
   }
@@ -309,11 +309,8 @@ export class Invocations {
   async #finish(entry: Entry, step: FinalStep, outcome: Outcome): Promise<void> {
     const { id } = entry;
     entry.ending = true;
-    const accepted = () => this.#accepted.get(acceptedKey(id));
-    const stored = await this.#options.ending.finish(entry, step, outcome, accepted, () => {
-      this.#accepted.remove(acceptedKey(id));
-      this.#progress.remove(progressKey(id));
-    });
+    const accepted = () => this.#table.get(id);
+    const stored = await this.#options.ending.finish(entry, step, outcome, accepted, () => this.#table.forget(id));
     if (!stored) return;
     this.#entries.delete(id);
     wake(entry);
@@ -324,7 +321,7 @@ export class Invocations {
 
   #note(entry: Entry): void {
     const { progress, error, id } = entry;
-    this.#options.writer.note(() => this.#progress.put(progressKey(id), { ...progress, error }));
+    this.#options.writer.note(() => this.#table.progress(id, progress, error));
   }
 }
 

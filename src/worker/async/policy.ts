@@ -10,8 +10,30 @@ export interface AsyncPolicy extends RetryPolicy {
   readonly webhook: string | null;
 }
 
-/** `definition` undefined = the function is not registered (any more). */
-export function asyncPolicy(definition: FunctionDefinition | undefined, config: AsyncConfig): AsyncPolicy {
+/** Policies of one worker. Each is made once: it is asked for several times an invocation. */
+export class AsyncPolicies {
+  readonly #config: AsyncConfig;
+  readonly #unregistered: AsyncPolicy;
+  readonly #known = new WeakMap<FunctionDefinition, AsyncPolicy>();
+
+  constructor(config: AsyncConfig) {
+    this.#config = config;
+    this.#unregistered = asyncPolicy(undefined, config);
+  }
+
+  /** `definition` undefined = the function is not registered (any more). */
+  of(definition: FunctionDefinition | undefined): AsyncPolicy {
+    if (definition === undefined) return this.#unregistered;
+    let policy = this.#known.get(definition);
+    if (policy === undefined) {
+      policy = asyncPolicy(definition, this.#config);
+      this.#known.set(definition, policy);
+    }
+    return policy;
+  }
+}
+
+function asyncPolicy(definition: FunctionDefinition | undefined, config: AsyncConfig): AsyncPolicy {
   const own = definition?.async;
   const ordered = own?.ordered ?? false;
   return {

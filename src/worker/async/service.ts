@@ -15,7 +15,7 @@ import { DeadLetters } from './dead-letters.js';
 import { Ending } from './ending.js';
 import { IdempotencyKeys, idempotencyKey } from './idempotency.js';
 import { Invocations } from './invocations.js';
-import { type AsyncPolicy, asyncPolicy } from './policy.js';
+import { AsyncPolicies, type AsyncPolicy } from './policy.js';
 import { documentOf, Results } from './results.js';
 import { type NewSchedule, Schedules } from './schedules.js';
 import { checkWebhookUrl } from './webhook-request.js';
@@ -53,6 +53,7 @@ export interface InvokeAsyncRequest {
 export class AsyncService {
   readonly #options: AsyncServiceOptions;
   readonly #now: () => number;
+  readonly #policies: AsyncPolicies;
   readonly #writer: Writer;
   readonly #results: Results;
   readonly #keys: IdempotencyKeys;
@@ -67,6 +68,7 @@ export class AsyncService {
     const { store, config, gateway, log, now = Date.now, random = Math.random } = options;
     this.#options = options;
     this.#now = now;
+    this.#policies = new AsyncPolicies(config);
     const writer = new Writer(store, log);
     this.#writer = writer;
     this.#results = new Results(store, config.results);
@@ -253,7 +255,7 @@ export class AsyncService {
   }
 
   #policy(name: string, version: string): AsyncPolicy {
-    return asyncPolicy(this.#options.definition(name, version), this.#options.config);
+    return this.#policies.of(this.#options.definition(name, version));
   }
 
   /** The result of an ended one; of a dead one whose result has expired, what its letter says. */
