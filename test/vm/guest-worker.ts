@@ -39,8 +39,8 @@ for exe in /proc/[0-9]*/exe; do
   case $target in */node|*/python3*|*/iluvatar-*) echo "process $target" ;; esac
 done
 true`;
-const READY_MS = 180_000;
-const EVALUATE_MS = 180_000;
+const READY_MS = 300_000;
+const EVALUATE_MS = 240_000;
 
 export class GuestWorker {
   readonly machine: Machine;
