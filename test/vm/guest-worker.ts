@@ -33,17 +33,19 @@ grep iluvatar /proc/mounts | grep -v ' ${PACKAGE} ' | sed 's/^/mount /'
 find /run/netns -mindepth 1 2>/dev/null | sed 's/^/namespace /'
 ls /sys/class/net | grep -v '^lo$' | sed 's/^/link /'
 find /run /tmp -name '*iluvatar*' -type s 2>/dev/null | sed 's/^/socket /'
+cd /var/lib/iluvatar && find . -mindepth 3 '(' -path './*/run/*' -o -path './*/staging/*' -o -path './*/networks-*/*' ')' | sed 's/^/file /'
 for exe in /proc/[0-9]*/exe; do
   target=$(readlink $exe) || continue
   case $target in */node|*/python3*|*/iluvatar-*) echo "process $target" ;; esac
 done
 true`;
-const READY_MS = 180_000;
-const EVALUATE_MS = 180_000;
+const READY_MS = 300_000;
+const EVALUATE_MS = 240_000;
 
 export class GuestWorker {
   readonly machine: Machine;
   readonly name: string;
+  #scripts = 0;
 
   private constructor(machine: Machine, name: string) {
     this.machine = machine;
@@ -82,7 +84,7 @@ export class GuestWorker {
     await this.machine.output(`systemctl stop ${this.unit}`);
   }
 
-  /** What of it is on the machine while it is down, one line each: cgroups, mounts, network namespaces and links, processes. */
+  /** What of it is on the machine while it is down, one line each: cgroups, mounts, network namespaces and links, sockets, unfinished files, processes. */
   async leftovers(): Promise<string[]> {
     const found = await this.machine.output(LEFTOVERS);
     return found.split('\n').filter((line) => line !== '');
@@ -102,14 +104,28 @@ export class GuestWorker {
     given: A = null as A,
     { patienceMs = 0 }: { patienceMs?: number } = {},
   ): Promise<T> {
-    const call = `await enter(${JSON.stringify(this.name)}, ${body}, ${JSON.stringify(given)}, ${patienceMs});\n`;
     const output = await this.machine.output('node --input-type=module -', {
-      stdin: `${TOOLBOX}\n${call}`,
+      stdin: this.#script(body, given, patienceMs),
       limitMs: EVALUATE_MS + patienceMs,
     });
     const { value, error } = JSON.parse(output.slice(output.lastIndexOf('\n') + 1)) as { value: T; error?: string };
     if (error !== undefined) throw new Error(`in the machine: ${error}`);
     return value;
+  }
+
+  /** As `evaluate`, for what goes on until it ends by itself or the machine does; nobody hears what it resolves with. */
+  async background<A = null>(
+    body: (inside: Inside, given: A) => Promise<unknown>,
+    given: A = null as A,
+  ): Promise<void> {
+    const path = `/run/background-${this.#scripts++}.mjs`;
+    await this.machine.write(path, this.#script(body, given, 0));
+    await this.machine.output(`systemd-run --quiet node ${path}`);
+  }
+
+  #script<A>(body: (inside: Inside, given: A) => Promise<unknown>, given: A, patienceMs: number): string {
+    const parts = [JSON.stringify(this.name), `${body}`, JSON.stringify(given), `${patienceMs}`];
+    return `${TOOLBOX}\nawait enter(${parts.join(', ')});\n`;
   }
 }
 

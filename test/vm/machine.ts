@@ -47,17 +47,8 @@ export class Machine implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'iluvatar-test-machine-'));
     const machine = new Machine(folder, image.kernel, { memoryMb, swapMb });
     try {
-      await command('qemu-img', [
-        'create',
-        '-q',
-        '-f',
-        'qcow2',
-        '-F',
-        'raw',
-        '-b',
-        image.disk,
-        join(folder, 'root.qcow2'),
-      ]);
+      const layer = join(folder, 'root.qcow2');
+      await command('qemu-img', 'create -q -f qcow2 -F raw -b'.split(' ').concat(image.disk, layer));
       await makePackageDisk(join(folder, 'package.img'));
       if (swapMb > 0) await makeSwap(join(folder, 'swap.img'), swapMb);
       await machine.boot();
@@ -81,7 +72,9 @@ export class Machine implements AsyncDisposable {
     });
     const socket = this.#path('agent.sock');
     while (!existsSync(socket)) {
-      if (emulator.exitCode !== null) throw new Error(`the emulator ended with ${emulator.exitCode}: ${said}`);
+      const { exitCode, signalCode } = emulator;
+      if ((exitCode ?? signalCode) !== null)
+        throw new Error(`the emulator ended with ${exitCode ?? signalCode}: ${said}`);
       await pause(20);
     }
     this.#agent = await GuestAgent.connect(socket);
@@ -115,12 +108,13 @@ export class Machine implements AsyncDisposable {
   async reboot(): Promise<void> {
     const emulator = this.#emulator;
     if (emulator === null) throw new Error('the machine is off');
-    const ended = once(emulator, 'exit', { signal: AbortSignal.timeout(DOWN_MS) });
+    const down = once(emulator, 'exit', { signal: AbortSignal.timeout(DOWN_MS) }).then(
+      () => true,
+      () => false,
+    );
     // A moment later, so that the answer is here before the agent is stopped. The emulator ends where a machine would start again.
     await this.output('systemd-run --quiet --on-active=1 systemctl reboot');
-    await ended.catch(() => {
-      throw new Error(`the machine has not gone down:\n${this.#console()}`);
-    });
+    if (!(await down)) throw new Error(`the machine has not gone down:\n${this.#console()}`);
     await this.cutPower();
     await this.boot();
   }

@@ -45,7 +45,8 @@ function inside(name, client) {
         writeFileSync(join(source, file), text);
       }
       const lines = [];
-      await client.register({ name: functionName, source, ...definition }, { progress: (line) => lines.push(line) });
+      const options = { replace: true, progress: (line) => lines.push(line) };
+      await client.register({ name: functionName, source, ...definition }, options);
       return lines;
     },
     async failure(promise) {
