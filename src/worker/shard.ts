@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
-import type { PrewarmResult, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -39,11 +39,9 @@ import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
-import { BackgroundTask } from './supervision/background-task.js';
-import { DescriptorWatch, type KnownDescriptors } from './supervision/descriptor-watch.js';
-import { WatchList } from './supervision/watch-list.js';
+import type { KnownDescriptors } from './supervision/descriptor-watch.js';
+import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
-import { watchedReport } from './supervision/watched-report.js';
 import type { ThreadFile } from './thread-file.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -71,7 +69,7 @@ export class Shard {
   readonly #options: ShardOptions;
   readonly #log: Log;
   readonly #transport: Transport;
-  readonly #watches: WatchList;
+  readonly #supervision: ShardSupervision;
   readonly #lifecycle: LifecyclePool;
   readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
@@ -80,13 +78,11 @@ export class Shard {
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
-  readonly #descriptors: DescriptorWatch;
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
   #state: WorkerStatus['state'] = 'running';
-  #threads: WorkerHealth['threads'] = [];
   #http: HttpEdge | null = null;
   #stopUnixSocket: () => void = () => {};
 
@@ -98,12 +94,13 @@ export class Shard {
       ...config.transport,
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
-    this.#watches = new WatchList({ restart: config.supervision.restart, log: this.#log });
+    this.#supervision = new ShardSupervision({ config, log: this.#log, known: () => this.#knownDescriptors() });
+    const watch = (name: string): Watched => this.#supervision.task(name);
     this.#lifecycle = new LifecyclePool({
       ...config.supervision.lifecycle,
       threads: config.threads,
       size: config.lifecycleThreads,
-      watched: config.threads ? this.#watches.thread('life-cycle', { critical: true }) : null,
+      watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
     });
     const transport = this.#transport;
@@ -112,11 +109,11 @@ export class Shard {
     const networks: ContainerNetworks = new ContainerNetworks({
       config,
       log: moduleLog(log, 'network'),
+      activity: watch('network-pools'),
       addresses: (count) => this.#engine.addressesAvailable(count),
       others: () => addresses.ranges,
     });
     const addresses = new BridgeAddresses(config.network, () => networks.ranges);
-    const watch = (name: string): Watched => this.#watches.task(name, { critical: false });
     const parts = { config, transport, lifecycle, networks, addresses, watch };
     this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
@@ -132,27 +129,24 @@ export class Shard {
     );
     this.#driver.bind(this.#engine);
     this.#timer = new EngineTimer(this.#engine, now);
-    const background = (name: string): BackgroundTask =>
-      new BackgroundTask(this.#watches.task(name, { critical: false }));
     this.#load = new LoadMonitor(this.#engine, {
-      task: background('load-monitor'),
+      task: this.#supervision.background('load-monitor'),
       enabled: config.cpu.oversubscribe.maxSlots > 0,
       periodMs: config.cpu.oversubscribe.checkMs,
       cores: availableParallelism(),
     });
-    this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs, background('memory-sampler'));
+    this.#sampler = new MemorySampler(
+      this.#driver,
+      config.memory.sampleMs,
+      this.#supervision.background('memory-sampler'),
+    );
     this.#pressure = new PressureMonitor({
       engine: this.#engine,
       source: new HostPressure(),
       settings: config.memory.pressure,
       now,
-      task: background('pressure-monitor'),
+      task: this.#supervision.background('pressure-monitor'),
       log: moduleLog(log, 'memory'),
-    });
-    this.#descriptors = new DescriptorWatch({
-      ...config.supervision.descriptors,
-      log: this.#log,
-      known: () => this.#knownDescriptors(),
     });
     this.#results = new AsyncResults({
       ...config.asyncResults,
@@ -163,7 +157,7 @@ export class Shard {
     this.#metrics = new WorkerMetrics({
       status: () => this.status(),
       functions: () => this.#registry.list(),
-      watched: () => this.#watched(),
+      watched: () => this.#supervision.all(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
@@ -226,7 +220,7 @@ export class Shard {
   }
 
   setThreads(threads: WorkerHealth['threads']): void {
-    this.#threads = threads;
+    this.#supervision.threads = threads;
   }
 
   /** Its log is the caller's when it runs on the caller's thread: nothing to do. */
@@ -269,23 +263,17 @@ export class Shard {
       functions: this.#registry.size,
       backends: countersByBackend(backends, this.#backends),
       counters: { ...own, ...countersOfAll(this.#backends) },
-      shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
+      shards: this.#supervision.threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
     };
   }
 
   health(): WorkerHealth {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
-    const watched = watchedReport(this.#watched());
-    const leak = this.#descriptors.note;
+    const watched = this.#supervision.report();
     const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
-      notes: [
-        ...notes,
-        ...watched.notes,
-        ...(leak === null ? [] : [leak]),
-        ...backends.flatMap((backend) => backend.notes),
-      ],
+      notes: [...notes, ...watched.notes, ...backends.flatMap((backend) => backend.notes)],
       backends,
       threads: watched.threads,
       tasks: watched.tasks,
@@ -303,11 +291,6 @@ export class Shard {
     const { memory } = this.#engine.status();
     const connections = this.#transport.counters().connections + (this.#http?.connections ?? 0);
     return { containers: memory.cachedContainers + memory.runningContainers, connections };
-  }
-
-  /** This shard's threads and tasks, and those that the supervisor has told of. */
-  #watched(): WatchedHealth[] {
-    return [...this.#threads, ...this.#watches.health()];
   }
 
   /** Seconds; 0 for null and for functions never seen. */
@@ -340,7 +323,7 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
-    this.#descriptors.stop();
+    this.#supervision.stop();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(STOP_LIMIT_MS, (done) => this.#engine.stop(done)))) {
       this.#log.error({ open: this.#engine.open }, 'not everything ended in time');
@@ -391,7 +374,7 @@ export class Shard {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
-    this.#descriptors.arm();
+    this.#supervision.arm();
     if (this.#options.config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
