@@ -191,6 +191,9 @@ export class Shard {
     });
   }
 
+  /** There is no other thread to serve it. */
+  readonly healthPort = null;
+
   get httpPort(): number | null {
     return this.#http?.port ?? null;
   }

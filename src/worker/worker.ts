@@ -23,6 +23,8 @@ import { Supervisor } from './supervisor.js';
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
 export interface WorkerHost {
   readonly httpPort: number | null;
+  /** Where the main thread serves its own health; null = it does not. */
+  readonly healthPort: number | null;
   /** Has its log file opened again, where it has one of its own. */
   reopenLog(): void;
   stop(drainMs: number): Promise<void>;
@@ -74,6 +76,12 @@ export class Worker implements AsyncDisposable {
   get httpUrl(): string | null {
     const { httpPort } = this.#host;
     return httpPort === null ? null : `http://${this.config.http.address}:${httpPort}`;
+  }
+
+  /** Where the main thread serves `/healthz` and `/livez` (`supervision.health`), or null when that is off. */
+  get healthUrl(): string | null {
+    const { healthPort } = this.#host;
+    return healthPort === null ? null : `http://${this.config.supervision.health.address}:${healthPort}`;
   }
 
   /**

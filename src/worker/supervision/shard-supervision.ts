@@ -1,6 +1,6 @@
 import type { WatchedHealth } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
-import type { Log } from '../../telemetry/logs/log.js';
+import { type Log, logFailure } from '../../telemetry/logs/log.js';
 import { BackgroundTask } from './background-task.js';
 import { DescriptorWatch, type KnownDescriptors } from './descriptor-watch.js';
 import { WatchList } from './watch-list.js';
@@ -18,11 +18,13 @@ export interface ShardSupervisionOptions {
 export class ShardSupervision {
   readonly #watches: WatchList;
   readonly #descriptors: DescriptorWatch;
+  readonly #log: Log;
   /** Of the main thread. */
   threads: readonly WatchedHealth[] = [];
 
   constructor({ config, log, known }: ShardSupervisionOptions) {
     const { restart, descriptors } = config.supervision;
+    this.#log = log;
     this.#watches = new WatchList({ restart, log });
     this.#descriptors = new DescriptorWatch({ ...descriptors, log, known });
   }
@@ -55,7 +57,11 @@ export class ShardSupervision {
 
   report(): WatchedReport {
     const report = watchedReport(this.all());
-    const leak = this.#descriptors.note;
-    return leak === null ? report : { ...report, notes: [...report.notes, leak] };
+    const failure = logFailure(this.#log);
+    const notes = [
+      this.#descriptors.note,
+      failure === null ? null : `the log cannot be written (${failure}); its lines are lost`,
+    ].filter((note) => note !== null);
+    return { ...report, notes: [...report.notes, ...notes] };
   }
 }
