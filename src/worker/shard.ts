@@ -1,40 +1,30 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-// Not the global of the same name: that is a getter, and the clock is read several times an invocation.
-import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
-import {
-  configureEngine,
-  type Device,
-  Engine,
-  type EngineOptions,
-  type FunctionRecord,
-  IluvatarError,
-  nullJournal,
-  type PrewarmSink,
-} from '../core/index.js';
+import { type Device, Engine, type FunctionRecord, IluvatarError, type PrewarmSink } from '../core/index.js';
 import { native } from '../native.js';
 import { BridgeAddresses } from '../net/bridge-addresses.js';
 import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
-import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
 import { AsyncResults } from './async-results.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
+import { dropPayload, engineOptions, now } from './engine-options.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry, type KeptFunction } from './function-registry.js';
 import { HostPressure } from './host-pressure.js';
 import { LifecyclePool } from './lifecycle/pool.js';
+import { listenUnixSocket } from './listen-unix-socket.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
@@ -396,47 +386,5 @@ function within(ms: number, begin: (done: () => void) => void): Promise<boolean>
       clearTimeout(late);
       resolve(true);
     });
-  });
-}
-
-/** µs from an arbitrary origin; integer. */
-function now(): number {
-  return Math.floor(performance.now() * 1000);
-}
-
-function dropPayload(transport: Transport, payload: unknown): void {
-  if (typeof payload === 'number') transport.drop(payload);
-}
-
-function listenUnixSocket(transport: Transport, gateway: WorkerGateway, path: string, mode: number): () => void {
-  try {
-    return startUnixSocketEdge({ transport, gateway, path, mode });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const taken = code === 'EADDRINUSE';
-    const why = taken ? 'another worker listens there' : message;
-    throw new IluvatarError(taken ? 'conflict' : 'unavailable', `cannot listen on ${path}: ${why}`);
-  }
-}
-
-/** What this machine and the configuration give the engine. */
-function engineOptions(
-  config: WorkerConfig,
-  port: ContainerDriver,
-  backends: string[],
-  log: Log,
-  transport: Transport,
-): EngineOptions {
-  return configureEngine(config, {
-    clock: { now },
-    port,
-    log,
-    backends,
-    cores: availableParallelism(),
-    machineMemoryMb: Math.floor(totalmem() / (1024 * 1024)),
-    // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
-    cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
-    discard: (payload) => dropPayload(transport, payload),
-    journal: nullJournal,
   });
 }
