@@ -95,7 +95,13 @@ async function warm(): Promise<{ rows: readonly Row[]; what: string }> {
   const invocations = values.invocations === undefined ? INVOCATIONS : Number(values.invocations);
   await using worker = await SoakWorker.start();
   open.push(() => worker[Symbol.asyncDispose]());
-  const { rows, made } = await soakWarm(worker, { invocations, clients: WARM_CLIENTS, windowMs: WINDOW_MS, log });
+  const { rows, made } = await soakWarm(worker, {
+    invocations,
+    clients: WARM_CLIENTS,
+    settleMs: SETTLE_MS,
+    windowMs: WINDOW_MS,
+    log,
+  });
   return { rows, what: `${made} invocations in two containers` };
 }
 
