@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../src/config/load.js';
 import { closeLog, createLog } from '../src/telemetry/logs/log.js';
+import { NO_SOCKETS } from '../src/worker/daemon/inherited-sockets.js';
 import { LocalClient } from '../src/worker/local-client.js';
 import { Shard } from '../src/worker/shard.js';
 import { openBareLmdb, openStore } from './lib/durable-puts.js';
@@ -45,9 +46,15 @@ export const bench: Bench = {
     const { store, onDisk } = await openStore(folder);
     const lmdb = await openBareLmdb(folder);
     const workerLog = createLog(config);
-    const shard = new Shard({ config, log: workerLog, store, registered: () => {}, unregistered: () => {} });
+    const shard = new Shard({
+      config,
+      log: workerLog,
+      store,
+      sockets: NO_SOCKETS,
+      reload: () => Promise.reject(new Error('there is nothing to read again')),
+    });
     try {
-      await shard.start([]);
+      await shard.start();
       const worker = new LocalClient(shard.gateway);
       for (const [name, run] of [
         ['held', 600_000_000],

@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, IluvatarError } from '../../src/index.js';
-import { type Reading, takeReading } from './reading.js';
+import { takeReading } from './reading.js';
+import { settled } from './settle.js';
 import type { SoakWorker } from './soak-worker.js';
-import { compare, type Row } from './verdict.js';
+import type { Row } from './verdict.js';
 
 /** Containers made and removed, thousands of them, with failures of every kind on the way; then idle, and back to where it was before. */
 export interface ContainerSoakOptions {
@@ -122,14 +123,4 @@ async function expect(answer: Promise<unknown>, errorClass: string, answers: Rec
 async function creations(client: Client): Promise<number> {
   const { backends } = await client.status();
   return Object.values(backends).reduce((sum, counters) => sum + (counters['creations'] ?? 0), 0);
-}
-
-/** Reads again until everything is back, or the time is over: threads that idle, pools that are too full, and caches of the kernel go by and by. */
-async function settled(worker: SoakWorker, before: Reading, options: ContainerSoakOptions): Promise<Row[]> {
-  for (const limit = performance.now() + options.settleMs; ; await pause(1000)) {
-    const rows = compare(before, await takeReading(worker, options.windowMs));
-    if (rows.every((row) => row.ok) || performance.now() > limit) return rows;
-    const over = rows.filter((row) => !row.ok).map((row) => `${row.name} ${row.after.toFixed(1)}`);
-    options.log(`  not yet: ${over.join(', ')}`);
-  }
 }

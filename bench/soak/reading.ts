@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { native } from '../../src/native.js';
+import { LinkNames } from '../../src/net/names.js';
 import { processTree, residentMb, secondsBetween, threadTimes } from '../lib/processes.js';
 import type { SoakWorker } from './soak-worker.js';
 
@@ -18,12 +19,14 @@ export interface Reading {
   readonly 'network namespaces': number;
   readonly mounts: number;
   readonly links: number;
-  readonly 'cgroup folders': number;
+  /** In all hierarchies; without those that are ready for the next ones, which are now more and now fewer. */
+  readonly 'cgroups of containers': number;
   readonly 'shortest round trip, µs': number;
 }
 
 const MIB = 1024 * 1024;
 const PINGS = 300;
+const SHARD = 0;
 
 /** `windowMs`: over which processor time is taken. */
 export async function takeReading(worker: SoakWorker, windowMs: number): Promise<Reading> {
@@ -44,10 +47,10 @@ export async function takeReading(worker: SoakWorker, windowMs: number): Promise
     processes: tree.length,
     threads: entries(`/proc/${worker.pid}/task`),
     'memory maps': lines(`/proc/${worker.pid}/maps`),
-    'network namespaces': namespaces(tree),
-    mounts: lines(`/proc/${worker.pid}/mountinfo`),
-    links: entries('/sys/class/net'),
-    'cgroup folders': sum(cgroupRoots(worker.name), foldersBelow),
+    'network namespaces': namespaces(tree, worker),
+    mounts: ownMounts(worker).length,
+    links: ownLinks(worker),
+    'cgroups of containers': await cgroups(worker),
     'shortest round trip, µs': roundTrip,
   };
 }
@@ -64,12 +67,29 @@ async function shortestRoundTrip({ client }: SoakWorker): Promise<number> {
 }
 
 /** Of the processes, and of those that are kept by a mount. */
-function namespaces(tree: readonly number[]): number {
+function namespaces(tree: readonly number[], worker: SoakWorker): number {
   const found = new Set<string>();
   for (const pid of tree) found.add(link(`/proc/${pid}/ns/net`));
   found.delete('');
-  const mounted = text('/proc/self/mountinfo').match(/ - nsfs /g)?.length ?? 0;
-  return found.size + mounted;
+  return found.size + ownMounts(worker).filter((line) => line.includes(' - nsfs ')).length;
+}
+
+/** Other workers mount and unmount meanwhile: only what is in its folder, or carries its name, is its own. */
+function ownMounts({ pid, folder, name }: SoakWorker): string[] {
+  return text(`/proc/${pid}/mountinfo`)
+    .split('\n')
+    .filter((line) => line.includes(folder) || line.includes(name));
+}
+
+function ownLinks({ name, folder }: SoakWorker): number {
+  const { prefix } = new LinkNames(`${name}\0${folder}\0${SHARD}`);
+  return list('/sys/class/net').filter((link) => link.startsWith(prefix)).length;
+}
+
+async function cgroups({ client, name }: SoakWorker): Promise<number> {
+  const roots = cgroupRoots(name);
+  const ready = (await client.status()).counters['cgroupsReady'] ?? 0;
+  return sum(roots, foldersBelow) - ready * roots.length;
 }
 
 /** Where the cgroups of its containers are, in each hierarchy; those of a container engine in a folder of its own, `<worker>.<engine>`. */

@@ -48,6 +48,9 @@ if (spawnSync(process.execPath, [setup, '--only', 'typescript'], { stdio: ['igno
   process.exit(2);
 
 const log = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
+/** What a signal has to clear away; the last is the first to go. */
+const open: (() => PromiseLike<void>)[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void abandon());
 let ok = true;
 for (const kind of kinds) {
   log(`${kind}:`);
@@ -60,11 +63,18 @@ for (const kind of kinds) {
 console.log(ok ? 'all is as it was before' : 'something has grown');
 process.exit(ok ? 0 : 1);
 
+async function abandon(): Promise<void> {
+  for (const close of open.reverse()) await close();
+  process.exit(130);
+}
+
 async function containers(kind: Exclude<Kind, 'warm'>): Promise<{ rows: readonly Row[]; what: string }> {
   const count = values.containers === undefined ? CONTAINERS[kind] : Number(values.containers);
   const daemon = kind === 'containerd' ? await ContainerdDaemon.start() : null;
   try {
+    if (daemon !== null) open.push(() => daemon.close());
     await using worker = await SoakWorker.start(daemon === null ? {} : onContainerd(daemon));
+    open.push(() => worker[Symbol.asyncDispose]());
     const sizes = {
       containers: count,
       warmUp: Math.max(Math.min(count, WARM_UP), Math.ceil(count / 10)),
@@ -77,13 +87,21 @@ async function containers(kind: Exclude<Kind, 'warm'>): Promise<{ rows: readonly
     return { rows, what: `${made} containers made and removed; answers: ${told.join(', ')}` };
   } finally {
     await daemon?.close();
+    open.length = 0;
   }
 }
 
 async function warm(): Promise<{ rows: readonly Row[]; what: string }> {
   const invocations = values.invocations === undefined ? INVOCATIONS : Number(values.invocations);
   await using worker = await SoakWorker.start();
-  const { rows, made } = await soakWarm(worker, { invocations, clients: WARM_CLIENTS, windowMs: WINDOW_MS, log });
+  open.push(() => worker[Symbol.asyncDispose]());
+  const { rows, made } = await soakWarm(worker, {
+    invocations,
+    clients: WARM_CLIENTS,
+    settleMs: SETTLE_MS,
+    windowMs: WINDOW_MS,
+    log,
+  });
   return { rows, what: `${made} invocations in two containers` };
 }
 

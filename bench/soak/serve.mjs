@@ -13,6 +13,8 @@ const supervisor = new Supervisor({ config, log, task });
 await supervisor.start();
 collectWhenAsked(config.dataDir, 'main');
 console.log('ready');
+// A terminal's Ctrl-C goes to all of its processes. This one ends when its owner, which clears up, closes its input.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
 process.stdin.resume();
 process.stdin.once('close', () => {
   void supervisor

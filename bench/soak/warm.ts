@@ -1,13 +1,15 @@
 import { loadRequests } from '../lib/load.js';
 import { registerNoOp } from '../lib/noop.js';
 import { takeReading } from './reading.js';
+import { settled } from './settle.js';
 import type { SoakWorker } from './soak-worker.js';
-import { compare, type Row } from './verdict.js';
+import type { Row } from './verdict.js';
 
 /** Millions of invocations in the same few containers: nothing may grow with their number. */
 export interface WarmSoakOptions {
   readonly invocations: number;
   readonly clients: number;
+  readonly settleMs: number;
   readonly windowMs: number;
   log(line: string): void;
 }
@@ -33,5 +35,5 @@ export async function soakWarm(
   await run(invocations * WARM_UP);
   const before = await takeReading(worker, windowMs);
   await run(invocations - made);
-  return { rows: compare(before, await takeReading(worker, windowMs)), made };
+  return { rows: await settled(worker, before, options), made };
 }

@@ -180,11 +180,12 @@ export interface WatchedHealth {
   kind: 'thread' | 'task';
   /** The worker does not do what it is for without it. */
   critical: boolean;
-  state: 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
+  /** `idle`: it was not needed so far. */
+  state: 'idle' | 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
   /** Failed more often than `supervision.restart` allows within its window. */
   failing: boolean;
   restarts: number;
-  /** How often it ended, by cause: error, rejection, exit, hang, budget, lost, stuck. */
+  /** How often it ended, by cause: error, rejection, exit, hang, budget, lost. */
   causes: Record<string, number>;
   lastError: string | null;
 }

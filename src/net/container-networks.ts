@@ -10,13 +10,15 @@ import { IsolatedNamespaces } from './isolated-namespaces.js';
 import type { AddressLease, LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
 import { LinkNames } from './names.js';
 import { NamespaceMaker } from './namespace-maker.js';
-import { NamespacePool, type PoolLog } from './namespace-pool.js';
+import { NamespacePool, type PoolActivity, type PoolLog, type PoolOwner } from './namespace-pool.js';
 import { enableForwarding, forwards, NatTable } from './nat.js';
 import { parseRange, type Range } from './range.js';
 
 export interface NetworksOptions {
   readonly config: WorkerConfig;
   readonly log: PoolLog;
+  /** Of the pools of namespaces; null or absent = nobody watches, and they log. */
+  readonly activity?: PoolActivity | null;
   /** So many addresses there are, as far as is known now. */
   readonly addresses?: (count: number) => void;
   /** Subnets that are promised to somebody else, though no link has them yet. */
@@ -37,6 +39,7 @@ export class ContainerNetworks {
   readonly #config: WorkerConfig['network'];
   readonly #maker: NamespaceMaker;
   readonly #log: PoolLog;
+  readonly #activity: PoolActivity | null;
   readonly #nat: NatTable;
   readonly #isolated: IsolatedNamespaces;
   readonly #addresses: (count: number) => void;
@@ -49,17 +52,18 @@ export class ContainerNetworks {
   #users = 0;
   #failure: string | null = null;
 
-  constructor({ config, log, addresses = () => {}, others = () => [], shard = 0 }: NetworksOptions) {
+  constructor({ config, log, activity = null, addresses = () => {}, others = () => [], shard = 0 }: NetworksOptions) {
     const dataDir = resolveDataDir(config);
     const { network } = config;
     this.#config = network;
     this.#log = log;
+    this.#activity = activity;
     this.#addresses = addresses;
     this.#others = others;
     this.folder = join(dataDir, `networks-${shard}`);
     this.names = new LinkNames(`${config.name}\0${dataDir}\0${shard}`);
     this.#nat = new NatTable(this.names.prefix);
-    this.#isolated = new IsolatedNamespaces({ folder: this.folder, marks: network.isolatedPool, log });
+    this.#isolated = new IsolatedNamespaces({ folder: this.folder, marks: network.isolatedPool, log, activity });
     this.#maker = new NamespaceMaker({
       names: this.names,
       folder: this.folder,
@@ -187,10 +191,11 @@ export class ContainerNetworks {
     this.#allocator.give(first);
     await this.#maker.ensure(first.bridge);
     if (nat && forwarding === 'enable') enableForwarding();
-    this.#pool = new NamespacePool(this.#allocator, this.#maker, pool, this.#log, {
+    const owner: PoolOwner = {
       recall: () => this.#holders.some((holder) => holder()),
       short: () => this.#count(),
-    });
+    };
+    this.#pool = new NamespacePool(this.#allocator, this.#maker, pool, this.#log, owner, this.#activity);
     this.#count();
     this.#pool.fill();
   }

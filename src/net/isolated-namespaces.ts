@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { native } from '../native.js';
 import type { LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
-import { type Maker, NamespacePool, type PoolLog, type PoolMarks, type Supply } from './namespace-pool.js';
+import {
+  type Maker,
+  NamespacePool,
+  type PoolActivity,
+  type PoolLog,
+  type PoolMarks,
+  type Supply,
+} from './namespace-pool.js';
 
 /**
  * Namespaces with nothing but loopback, made ahead: for container engines that would make one while a start waits. Each has a name of its own, used once. The
@@ -16,8 +23,8 @@ export class IsolatedNamespaces implements LeaseSource<NamespaceLease> {
   }
 
   take(taken: LeaseTaken<NamespaceLease>, urgent: boolean): void {
-    const { folder, marks, log } = this.#options;
-    this.#pool ??= new NamespacePool(new Names(), new BareMaker(folder), marks, log);
+    const { folder, marks, log, activity } = this.#options;
+    this.#pool ??= new NamespacePool(new Names(), new BareMaker(folder), marks, log, null, activity);
     this.#pool.take(taken, urgent);
   }
 
@@ -43,6 +50,7 @@ export interface IsolatedOptions {
   readonly folder: string;
   readonly marks: PoolMarks;
   readonly log: PoolLog;
+  readonly activity: PoolActivity | null;
 }
 
 /** There is no end of them. */

@@ -29,6 +29,12 @@ export interface PoolLog {
   warn(fields: Record<string, unknown>, message: string): void;
 }
 
+/** Told of how the pool does, where somebody watches over it: it then logs in the pool's place. */
+export interface PoolActivity {
+  running(): void;
+  failed(cause: 'error', reason: string): void;
+}
+
 export interface PoolOwner {
   /** Every one is out and somebody waits: true = one that is kept ready elsewhere will be given back. */
   recall(): boolean;
@@ -59,6 +65,7 @@ export class NamespacePool<Item extends object> {
   readonly #marks: PoolMarks;
   readonly #log: PoolLog;
   readonly #owner: PoolOwner | null;
+  readonly #activity: PoolActivity | null;
   readonly #ready: Item[] = [];
   readonly #waiting: Waiting<Item>[] = [];
   readonly #inUse = new Set<Item>();
@@ -85,7 +92,9 @@ export class NamespacePool<Item extends object> {
     marks: PoolMarks,
     log: PoolLog,
     owner: PoolOwner | null = null,
+    activity: PoolActivity | null = null,
   ) {
+    this.#activity = activity;
     this.#supply = supply;
     this.#maker = maker;
     this.#marks = marks;
@@ -206,11 +215,12 @@ export class NamespacePool<Item extends object> {
       this.#next().taken(item, null);
     }
     if (failure === null) {
+      this.#activity?.running();
       if (this.#waiting.length > 0 || this.#filling) this.#make();
       return;
     }
     this.#filling = false;
-    this.#log.warn({ reason: failure.message }, 'a network namespace could not be made');
+    this.#failed({ reason: failure.message }, 'a network namespace could not be made');
     this.#notBefore = Date.now() + BACK_OFF_MS;
     const message = `no network namespace: ${failure.message}`;
     this.#refuse({ errorClass: 'start_failed', message, details: null, transient: true });
@@ -249,12 +259,17 @@ export class NamespacePool<Item extends object> {
     } catch (error) {
       // Their addresses stay taken: something may still answer there.
       this.lost += batch.length;
-      this.#log.warn(
+      this.#failed(
         { reason: (error as Error).message, count: batch.length },
         'network namespaces could not be removed',
       );
       this.#owner?.short();
     }
+  }
+
+  #failed(fields: { readonly reason: string; readonly count?: number }, message: string): void {
+    if (this.#activity === null) this.#log.warn(fields, message);
+    else this.#activity.failed('error', `${message}: ${fields.reason}`);
   }
 
   #fillLater(delayMs: number): void {

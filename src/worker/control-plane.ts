@@ -6,6 +6,7 @@ import { AsyncControl } from './async/control.js';
 import type { AsyncService } from './async/service.js';
 import type { FunctionRegistry } from './function-registry.js';
 import type { Shard } from './shard.js';
+import type { Uploads } from './uploads.js';
 import type { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -26,9 +27,7 @@ export interface ControlPlaneOptions {
   registry(): FunctionRegistry;
   async: AsyncService;
   gateway(): WorkerGateway;
-  /** Unpacks an uploaded archive and returns the folder; the folder is removed by `discardUpload`. */
-  unpackUpload(archive: Uint8Array): Promise<string>;
-  discardUpload(folder: string): Promise<void>;
+  uploads: Uploads;
 }
 
 export class ControlPlane {
@@ -67,11 +66,11 @@ export class ControlPlane {
     const { definition, replace } = params;
     this.#options.async.checkWebhook(definition.async.webhook);
     if (body === null) return await registry.register(definition, replace, progress);
-    const folder = await this.#options.unpackUpload(body);
+    const folder = await this.#options.uploads.unpack(body);
     try {
       return await registry.register({ ...definition, source: folder }, replace, progress);
     } finally {
-      await this.#options.discardUpload(folder);
+      await this.#options.uploads.discard(folder);
     }
   }
 

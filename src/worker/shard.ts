@@ -1,9 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
-// Not the global of the same name: that is a getter, and the clock is read several times an invocation.
-import { performance } from 'node:perf_hooks';
+import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
@@ -12,21 +9,16 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
   adjustableOptions,
-  configureEngine,
   type Device,
   Engine,
-  type EngineOptions,
   type FunctionRecord,
   IluvatarError,
-  nullJournal,
   type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
 import { BridgeAddresses } from '../net/bridge-addresses.js';
 import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
-import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
-import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
@@ -44,13 +36,14 @@ import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
+import { ShardEdges } from './shard-edges.js';
+import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
-import { BackgroundTask } from './supervision/background-task.js';
-import { DescriptorWatch, type KnownDescriptors } from './supervision/descriptor-watch.js';
-import { WatchList } from './supervision/watch-list.js';
+import type { KnownDescriptors } from './supervision/descriptor-watch.js';
+import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
-import { watchedReport } from './supervision/watched-report.js';
 import type { ThreadFile } from './thread-file.js';
+import { Uploads } from './uploads.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -79,7 +72,7 @@ export class Shard {
   readonly #options: ShardOptions;
   readonly #log: Log;
   readonly #transport: Transport;
-  readonly #watches: WatchList;
+  readonly #supervision: ShardSupervision;
   readonly #lifecycle: LifecyclePool;
   readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
@@ -88,19 +81,16 @@ export class Shard {
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
-  readonly #descriptors: DescriptorWatch;
   readonly #store: Store;
   readonly #kept: KeptState;
   readonly #registry: FunctionRegistry;
   readonly #async: AsyncService;
+  readonly #edges: ShardEdges;
   readonly #metrics: WorkerMetrics;
   readonly #startedAt = Date.now();
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
-  #threads: WorkerHealth['threads'] = [];
-  #http: HttpEdge | null = null;
-  #stopUnixSocket: () => void = () => {};
 
   constructor(options: ShardOptions) {
     const { config, log } = options;
@@ -112,12 +102,13 @@ export class Shard {
       ...config.transport,
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
-    this.#watches = new WatchList({ restart: config.supervision.restart, log: this.#log });
+    this.#supervision = new ShardSupervision({ config, log: this.#log, known: () => this.#knownDescriptors() });
+    const watch = (name: string): Watched => this.#supervision.task(name);
     this.#lifecycle = new LifecyclePool({
       ...config.supervision.lifecycle,
       threads: config.threads,
       size: config.lifecycleThreads,
-      watched: config.threads ? this.#watches.thread('life-cycle', { critical: true }) : null,
+      watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
     });
     const transport = this.#transport;
@@ -126,11 +117,11 @@ export class Shard {
     const networks: ContainerNetworks = new ContainerNetworks({
       config,
       log: moduleLog(log, 'network'),
+      activity: watch('network-pools'),
       addresses: (count) => this.#engine.addressesAvailable(count),
       others: () => addresses.ranges,
     });
     const addresses = new BridgeAddresses(config.network, () => networks.ranges);
-    const watch = (name: string): Watched => this.#watches.task(name, { critical: false });
     const parts = { config, transport, lifecycle, networks, addresses, watch };
     this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     this.#driver = new ContainerDriver({
@@ -146,27 +137,24 @@ export class Shard {
     );
     this.#driver.bind(this.#engine);
     this.#timer = new EngineTimer(this.#engine, now);
-    const background = (name: string): BackgroundTask =>
-      new BackgroundTask(this.#watches.task(name, { critical: false }));
     this.#load = new LoadMonitor(this.#engine, {
-      task: background('load-monitor'),
+      task: this.#supervision.background('load-monitor'),
       enabled: config.cpu.oversubscribe.maxSlots > 0,
       periodMs: config.cpu.oversubscribe.checkMs,
       cores: availableParallelism(),
     });
-    this.#sampler = new MemorySampler(this.#driver, config.memory.sampleMs, background('memory-sampler'));
+    this.#sampler = new MemorySampler(
+      this.#driver,
+      config.memory.sampleMs,
+      this.#supervision.background('memory-sampler'),
+    );
     this.#pressure = new PressureMonitor({
       engine: this.#engine,
       source: new HostPressure(),
       settings: config.memory.pressure,
       now,
-      task: background('pressure-monitor'),
+      task: this.#supervision.background('pressure-monitor'),
       log: moduleLog(log, 'memory'),
-    });
-    this.#descriptors = new DescriptorWatch({
-      ...config.supervision.descriptors,
-      log: this.#log,
-      known: () => this.#knownDescriptors(),
     });
     this.#async = new AsyncService({
       store: this.#store,
@@ -179,15 +167,14 @@ export class Shard {
     this.#metrics = new WorkerMetrics({
       status: () => this.status(),
       functions: () => this.#registry.list(),
-      watched: () => this.#watched(),
+      watched: () => this.#supervision.all(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
       async: this.#async,
       registry: () => this.#registry,
       gateway: () => this.gateway,
-      unpackUpload: (archive) => this.#unpackUpload(archive),
-      discardUpload: (folder) => rm(folder, { recursive: true, force: true }),
+      uploads: new Uploads(config, lifecycle),
     });
     this.gateway = new WorkerGateway({
       engine: this.#engine,
@@ -195,6 +182,14 @@ export class Shard {
       call: (method, params, body, progress) => control.call(method, params, body, progress),
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
+    });
+    this.#edges = new ShardEdges({
+      config,
+      log,
+      sockets: options.sockets,
+      transport,
+      gateway: this.gateway,
+      inFlight: options.inFlight ?? null,
     });
     this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
     this.#registry = new FunctionRegistry({
@@ -211,13 +206,16 @@ export class Shard {
     });
   }
 
+  /** There is no other thread to serve it. */
+  readonly healthPort = null;
+
   get httpPort(): number | null {
-    return this.#http?.port ?? null;
+    return this.#edges.httpPort;
   }
 
   /** Starts backends and edges, and registers what the store has. Leaves nothing behind when it fails. */
   async start(): Promise<void> {
-    const { config, sockets } = this.#options;
+    const { config } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
@@ -225,32 +223,16 @@ export class Shard {
       this.#async.load();
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept. Sockets that were
       // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
-      await this.#listen((edge) => sockets[edge] === null);
+      await this.#edges.open();
       for (const backend of this.#backends.values()) await backend.start();
       await this.#kept.restore();
       this.#async.start();
-      await this.#listen((edge) => sockets[edge] !== null);
+      await this.#edges.openInherited();
     } catch (error) {
       await this.stop(0);
       throw error;
     }
     this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
-  }
-
-  async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, sockets } = this.#options;
-    if (due('unix')) {
-      const mode = Number.parseInt(config.socketMode, 8);
-      const fd = sockets.unix?.fd ?? null;
-      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, resolvePaths(config).socket, mode, fd);
-    }
-    if (due('http') && config.http.enabled) {
-      // A copy: the edge closes what it is given.
-      const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
-      const inFlight = this.#options.inFlight === undefined ? null : new Int32Array(this.#options.inFlight);
-      const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd, inFlight };
-      this.#http = await startHttpEdge(http);
-    }
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -272,7 +254,7 @@ export class Shard {
   }
 
   setThreads(threads: WorkerHealth['threads']): void {
-    this.#threads = threads;
+    this.#supervision.threads = threads;
   }
 
   /** Its log is the caller's when it runs on the caller's thread: nothing to do. */
@@ -321,24 +303,17 @@ export class Shard {
       async: this.#async.counters(),
       backends: countersByBackend(backends, this.#backends),
       counters: { ...own, ...countersOfAll(this.#backends) },
-      shards: this.#threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
+      shards: this.#supervision.threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
     };
   }
 
   health(): WorkerHealth {
     const backends = healthByBackend(this.#engine.status().backends, this.#backends);
-    const watched = watchedReport(this.#watched());
-    const leak = this.#descriptors.note;
+    const watched = this.#supervision.report();
     const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
     return {
       healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
-      notes: [
-        ...notes,
-        ...watched.notes,
-        ...this.#kept.notes(),
-        ...(leak === null ? [] : [leak]),
-        ...backends.flatMap((backend) => backend.notes),
-      ],
+      notes: [...notes, ...watched.notes, ...this.#kept.notes(), ...backends.flatMap((backend) => backend.notes)],
       backends,
       threads: watched.threads,
       tasks: watched.tasks,
@@ -354,13 +329,8 @@ export class Shard {
   #knownDescriptors(): KnownDescriptors | null {
     if (this.#engine.open > 0) return null;
     const { memory } = this.#engine.status();
-    const connections = this.#transport.counters().connections + (this.#http?.connections ?? 0);
+    const connections = this.#transport.counters().connections + this.#edges.httpConnections;
     return { containers: memory.cachedContainers + memory.runningContainers, connections };
-  }
-
-  /** This shard's threads and tasks, and those that the supervisor has told of. */
-  #watched(): WatchedHealth[] {
-    return [...this.#threads, ...this.#watches.health()];
   }
 
   /** Seconds; 0 for null and for functions never seen. */
@@ -394,7 +364,7 @@ export class Shard {
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
-    this.#descriptors.stop();
+    this.#supervision.stop();
     this.#kept.characteristics.stop();
     this.#async.withdraw();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
@@ -404,8 +374,7 @@ export class Shard {
     await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
     for (const backend of this.#backends.values()) await this.#stopped(backend);
-    await this.#http?.close();
-    this.#stopUnixSocket();
+    await this.#edges.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, 'the worker has stopped');
@@ -419,25 +388,11 @@ export class Shard {
     }
   }
 
-  async #unpackUpload(archive: Uint8Array): Promise<string> {
-    const { config } = this.#options;
-    const uploads = join(resolvePaths(config).dataDir, 'uploads');
-    await mkdir(uploads, { recursive: true, mode: 0o700 });
-    const folder = await mkdtemp(join(uploads, 'upload-'));
-    try {
-      await this.#lifecycle.run('unpackArchive', { archive, into: folder, maxBytes: config.limits.sourceMaxBytes });
-    } catch (error) {
-      await rm(folder, { recursive: true, force: true });
-      throw error;
-    }
-    return folder;
-  }
-
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
     this.#metrics.observe(result, fn);
     this.#sampler.arm();
     this.#pressure.arm();
-    this.#descriptors.arm();
+    this.#supervision.arm();
     this.#kept.characteristics.arm();
     if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
@@ -448,55 +403,3 @@ export class Shard {
 }
 
 const STOP_LIMIT_MS = 10_000;
-
-/** µs from an arbitrary origin; integer. */
-function now(): number {
-  return Math.floor(performance.now() * 1000);
-}
-
-function machineMemoryMb(): number {
-  return Math.floor(totalmem() / (1024 * 1024));
-}
-
-function dropPayload(transport: Transport, payload: unknown): void {
-  if (typeof payload === 'number') transport.drop(payload);
-}
-
-function listenUnixSocket(
-  transport: Transport,
-  gateway: WorkerGateway,
-  path: string,
-  mode: number,
-  fd: number | null,
-): () => void {
-  try {
-    return startUnixSocketEdge({ transport, gateway, path, mode, fd });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const taken = code === 'EADDRINUSE';
-    const why = taken ? 'another worker listens there' : message;
-    throw new IluvatarError(taken ? 'conflict' : 'unavailable', `cannot listen on ${path}: ${why}`);
-  }
-}
-
-/** What this machine and the configuration give the engine. */
-function engineOptions(
-  config: WorkerConfig,
-  port: ContainerDriver,
-  backends: string[],
-  log: Log,
-  transport: Transport,
-): EngineOptions {
-  return configureEngine(config, {
-    clock: { now },
-    port,
-    log,
-    backends,
-    cores: availableParallelism(),
-    machineMemoryMb: machineMemoryMb(),
-    // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
-    cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
-    discard: (payload) => dropPayload(transport, payload),
-    journal: nullJournal,
-  });
-}

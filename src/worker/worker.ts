@@ -32,6 +32,8 @@ export interface WorkerHost {
   readonly alive: boolean;
   /** Brings changed live options into force. Rejects, with nothing changed, when it cannot. */
   configure(config: WorkerConfig): Promise<void> | void;
+  /** Where the main thread serves its own health; null = it does not. */
+  readonly healthPort: number | null;
   /** Has its log file opened again, where it has one of its own. */
   reopenLog(): void;
   stop(drainMs: number): Promise<void>;
@@ -111,6 +113,12 @@ export class Worker implements AsyncDisposable {
     const { http } = this.#sockets;
     if (http !== null) return `http://${http.address}`;
     return httpPort === null ? null : `http://${this.config.http.address}:${httpPort}`;
+  }
+
+  /** Where the main thread serves `/healthz` and `/livez` (`supervision.health`), or null when that is off. */
+  get healthUrl(): string | null {
+    const { healthPort } = this.#host;
+    return healthPort === null ? null : `http://${this.config.supervision.health.address}:${healthPort}`;
   }
 
   /**
@@ -257,6 +265,9 @@ function withStore(shard: WorkerHost, store: { close(): Promise<void> }): Worker
   return {
     get httpPort() {
       return shard.httpPort;
+    },
+    get healthPort() {
+      return shard.healthPort;
     },
     get alive() {
       return shard.alive;

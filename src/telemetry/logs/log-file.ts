@@ -26,7 +26,7 @@ export class LogFile {
   #nextFd: number | null = null;
   #closed: (() => void) | null = null;
   #closing: Promise<void> | null = null;
-  #complained = false;
+  #failure: string | null = null;
   readonly #onExit = (): void => this.flushSync();
 
   /** Null = standard error. Throws the system's error when the file cannot be opened. */
@@ -34,6 +34,11 @@ export class LogFile {
     this.#path = path;
     this.#fd = path === null ? STANDARD_ERROR : open(path);
     process.on('exit', this.#onExit);
+  }
+
+  /** Why the last lines could not be written; null = they could. */
+  get failure(): string | null {
+    return this.#failure;
   }
 
   /** pino's end: one line with its newline. */
@@ -111,7 +116,7 @@ export class LogFile {
       } else if (error === null && written < bytes.length) {
         this.#writeAll(bytes.subarray(written));
       } else {
-        if (error === null) this.#complained = false;
+        if (error === null) this.#failure = null;
         else this.#complain(error);
         this.#writing = false;
         this.#next();
@@ -151,10 +156,10 @@ export class LogFile {
 
   /** Once until it works again: a full disk must neither end the worker nor flood standard error. */
   #complain(error: Error): void {
-    if (!this.#complained && this.#path !== null) {
+    if (this.#failure === null && this.#path !== null) {
       process.stderr.write(`the log ${this.#path} cannot be written: ${error.message}\n`);
     }
-    this.#complained = true;
+    this.#failure = error.message;
   }
 }
 

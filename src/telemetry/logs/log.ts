@@ -80,6 +80,12 @@ export function reopenLog(log: Log): void {
   internals(log)[symbols.streamSym].reopen();
 }
 
+/** Why its last lines were lost; null = they were not. */
+export function logFailure(log: Log): string | null {
+  // A test's log may have another destination.
+  return internals(log)[symbols.streamSym].failure ?? null;
+}
+
 /** Writes what is buffered and closes the file; lines said afterwards are lost. */
 export function closeLog(log: Log): Promise<void> {
   return internals(log)[symbols.streamSym].close();

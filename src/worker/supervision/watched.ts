@@ -22,20 +22,21 @@ export interface WatchedLog {
 }
 
 /**
- * Why something ended: it threw, left a rejection unhandled, exited, showed no beat, took longer than it may, lost its peer, could not be ended.
+ * Why something ended: it threw, left a rejection unhandled, exited, showed no beat, took longer than it may, lost its peer.
  */
-export type EndCause = 'error' | 'rejection' | 'exit' | 'hang' | 'budget' | 'lost' | 'stuck';
+export type EndCause = 'error' | 'rejection' | 'exit' | 'hang' | 'budget' | 'lost';
 
 export class Watched {
   readonly #options: WatchedOptions;
   readonly #backOff: RestartBackOff;
   readonly #causes: Record<string, number> = {};
-  #state: WatchedHealth['state'] = 'starting';
+  #state: WatchedHealth['state'];
   #failures = 0;
   #lastError: string | null = null;
 
   constructor(options: WatchedOptions) {
     this.#options = options;
+    this.#state = options.kind === 'task' ? 'idle' : 'starting';
     this.#backOff = new RestartBackOff(options.restart);
   }
 
