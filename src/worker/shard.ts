@@ -1,9 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-// Not the global of the same name: that is a getter, and the clock is read several times an invocation.
-import { performance } from 'node:perf_hooks';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import type { PrewarmResult, ReloadReport, WorkerHealth, WorkerStatus } from '../config/api.js';
@@ -11,21 +9,16 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
   adjustableOptions,
-  configureEngine,
   type Device,
   Engine,
-  type EngineOptions,
   type FunctionRecord,
   IluvatarError,
-  nullJournal,
   type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
 import { BridgeAddresses } from '../net/bridge-addresses.js';
 import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
-import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
-import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
@@ -40,6 +33,8 @@ import { LifecyclePool } from './lifecycle/pool.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
+import { ShardEdges } from './shard-edges.js';
+import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
 import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -77,13 +72,12 @@ export class Shard {
   readonly #registry: FunctionRegistry;
   readonly #results: AsyncResults;
   readonly #metrics: WorkerMetrics;
+  readonly #edges: ShardEdges;
   readonly #startedAt = Date.now();
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
   #threads: WorkerHealth['threads'] = [];
-  #http: HttpEdge | null = null;
-  #stopUnixSocket: () => void = () => {};
 
   constructor(options: ShardOptions) {
     const { config, log } = options;
@@ -155,6 +149,8 @@ export class Shard {
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
     });
+    const { sockets } = options;
+    this.#edges = new ShardEdges({ config, log, sockets, transport, gateway: this.gateway });
     this.#registry = new FunctionRegistry({
       config: () => this.#config,
       backends: this.#backends,
@@ -173,42 +169,27 @@ export class Shard {
   }
 
   get httpPort(): number | null {
-    return this.#http?.port ?? null;
+    return this.#edges.httpPort;
   }
 
   /** Starts backends and edges, and registers what an earlier shard had. Leaves nothing behind when it fails. */
   async start(functions: readonly KeptFunction[]): Promise<void> {
-    const { config, sockets } = this.#options;
+    const { config } = this.#options;
     const { dataDir, socket } = resolvePaths(config);
     native().system.raiseFileLimit();
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     try {
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept. Sockets that were
       // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
-      await this.#listen((edge) => sockets[edge] === null);
+      await this.#edges.open();
       for (const backend of this.#backends.values()) await backend.start();
       for (const kept of functions) await this.#restore(kept);
-      await this.#listen((edge) => sockets[edge] !== null);
+      await this.#edges.openInherited();
     } catch (error) {
       await this.stop(0);
       throw error;
     }
     this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
-  }
-
-  async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, sockets } = this.#options;
-    if (due('unix')) {
-      const mode = Number.parseInt(config.socketMode, 8);
-      const fd = sockets.unix?.fd ?? null;
-      this.#stopUnixSocket = listenUnixSocket(this.#transport, this.gateway, resolvePaths(config).socket, mode, fd);
-    }
-    if (due('http') && config.http.enabled) {
-      // A copy: the edge closes what it is given.
-      const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
-      const http = { gateway: this.gateway, config: config.http, log: moduleLog(log, 'http'), fd };
-      this.#http = await startHttpEdge(http);
-    }
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -325,8 +306,7 @@ export class Shard {
     }
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
     for (const backend of this.#backends.values()) await this.#stopped(backend);
-    await this.#http?.close();
-    this.#stopUnixSocket();
+    await this.#edges.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, 'the worker has stopped');
@@ -387,57 +367,5 @@ function within(ms: number, begin: (done: () => void) => void): Promise<boolean>
       clearTimeout(late);
       resolve(true);
     });
-  });
-}
-
-/** µs from an arbitrary origin; integer. */
-function now(): number {
-  return Math.floor(performance.now() * 1000);
-}
-
-function machineMemoryMb(): number {
-  return Math.floor(totalmem() / (1024 * 1024));
-}
-
-function dropPayload(transport: Transport, payload: unknown): void {
-  if (typeof payload === 'number') transport.drop(payload);
-}
-
-function listenUnixSocket(
-  transport: Transport,
-  gateway: WorkerGateway,
-  path: string,
-  mode: number,
-  fd: number | null,
-): () => void {
-  try {
-    return startUnixSocketEdge({ transport, gateway, path, mode, fd });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const taken = code === 'EADDRINUSE';
-    const why = taken ? 'another worker listens there' : message;
-    throw new IluvatarError(taken ? 'conflict' : 'unavailable', `cannot listen on ${path}: ${why}`);
-  }
-}
-
-/** What this machine and the configuration give the engine. */
-function engineOptions(
-  config: WorkerConfig,
-  port: ContainerDriver,
-  backends: string[],
-  log: Log,
-  transport: Transport,
-): EngineOptions {
-  return configureEngine(config, {
-    clock: { now },
-    port,
-    log,
-    backends,
-    cores: availableParallelism(),
-    machineMemoryMb: machineMemoryMb(),
-    // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
-    cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
-    discard: (payload) => dropPayload(transport, payload),
-    journal: nullJournal,
   });
 }

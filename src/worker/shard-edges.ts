@@ -1,0 +1,76 @@
+import { resolvePaths } from '../config/paths.js';
+import type { WorkerConfig } from '../config/schema.js';
+import { IluvatarError } from '../core/errors.js';
+import { native } from '../native.js';
+import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
+import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
+import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import type { Transport } from '../transport/transport.js';
+import type { InheritedSockets } from './daemon/inherited-sockets.js';
+import type { WorkerGateway } from './worker-gateway.js';
+
+/** A shard's edges: opened, on sockets of their own or on those that were handed over, and closed. */
+
+export interface ShardEdgesOptions {
+  readonly config: WorkerConfig;
+  readonly log: Log;
+  readonly sockets: InheritedSockets;
+  readonly transport: Transport;
+  readonly gateway: WorkerGateway;
+}
+
+export class ShardEdges {
+  readonly #options: ShardEdgesOptions;
+  #http: HttpEdge | null = null;
+  #stopUnixSocket: () => void = () => {};
+
+  constructor(options: ShardEdgesOptions) {
+    this.#options = options;
+  }
+
+  get httpPort(): number | null {
+    return this.#http?.port ?? null;
+  }
+
+  /** Those with sockets of their own. Throws `conflict` when one is taken. */
+  async open(): Promise<void> {
+    const { sockets } = this.#options;
+    await this.#listen((edge) => sockets[edge] === null);
+  }
+
+  /** Those whose sockets were handed over: nobody else can have them, and who comes before this is called waits in them. */
+  async openInherited(): Promise<void> {
+    const { sockets } = this.#options;
+    await this.#listen((edge) => sockets[edge] !== null);
+  }
+
+  /** Resolves when whoever was accepted has had an answer, or its time is over. */
+  async close(): Promise<void> {
+    await this.#http?.close();
+    this.#stopUnixSocket();
+  }
+
+  async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
+    const { config, log, sockets, gateway } = this.#options;
+    if (due('unix')) this.#stopUnixSocket = this.#listenUnixSocket();
+    if (due('http') && config.http.enabled) {
+      // A copy: the edge closes what it is given.
+      const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
+      this.#http = await startHttpEdge({ gateway, config: config.http, log: moduleLog(log, 'http'), fd });
+    }
+  }
+
+  #listenUnixSocket(): () => void {
+    const { config, sockets, transport, gateway } = this.#options;
+    const path = resolvePaths(config).socket;
+    const mode = Number.parseInt(config.socketMode, 8);
+    try {
+      return startUnixSocketEdge({ transport, gateway, path, mode, fd: sockets.unix?.fd ?? null });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const taken = code === 'EADDRINUSE';
+      const why = taken ? 'another worker listens there' : message;
+      throw new IluvatarError(taken ? 'conflict' : 'unavailable', `cannot listen on ${path}: ${why}`);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { availableParallelism, totalmem } from 'node:os';
+// Not the global of the same name: that is a getter, and the clock is read several times an invocation.
+import { performance } from 'node:perf_hooks';
+import type { WorkerConfig } from '../config/schema.js';
+import { configureEngine, type EngineOptions, nullJournal } from '../core/index.js';
+import type { Log } from '../telemetry/logs/log.js';
+import type { Transport } from '../transport/transport.js';
+import type { ContainerDriver } from './container-driver.js';
+
+/** What this machine and the configuration give the engine. */
+export function engineOptions(
+  config: WorkerConfig,
+  port: ContainerDriver,
+  backends: string[],
+  log: Log,
+  transport: Transport,
+): EngineOptions {
+  return configureEngine(config, {
+    clock: { now },
+    port,
+    log,
+    backends,
+    cores: availableParallelism(),
+    machineMemoryMb: machineMemoryMb(),
+    // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
+    cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
+    discard: (payload) => dropPayload(transport, payload),
+    journal: nullJournal,
+  });
+}
+
+/** µs from an arbitrary origin; integer. */
+export function now(): number {
+  return Math.floor(performance.now() * 1000);
+}
+
+export function machineMemoryMb(): number {
+  return Math.floor(totalmem() / (1024 * 1024));
+}
+
+export function dropPayload(transport: Transport, payload: unknown): void {
+  if (typeof payload === 'number') transport.drop(payload);
+}
