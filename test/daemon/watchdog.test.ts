@@ -24,15 +24,15 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
     await workers[Symbol.asyncDispose]();
   });
 
-  function start(manager: NotifySocket, plan: string): RunningWorker {
+  function start(manager: NotifySocket, plan: string, bringBackMs: number): RunningWorker {
     workers.write('plan', plan);
     const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: `${WATCHDOG_MS * 1000}` };
-    return workers.spawn([workers.folder], env, [process.execPath, '--import', REGISTER, PROCESS]);
+    return workers.spawn([workers.folder, `${bringBackMs}`], env, [process.execPath, '--import', REGISTER, PROCESS]);
   }
 
   it('is fed while a shard that hung is started again', async () => {
     using manager = await NotifySocket.open(workers.path('notify'));
-    const worker = start(manager, 'busy');
+    const worker = start(manager, 'busy', 600_000);
     await expect.poll(() => readFileSync(workers.path('starts'), 'utf8'), POLL).toBe('xx');
     const before = manager.count('WATCHDOG=1');
     await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(before + 2);
@@ -44,7 +44,7 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
   it('is left to end a process whose shard hangs and cannot be ended', async () => {
     execFileSync('mkfifo', [workers.path('fifo')]);
     using manager = await NotifySocket.open(workers.path('notify'));
-    const worker = start(manager, 'stuck');
+    const worker = start(manager, 'stuck', 8000);
     await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(0);
     let heard = Date.now();
     let count = 0;
