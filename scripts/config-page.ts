@@ -49,7 +49,7 @@ log:
 function sectionTable(fields: readonly ConfigField[]): string {
   const rows = fields.map(
     ({ key, allowed, default: value, environment, description, live }) =>
-      `| \`${key}\`${live ? ' ↻' : ''} | ${cell(description)} | ${cell(allowed)} | \`${cell(JSON.stringify(value))}\` | \`${environment}\` |\n`,
+      `| \`${key}\` | ${live ? '↻ ' : ''}${cell(description)} | ${cell(allowed)} | \`${cell(JSON.stringify(value))}\` | \`${environment}\` |\n`,
   );
   return `| option | meaning | allowed | default | environment |\n|---|---|---|---|---|\n${rows.join('')}`;
 }

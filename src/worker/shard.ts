@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
-import type { PrewarmResult, ReloadReport, WatchedHealth, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, ReloadReport, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -373,19 +373,15 @@ export class Shard {
     }
     await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
-    for (const backend of this.#backends.values()) await this.#stopped(backend);
+    for (const backend of this.#backends.values()) {
+      await backend
+        .stop()
+        .catch((err: unknown) => this.#log.error({ err, backend: backend.name }, 'a backend did not stop cleanly'));
+    }
     await this.#edges.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, 'the worker has stopped');
-  }
-
-  async #stopped(backend: Backend): Promise<void> {
-    try {
-      await backend.stop();
-    } catch (error) {
-      this.#log.error({ err: error, backend: backend.name }, 'a backend did not stop cleanly');
-    }
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {

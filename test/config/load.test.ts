@@ -232,6 +232,7 @@ describe('explain and schema', () => {
         default: 8080,
         environment: 'ILUVATAR__HTTP__PORT',
         description: 'Port; 0 = any free one',
+        live: false,
         value: 9000,
         source: 'flag --set http.port',
       },

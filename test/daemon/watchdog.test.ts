@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
@@ -8,7 +8,7 @@ import { type RunningWorker, WorkerProcesses } from './support/worker-process.js
 
 /** Who feeds the watchdog: the main thread, and only while its shard lives or comes back. The test kills as a service manager would: when it hears nothing. */
 
-const POLL = { timeout: 90_000, interval: 50 };
+const POLL = { timeout: 60_000, interval: 50 };
 const WATCHDOG_MS = 1000;
 const PROCESS = fileURLToPath(new URL('./support/supervised-process.ts', import.meta.url));
 const REGISTER = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
@@ -18,22 +18,26 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
 
   beforeEach(() => {
     workers = new WorkerProcesses();
-    workers.write('starts', '');
   });
   afterEach(async () => {
     await workers[Symbol.asyncDispose]();
   });
 
-  function start(manager: NotifySocket, plan: string): RunningWorker {
-    workers.write('plan', plan);
+  function start(manager: NotifySocket, bringBackMs: number): RunningWorker {
     const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: `${WATCHDOG_MS * 1000}` };
-    return workers.spawn([workers.folder], env, [process.execPath, '--import', REGISTER, PROCESS]);
+    return workers.spawn([workers.folder, `${bringBackMs}`], env, [process.execPath, '--import', REGISTER, PROCESS]);
   }
 
   it('is fed while a shard that hung is started again', async () => {
     using manager = await NotifySocket.open(workers.path('notify'));
-    const worker = start(manager, 'busy');
-    await expect.poll(() => readFileSync(workers.path('starts'), 'utf8'), POLL).toBe('xx');
+    const worker = start(manager, 600_000);
+    await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(0);
+    workers.write('busy', '');
+    await expect.poll(() => existsSync(workers.path('hung')), POLL).toBe(true);
+    // Answered by the one that came after.
+    await expect
+      .poll(() => workers.run('ping', '--socket', workers.path('worker.sock')).then(({ code }) => code), POLL)
+      .toBe(0);
     const before = manager.count('WATCHDOG=1');
     await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(before + 2);
     expect(worker.stderr).toBe('');
@@ -44,8 +48,10 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
   it('is left to end a process whose shard hangs and cannot be ended', async () => {
     execFileSync('mkfifo', [workers.path('fifo')]);
     using manager = await NotifySocket.open(workers.path('notify'));
-    const worker = start(manager, 'stuck');
+    const worker = start(manager, 8000);
     await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(0);
+    workers.write('stuck', '');
+    await expect.poll(() => existsSync(workers.path('hung')), POLL).toBe(true);
     let heard = Date.now();
     let count = 0;
     const watch = setInterval(() => {

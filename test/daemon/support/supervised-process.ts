@@ -6,7 +6,7 @@ import { ServiceManager } from '../../../src/worker/daemon/service-manager.js';
 import { ServiceReports } from '../../../src/worker/daemon/service-reports.js';
 import { Supervisor } from '../../../src/worker/supervisor.js';
 
-/** A worker's main thread as it is, over a shard that hangs as it is told (stuck-shard.ts). Argument: the data folder. */
+/** A worker's main thread as it is, over a shard that hangs as it is told (stuck-shard.ts). Arguments: the data folder, and how long the shard may be away; ms. */
 const service = takeServiceEnvironment(process.env, process.pid);
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 const manager = new ServiceManager({
@@ -23,7 +23,7 @@ const supervisor = new Supervisor({
     supervision: { missedBeatMs: 1000 },
   }),
   log: pino({ level: 'silent' }),
-  bringBackMs: 8000,
+  bringBackMs: Number(process.argv[3]),
   task: {
     filename: fileURLToPath(new URL('./stuck-shard.ts', import.meta.url)),
     execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
