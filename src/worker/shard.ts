@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
@@ -44,6 +43,7 @@ import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
 import type { ThreadFile } from './thread-file.js';
 import { Uploads } from './uploads.js';
+import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -64,8 +64,6 @@ export interface ShardOptions {
   /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
   lifecycleFile?: ThreadFile;
 }
-
-export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
 export class Shard {
   readonly gateway: WorkerGateway;
