@@ -122,9 +122,10 @@ export function unknownKey(key: string): string {
   return `there is no option "${key}"${guess === null ? '' : `; did you mean "${guess}"?`}`;
 }
 
-/** `port` alone or in the wrong section: the option of that name elsewhere. */
+/** `port` alone or in the wrong section: the option of that name elsewhere, of several the one that lies least deep. */
 function sameLastName(last: string, keys: readonly string[]): string | null {
-  const names = new Map(keys.map((key) => [key.slice(key.lastIndexOf('.') + 1), key]));
+  const deepestFirst = [...keys].sort((a, b) => b.split('.').length - a.split('.').length);
+  const names = new Map(deepestFirst.map((key) => [key.slice(key.lastIndexOf('.') + 1), key]));
   const guess = nearest(last, names.keys());
   return guess === null ? null : (names.get(guess) ?? null);
 }
