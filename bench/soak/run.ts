@@ -1,27 +1,32 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { seededRandom } from '../../src/core/random.js';
 import type { WorkerConfigInput } from '../../src/index.js';
+import { WorkerProcess } from '../../test/recovery/support/worker-process.js';
 import { ContainerdDaemon } from '../../test/support/containerd-daemon.js';
 import { soakContainers } from './containers.js';
+import { KILL_SOAK_CONFIG, soakKills } from './kills.js';
 import { SoakWorker } from './soak-worker.js';
 import { type Row, table } from './verdict.js';
 import { soakWarm } from './warm.js';
 
 /**
- * npm run soak -- [--only process|containerd|warm] [--containers N] [--invocations N]
+ * npm run soak -- [--only process|containerd|warm|kills] [--containers N] [--invocations N] [--kills N] [--seed N]
  *
- * Whether a worker that has worked for long is as it was: exits with 1 when anything has grown. Without `--only` the two that make containers; `warm` takes minutes and is asked
- * for by name.
+ * Whether a worker that has worked for long is as it was: exits with 1 when anything has grown, or a promise was broken. Without `--only` the two that make containers; `warm` and
+ * `kills` take long and are asked for by name.
  */
 
-const KINDS = ['process', 'containerd', 'warm'] as const;
+const KINDS = ['process', 'containerd', 'warm', 'kills'] as const;
 type Kind = (typeof KINDS)[number];
-const USAGE = `usage: npm run soak -- [--only ${KINDS.join('|')}] [--containers N] [--invocations N]`;
-const CONTAINERS: Readonly<Record<Exclude<Kind, 'warm'>, number>> = { process: 10_000, containerd: 2_000 };
+type ContainerKind = Exclude<Kind, 'warm' | 'kills'>;
+const USAGE = `usage: npm run soak -- [--only ${KINDS.join('|')}] [--containers N] [--invocations N] [--kills N] [--seed N]`;
+const CONTAINERS: Readonly<Record<ContainerKind, number>> = { process: 10_000, containerd: 2_000 };
 /** After so many the heap of a shard has the size that it keeps: compiled code, tables, caches. */
 const WARM_UP = 1_000;
 const INVOCATIONS = 10_000_000;
+const KILLS = 1_000;
 const WARM_CLIENTS = 8;
 const SETTLE_MS = 120_000;
 const WINDOW_MS = 5_000;
@@ -31,6 +36,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     containers: { type: 'string' },
     invocations: { type: 'string' },
+    kills: { type: 'string' },
+    seed: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -54,13 +61,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 let ok = true;
 for (const kind of kinds) {
   log(`${kind}:`);
+  if (kind === 'kills') {
+    ok &&= await kills();
+    continue;
+  }
   const { rows, what } = kind === 'warm' ? await warm() : await containers(kind);
   console.log(`\n${kind}: ${what}\n`);
   for (const line of table(rows)) console.log(line);
   console.log('');
   ok &&= rows.every((row) => row.ok);
 }
-console.log(ok ? 'all is as it was before' : 'something has grown');
+console.log(ok ? 'all is well' : 'something has grown, or a promise was broken');
 process.exit(ok ? 0 : 1);
 
 async function abandon(): Promise<void> {
@@ -68,7 +79,7 @@ async function abandon(): Promise<void> {
   process.exit(130);
 }
 
-async function containers(kind: Exclude<Kind, 'warm'>): Promise<{ rows: readonly Row[]; what: string }> {
+async function containers(kind: ContainerKind): Promise<{ rows: readonly Row[]; what: string }> {
   const count = values.containers === undefined ? CONTAINERS[kind] : Number(values.containers);
   const daemon = kind === 'containerd' ? await ContainerdDaemon.start() : null;
   try {
@@ -103,6 +114,25 @@ async function warm(): Promise<{ rows: readonly Row[]; what: string }> {
     log,
   });
   return { rows, what: `${made} invocations in two containers` };
+}
+
+async function kills(): Promise<boolean> {
+  const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
+  const count = values.kills === undefined ? KILLS : Number(values.kills);
+  log(`seed ${seed}`);
+  await using worker = new WorkerProcess(KILL_SOAK_CONFIG);
+  open.push(() => worker[Symbol.asyncDispose]());
+  const result = await soakKills(worker, {
+    kills: count,
+    killsPerRound: 20,
+    longestLifeMs: 4000,
+    random: seededRandom(seed),
+    log,
+  });
+  const { problems, ...numbers } = result;
+  console.log(`\nkills: ${JSON.stringify(numbers)}, seed ${seed}\n`);
+  for (const problem of problems) console.log(problem);
+  return problems.length === 0;
 }
 
 function onContainerd({ address }: ContainerdDaemon): WorkerConfigInput {

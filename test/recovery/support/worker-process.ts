@@ -22,6 +22,10 @@ export class WorkerProcess implements AsyncDisposable {
     return join(this.folder, 'data');
   }
 
+  get socket(): string {
+    return join(this.dataDir, 'worker.sock');
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
@@ -87,7 +91,7 @@ export class WorkerProcess implements AsyncDisposable {
   }
 
   async client<T>(use: (client: Client) => Promise<T>): Promise<T> {
-    const client = await connect(join(this.dataDir, 'worker.sock'));
+    const client = await connect(this.socket);
     try {
       return await use(client);
     } finally {
