@@ -32,3 +32,13 @@ def main(args):
 };
 
 export const ADD = { 'index.mjs': 'export function main(args) {\n  return { sum: args.a + args.b };\n}\n' };
+
+/** Takes its time, and says what it was given. */
+export const SLOW = {
+  'main.py': `import time
+
+def main(args):
+    time.sleep(args.get("seconds", 0))
+    return args
+`,
+};

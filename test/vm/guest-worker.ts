@@ -59,11 +59,35 @@ export class GuestWorker {
   /** Installs a unit for it that is started with the machine, starts it, and waits until it answers. */
   static async install(machine: Machine, name: string, config: WorkerConfigInput = {}): Promise<GuestWorker> {
     const worker = new GuestWorker(machine, name);
-    await machine.write(`/etc/iluvatar/${name}.json`, JSON.stringify({ ...config, name }));
+    await worker.configure(config);
     await machine.write(`/etc/systemd/system/${worker.unit}`, unitText(name));
     await machine.output(`systemctl daemon-reload && systemctl enable ${worker.unit}`);
     await worker.start();
     return worker;
+  }
+
+  /** As an operator does it: with the unit that the package writes. */
+  static async installService(machine: Machine, name: string, config: WorkerConfigInput = {}): Promise<GuestWorker> {
+    const worker = new GuestWorker(machine, name);
+    await worker.configure(config);
+    const limitMs = READY_MS;
+    await machine.output(`iluvatar install-service --config ${worker.configFile} --enable`, { limitMs });
+    await worker.ready();
+    return worker;
+  }
+
+  get configFile(): string {
+    return `/etc/iluvatar/${this.name}.json`;
+  }
+
+  /** Writes its configuration file; it is told by nobody. */
+  async configure(config: WorkerConfigInput): Promise<void> {
+    await this.machine.write(this.configFile, JSON.stringify({ ...config, name: this.name }));
+  }
+
+  /** What systemd says of its unit. */
+  async property(name: string): Promise<string> {
+    return (await this.machine.output(`systemctl show --value -p ${name} ${this.unit}`)).trim();
   }
 
   async start(): Promise<void> {

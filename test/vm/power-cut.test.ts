@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
-import { ADD, MEMORY } from './functions.js';
+import { ADD, MEMORY, SLOW } from './functions.js';
 import { GuestWorker } from './guest-worker.js';
 import { Machine } from './machine.js';
 import { MACHINE } from './requirements.js';
@@ -9,10 +9,11 @@ import { MACHINE } from './requirements.js';
 describeWith(MACHINE, 'a power cut under load', () => {
   let machine: Machine;
   let worker: GuestWorker;
+  let accepted: string[] = [];
 
   beforeAll(async () => {
     machine = await Machine.start();
-    worker = await GuestWorker.install(machine, 'cut', {
+    worker = await GuestWorker.installService(machine, 'cut', {
       network: { nat: true, forwarding: 'enable' },
       http: { enabled: false },
     });
@@ -21,14 +22,15 @@ describeWith(MACHINE, 'a power cut under load', () => {
 
   it('meets a worker that has containers, bridges and namespaces', async () => {
     const before = await worker.evaluate(
-      async ({ client, register }, { MEMORY, ADD }) => {
+      async ({ client, register }, { MEMORY, ADD, SLOW }) => {
         await register('python', MEMORY, { network: 'bridge' });
         await register('node', ADD);
+        await register('slow', SLOW);
         await client.invoke('python', { mb: 1 });
         await client.invoke('node', { a: 1, b: 2 });
         return (await client.status()).counters;
       },
-      { MEMORY, ADD },
+      { MEMORY, ADD, SLOW },
     );
     expect(before).toMatchObject({ cold: 2, succeeded: 2 });
     // One that is there cannot be taken for one that is gone.
@@ -58,6 +60,11 @@ describeWith(MACHINE, 'a power cut under load', () => {
       const before = await count();
       await until('the load is served', async () => (await count()) > before + 20);
     });
+    // Acknowledged, and most of them not begun.
+    accepted = await worker.evaluate(async ({ client }) => {
+      const numbers = Array.from({ length: 20 }, (_, n) => n);
+      return await Promise.all(numbers.map(async (n) => (await client.invokeAsync('slow', { n, seconds: 1 })).id));
+    });
     await machine.cutPower();
     await expect(machine.run('true')).rejects.toThrow('the machine is off');
   });
@@ -65,19 +72,21 @@ describeWith(MACHINE, 'a power cut under load', () => {
   it('keeps nothing from starting well with the machine', async () => {
     await machine.boot();
     await worker.ready();
-    const { health, answers, memory } = await worker.evaluate(
-      async ({ client, register }, { MEMORY, ADD }) => {
-        const { memory } = await client.status();
-        await register('python', MEMORY, { network: 'bridge' });
-        await register('node', ADD);
-        const answers = [await client.invoke('python', { mb: 1 }), await client.invoke('node', { a: 1, b: 2 })];
-        return { health: await client.health(), answers: answers.map(({ result }) => result), memory };
-      },
-      { MEMORY, ADD },
-    );
+    const { health, answers } = await worker.evaluate(async ({ client }) => {
+      const answers = [await client.invoke('python', { mb: 1 }), await client.invoke('node', { a: 1, b: 2 })];
+      return { health: await client.health(), answers: answers.map(({ result }) => result) };
+    });
     expect(health).toMatchObject({ healthy: true, notes: [] });
     expect(answers).toMatchObject([{ mb: 1 }, { sum: 3 }]);
-    expect(memory).toMatchObject({ totalMb: 0 });
+  });
+
+  it('loses no asynchronous invocation that was acknowledged', async () => {
+    const ends = await worker.evaluate(
+      async ({ client }, { accepted }) => await Promise.all(accepted.map((id) => client.result(id, 120_000))),
+      { accepted },
+    );
+    expect(ends.map(({ status }) => status)).toEqual(accepted.map(() => 'done'));
+    expect(ends.map(({ result }) => result?.result)).toMatchObject(accepted.map((_, n) => ({ n })));
   });
 
   it('leaves nothing that the next worker does not clear away', async () => {
