@@ -69,9 +69,6 @@ describe.each([true, false])('a worker whose configuration is read again (thread
     expect((await workers.run('invoke', 'echo')).code).toBe(0);
     expect(log()).toContain('"msg":"invocation"');
     expect(log()).toContain('container is created');
-    const asked = await workers.run('invoke', 'echo', '--async', '--json');
-    const { id } = JSON.parse(asked.stdout) as { id: string };
-    await expect.poll(async () => (await workers.run('result', id)).code, POLL).toBe(4);
   });
 
   it('names each of them in its answer', async () => {

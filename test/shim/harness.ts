@@ -175,7 +175,9 @@ export class ShimWorld {
 
   /** Pid of the group's daemon; 0 = none. */
   get daemon(): number {
-    return this.pids(`${SHIM_NAME}.* serve`)[0] ?? 0;
+    // A container that was made and not started still has the daemon's command line, and a lower number once numbers have begun anew.
+    const all = this.pids(`${SHIM_NAME}.* serve`);
+    return all.find((pid) => !all.includes(parentOf(pid))) ?? 0;
   }
 
   /** Processes with a command like this that belong to this world: by its folder in the command line, or by its cgroups. */
@@ -256,4 +258,9 @@ async function removeGroup(path: string): Promise<void> {
     }
     return true;
   }, `${path} to be removed`);
+}
+
+/** 0 = it is gone. */
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s*(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 }
