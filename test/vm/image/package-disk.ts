@@ -21,7 +21,6 @@ import { command } from './command.js';
 
 interface LockedModule {
   dev?: boolean;
-  optional?: boolean;
 }
 
 /** Larger than it ever gets; the file is sparse. */
@@ -51,8 +50,9 @@ function copyModules(installed: string): void {
     packages: Record<string, LockedModule>;
   };
   mkdirSync(join(installed, 'node_modules'));
-  for (const [path, { dev = false, optional = false }] of Object.entries(lock.packages)) {
-    if (dev || optional || !existsSync(join(root, path))) continue;
+  for (const [path, { dev = false }] of Object.entries(lock.packages)) {
+    // Optional ones are there where they fit: what LMDB's binding is made for one machine among them.
+    if (dev || !existsSync(join(root, path))) continue;
     // Modules inside a module have entries of their own, and some of those are for development only.
     cpSync(join(root, path), join(installed, path), {
       recursive: true,
