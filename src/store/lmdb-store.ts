@@ -1,3 +1,4 @@
+import { pauseAfter } from '../core/creation/back-off.js';
 import { commit, type DataFile } from './data-file.js';
 import { failpoint } from './failpoints.js';
 import { LmdbTable } from './lmdb-table.js';
@@ -130,7 +131,7 @@ export class LmdbStore implements Store {
   #later(): void {
     if (this.#lazy !== null) return;
     const { lazyMs } = this.#parts;
-    const delay = Math.min(Math.max(lazyMs, LAST_RETRY_MS), lazyMs * 2 ** this.#failures);
+    const delay = pauseAfter(this.#failures, lazyMs, Math.max(lazyMs, LAST_RETRY_MS));
     this.#lazy = setTimeout(() => {
       this.#lazy = null;
       this.durable().catch(() => undefined);

@@ -1,3 +1,4 @@
+import { pauseAfter } from '../../core/creation/back-off.js';
 import type { ContainerFailure } from '../../core/ports.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Frame } from '../../transport/transport.js';
@@ -51,6 +52,7 @@ const REFILL_DELAY_MS = 15;
 const REFILL_LATEST_MS = 150;
 /** A cell that is not up by then never will be. */
 const UP_LIMIT_MS = 20_000;
+const BACK_OFF_FIRST_MS = 100;
 const BACK_OFF_MAX_MS = 30_000;
 
 export class CellPool implements CellObserver {
@@ -288,7 +290,7 @@ export class CellPool implements CellObserver {
     if (waiter !== undefined) waiter.refused(failure);
     // Failing again and again must not become a busy loop: replacements wait longer each time, starts are tried as they come.
     if (this.#waiters.length > 0) this.#pump(false);
-    else this.#refillLater(Math.min(BACK_OFF_MAX_MS, 100 * 2 ** Math.min(this.#failuresInRow, 10)));
+    else this.#refillLater(pauseAfter(this.#failuresInRow, BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS));
   }
 
   #refillLater(delay = REFILL_DELAY_MS): void {

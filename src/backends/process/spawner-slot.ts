@@ -1,3 +1,4 @@
+import { pauseAfter } from '../../core/creation/back-off.js';
 import type { ContainerFailure } from '../../core/ports.js';
 import type { BackendLog } from '../log.js';
 import type { AgentsSocket } from './agents-socket.js';
@@ -199,7 +200,7 @@ export class SpawnerSlot {
       this.#upSince = 0;
       this.#options.log.warn({ spawner: this.name, reason, deaths: this.#deathsInRow }, 'a spawner ended');
       if (this.#options.restart) {
-        const delay = Math.min(BACK_OFF_MAX_MS, BACK_OFF_FIRST_MS * 2 ** (this.#deathsInRow - 1));
+        const delay = pauseAfter(this.#deathsInRow - 1, BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS);
         this.#timer = setTimeout(() => {
           this.#timer = null;
           this.start();

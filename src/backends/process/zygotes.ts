@@ -1,3 +1,4 @@
+import { pauseAfter } from '../../core/creation/back-off.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import type { CellShape } from './cell-pool.js';
@@ -200,7 +201,7 @@ export class ZygoteTree {
     }
     wish.node = null;
     wish.deaths++;
-    wish.notBefore = Date.now() + Math.min(BACK_OFF_MAX_MS, BACK_OFF_FIRST_MS * 2 ** Math.min(wish.deaths, 20));
+    wish.notBefore = Date.now() + pauseAfter(wish.deaths, BACK_OFF_FIRST_MS, BACK_OFF_MAX_MS);
     this.failed++;
     node.settle(reason);
   }

@@ -25,8 +25,14 @@ export interface Door {
 /** Kept at a door. */
 const MOST_CAUSES = 100;
 
-/** Exponential back-off, in the unit of `first`: that after the first failure, doubled with each that went `before`; of it, the part `jitter` is left to chance. */
-export function pauseAfter(before: number, first: number, longest: number, jitter: number, random: Random): number {
+/** Exponential back-off, in the unit of `first`: that after the first failure, doubled with each that went `before`; of it, the part `jitter` (none unless given) is left to chance. */
+export function pauseAfter(
+  before: number,
+  first: number,
+  longest: number,
+  jitter = 0,
+  random: Random = () => 0,
+): number {
   return Math.min(longest, first * 2 ** Math.min(before, 30)) * (1 - jitter * random());
 }
 

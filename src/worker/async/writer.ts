@@ -1,3 +1,4 @@
+import { pauseAfter } from '../../core/creation/back-off.js';
 import type { Store } from '../../store/store.js';
 import type { Log } from '../../telemetry/logs/log.js';
 
@@ -51,7 +52,7 @@ export class Writer {
       } catch (error) {
         if (failures === 0) this.#log.error({ err: error }, 'an end cannot be stored; it is tried until it can');
         if (this.#closed) return false;
-        await this.#pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)));
+        await this.#pause(pauseAfter(failures, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
       }
     }
   }

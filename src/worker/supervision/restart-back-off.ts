@@ -1,3 +1,5 @@
+import { pauseAfter } from '../../core/creation/back-off.js';
+
 /**
  * How long to wait before something that failed is started again: longer each time, from the beginning once it has run for a while. Also counts the failures of the last
  * while, since what comes back and fails again and again is not well, however well it is at this moment. Pure: time is the caller's.
@@ -33,7 +35,7 @@ export class RestartBackOff {
     const { firstMs, longestMs, settledMs, limit } = this.#settings;
     if (this.#runningSince > 0 && now - this.#runningSince >= settledMs) this.#inARow = 0;
     this.#runningSince = 0;
-    const pause = Math.min(longestMs, firstMs * 2 ** Math.min(this.#inARow, 30));
+    const pause = pauseAfter(this.#inARow, firstMs, longestMs);
     this.#inARow++;
     this.#failures.push(now);
     if (this.#failures.length > limit + 1) this.#failures.shift();
