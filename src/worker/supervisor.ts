@@ -154,7 +154,7 @@ export class Supervisor {
   }
 
   get #periodMs(): number {
-    return Math.max(25, Math.floor(this.#missedBeatMs / 4));
+    return BeatWatch.periodFor(this.#missedBeatMs);
   }
 
   async #launch(): Promise<void> {
@@ -292,7 +292,7 @@ export class Supervisor {
   #tellThreads(): void {
     const threads = this.threads();
     const text = JSON.stringify(threads);
-    if (text === this.#told && this.#watched.health().state === 'running') return;
+    if (text === this.#told) return;
     this.#told = text;
     this.#send({ type: 'threads', threads });
   }

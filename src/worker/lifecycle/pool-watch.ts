@@ -41,7 +41,7 @@ export class PoolWatch {
   constructor(options: PoolWatchOptions) {
     this.#options = options;
     this.#slots = new ThreadSlots(options.threads * SLOTS_PER_THREAD);
-    this.#periodMs = Math.max(25, Math.floor(options.missedBeatMs / 4));
+    this.#periodMs = BeatWatch.periodFor(options.missedBeatMs);
   }
 
   get memory(): SharedArrayBuffer {

@@ -31,6 +31,11 @@ export class BeatWatch {
   #silentMs = 0;
   #lookedAt = 0;
 
+  /** How often to look, so that so long a silence is noticed not much later than it has lasted; ms. */
+  static periodFor(missedBeatMs: number): number {
+    return Math.max(25, Math.floor(missedBeatMs / 4));
+  }
+
   /** `periodMs`: how often `look` is called. */
   constructor(periodMs: number) {
     this.#periodMs = periodMs;

@@ -1,4 +1,5 @@
 import type { WatchedHealth, WorkerHealth } from '../../config/api.js';
+import { PendingReplies } from '../pending-replies.js';
 import { watchedReport } from './watched-report.js';
 
 /**
@@ -16,32 +17,28 @@ export interface ShardHealthOptions {
 
 export class ShardHealth {
   readonly #options: ShardHealthOptions;
-  readonly #waiting = new Map<number, (health: WorkerHealth) => void>();
-  #next = 1;
+  readonly #replies: PendingReplies<WorkerHealth>;
 
   constructor(options: ShardHealthOptions) {
     this.#options = options;
+    this.#replies = new PendingReplies(options.answerMs);
   }
 
   /** Never rejects. */
-  read(): Promise<WorkerHealth> {
-    const id = this.#next++;
-    if (!this.#options.ask(id)) return Promise.resolve(this.#own(null));
-    return new Promise((resolve) => {
-      const late = setTimeout(() => {
-        this.#waiting.delete(id);
-        resolve(this.#own(this.#options.answerMs));
-      }, this.#options.answerMs);
-      this.#waiting.set(id, (health) => {
-        clearTimeout(late);
-        this.#waiting.delete(id);
-        resolve(health);
+  async read(): Promise<WorkerHealth> {
+    let asked = false;
+    try {
+      return await this.#replies.ask((id) => {
+        asked = this.#options.ask(id);
+        if (!asked) this.#replies.fail(id, new Error('there is none to ask'));
       });
-    });
+    } catch {
+      return this.#own(asked ? this.#options.answerMs : null);
+    }
   }
 
   answered(id: number, health: WorkerHealth): void {
-    this.#waiting.get(id)?.(health);
+    this.#replies.answer(id, health);
   }
 
   #own(silentMs: number | null): WorkerHealth {
