@@ -3,7 +3,6 @@ import { CgroupLeftovers } from './cgroups/leftovers.js';
 import { containerdLeftovers } from './containerd/leftovers.js';
 import { dockerLeftovers } from './docker/leftovers.js';
 import type { BackendLog } from './log.js';
-import { FolderLeftovers } from './process/leftovers.js';
 
 /**
  * Things of one kind that a worker which does not run has left. They are found where they would be, by its name and its data folder; nothing is made or started to find
@@ -16,21 +15,13 @@ export interface Leftovers {
   remove(): Promise<void>;
 }
 
-/** In the order in which they are to be removed: what runs first, what holds nothing last. Those of backends that are not enabled are left out. */
+/** What runs, in the order in which it is to be removed. Of backends that are not enabled there is nothing. */
 export function backendLeftovers(config: WorkerConfig, log: BackendLog): Leftovers[] {
-  const { backends, cgroup, name } = config;
-  const scopes = [name];
+  const { backends, cgroup } = config;
   const leftovers: Leftovers[] = [];
-  if (backends.containerd.enabled) {
-    leftovers.push(containerdLeftovers(config, log));
-    scopes.push(`${name}.containerd`);
-  }
-  if (backends.docker.enabled) {
-    leftovers.push(...dockerLeftovers(config, log));
-    scopes.push(`${name}.docker`);
-  }
-  for (const scope of scopes) leftovers.push(new CgroupLeftovers(cgroup.parent, scope));
-  leftovers.push(new FolderLeftovers(config));
+  if (backends.containerd.enabled) leftovers.push(containerdLeftovers(config, log));
+  if (backends.docker.enabled) leftovers.push(...dockerLeftovers(config, log));
+  for (const scope of lockedScopes(config)) leftovers.push(new CgroupLeftovers(cgroup.parent, scope));
   return leftovers;
 }
 

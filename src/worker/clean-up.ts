@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { backendLeftovers, type Leftovers, lockedScopes } from '../backends/leftovers.js';
 import { assertAlone, type NameLock } from '../backends/name-lock.js';
+import { FolderLeftovers } from '../backends/process/leftovers.js';
 import { resolveDataDir } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { ContainerNetworks } from '../net/container-networks.js';
@@ -43,9 +44,11 @@ export async function cleanUp(config: WorkerConfig, log: Log, { dryRun = false }
 /** Processes hold namespaces, and sockets their folders: so what runs goes first, then networks, then folders. */
 function allLeftovers(config: WorkerConfig, log: Log): Leftovers[] {
   const networks = new ContainerNetworks({ config, log: moduleLog(log, 'network') });
-  const ofBackends = backendLeftovers(config, moduleLog(log, 'backends'));
-  const last = ofBackends.pop() as Leftovers;
-  return [...ofBackends, { list: () => networks.leftovers(), remove: () => networks.removeLeftovers() }, last];
+  return [
+    ...backendLeftovers(config, moduleLog(log, 'backends')),
+    { list: () => networks.leftovers(), remove: () => networks.removeLeftovers() },
+    new FolderLeftovers(config),
+  ];
 }
 
 /** All that a worker would hold, so that none begins meanwhile either. */
