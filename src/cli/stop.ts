@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { action, type CommandHost } from './command-host.js';
 import type { Context } from './context.js';
@@ -26,19 +27,19 @@ export function addStopCommand(host: CommandHost): void {
         const { config } = await context.load();
         const limitMs =
           options.timeout === undefined ? config.drainMs + BESIDE_DRAIN_MS : parseDuration(options.timeout);
-        const pid = await workerPid(context);
+        const pid = await workerPid(context, config);
         await end(pid, limitMs);
         context.print({ stopped: pid }, () => `process ${pid} has ended\n`);
       }),
     );
 }
 
-async function workerPid(context: Context): Promise<number> {
+async function workerPid(context: Context, config: WorkerConfig): Promise<number> {
   const [{ resolvePidFile }, { runningPid }] = await Promise.all([
     import('../config/paths.js'),
     import('../worker/daemon/pid-file.js'),
   ]);
-  const pid = runningPid(resolvePidFile((await context.load()).config));
+  const pid = runningPid(resolvePidFile(config));
   if (pid !== null) return pid;
   return await context.withClient(async (client) => (await client.ping()).pid);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { compareKeys, isWithin } from './overlay.js';
 import type { KeyRange, Store, Table, TableName } from './store.js';
 
 /** A store that forgets with its process: for workers that are told to keep nothing, for tests and simulation. */
@@ -42,13 +43,10 @@ class MemoryTable<Value> implements Table<Value> {
     this.#values.delete(key);
   }
 
-  *entries({ from = '', to, limit = Number.POSITIVE_INFINITY }: KeyRange = {}): Iterable<readonly [string, Value]> {
-    const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-    const keys = [...this.#values.keys()].filter(
-      (key) => compare(key, from) >= 0 && (to === undefined || compare(key, to) < 0),
-    );
-    let left = limit;
-    for (const key of keys.sort(compare)) {
+  *entries(range: KeyRange = {}): Iterable<readonly [string, Value]> {
+    const keys = [...this.#values.keys()].filter((key) => isWithin(key, range));
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    for (const key of keys.sort(compareKeys)) {
       if (left-- <= 0) return;
       yield [key, this.#values.get(key) as Value];
     }

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type ErrorClass, type ErrorDetails, IluvatarError } from '../../core/errors.js';
+import { IluvatarError } from '../../core/errors.js';
+import { describeError, toError } from '../../worker/shard-messages.js';
 import type { Worker } from '../../worker/worker.js';
 
 /**
@@ -17,9 +18,7 @@ export interface Started {
 }
 
 /** What the process in the background says to the one that waits, once. */
-type Report =
-  | { started: Started; notes: string[] }
-  | { failed: { errorClass: ErrorClass; message: string; details: ErrorDetails } };
+type Report = { started: Started; notes: string[] } | { failed: ReturnType<typeof describeError> };
 
 /** Never on the command line of a user. */
 export const DETACHED_FLAG = '--detached';
@@ -50,8 +49,7 @@ export async function startDetached(
   if (child.connected) child.disconnect();
   child.unref();
   if ('started' in report) return report;
-  const { errorClass, message, details } = report.failed;
-  throw new IluvatarError(errorClass, message, details);
+  throw toError(report.failed);
 }
 
 /** In the process in the background: it serves. */
@@ -62,8 +60,7 @@ export async function reportStarted(worker: Worker, notes: string[]): Promise<vo
 /** In the process in the background: it cannot start. False: nobody waits for it. */
 export async function reportFailed(error: unknown): Promise<boolean> {
   if (process.send === undefined || !(error instanceof IluvatarError)) return false;
-  const { errorClass, message, details } = error;
-  await report({ failed: { errorClass, message, details } });
+  await report({ failed: describeError(error) });
   return true;
 }
 
