@@ -1,35 +1,10 @@
-/** Functions that use up what they are given, for the machine. */
+import * as greedy from '../support/greedy-functions.js';
 
-/** Holds, or has held, so many MiB; and says which process it is. */
-export const MEMORY = {
-  'main.py': `import os
+/** Functions for the machine, as files. */
 
-kept = []
+export const MEMORY = { 'main.py': greedy.MEMORY };
 
-def main(args):
-    block = bytearray(b"x") * (args.get("mb", 0) << 20)
-    if args.get("keep"):
-        kept.append(block)
-    return {"pid": os.getpid(), "mb": len(block) >> 20}
-`,
-};
-
-/** Runs so many processes that only run, and says which cores it may use. */
-export const SPIN = {
-  'main.py': `import os, time
-
-def main(args):
-    until = time.monotonic() + args.get("seconds", 0)
-    children = [os.fork() for _ in range(args.get("spinners", 0))]
-    if 0 in children:
-        while time.monotonic() < until:
-            pass
-        os._exit(0)
-    for pid in children:
-        os.waitpid(pid, 0)
-    return sorted(os.sched_getaffinity(0))
-`,
-};
+export const SPIN = { 'main.py': greedy.SPIN };
 
 export const ADD = { 'index.mjs': 'export function main(args) {\n  return { sum: args.a + args.b };\n}\n' };
 

@@ -5,24 +5,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect } from '../../src/index.js';
 import { native } from '../../src/native.js';
+import { MEMORY, SPIN } from '../support/greedy-functions.js';
 import { describeWith } from '../support/requirement.js';
 import { rejection, WorkerFixture } from './support/worker-fixture.js';
 
 /** Limits as a caller meets them, through the whole worker, on the cgroups that this machine has. */
 
 const NAME = `test-limits-${process.pid}`;
-
-/** Holds, or has held, so many MiB; and says where it runs. */
-const MEMORY = `import os
-
-kept = []
-
-def main(args):
-    block = bytearray(b"x") * (args.get("mb", 0) << 20)
-    if args.get("keep"):
-        kept.append(block)
-    return {"pid": os.getpid(), "mb": len(block) >> 20}
-`;
 
 const READ = `import os
 
@@ -33,20 +22,6 @@ def main(args):
         while file.read(1 << 20):
             pass
     return "read"
-`;
-
-const SPIN = `import os, threading, time
-
-def main(args):
-    until = time.monotonic() + args.get("seconds", 0)
-    children = [os.fork() for _ in range(args.get("spinners", 0))]
-    if 0 in children:
-        while time.monotonic() < until:
-            pass
-        os._exit(0)
-    for pid in children:
-        os.waitpid(pid, 0)
-    return sorted(os.sched_getaffinity(0))
 `;
 
 /** The setting of every container of this worker in the one hierarchy that has the file. */

@@ -2,6 +2,7 @@ import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
 import { runShard as runRealShard } from '../../../src/worker/shard-task.js';
+import { misbehave } from '../support/misbehave.js';
 
 /**
  * The real shard with its real threads, which misbehaves when its data folder has a file `shard-fault` with the name of a fault: `throw`, `reject`, `exit`, `hang`, or `leak` (descriptors, one
@@ -15,7 +16,8 @@ export function runShard(task: ShardTask): Promise<ShardEnd> {
     const fault = readFileSync(trigger, 'utf8').trim();
     if (fault === '') return;
     rmSync(trigger);
-    misbehave(fault);
+    if (fault === 'leak') leak();
+    else misbehave(fault);
   }, 20);
   watch.unref();
   const lifecycleFile = {
@@ -27,20 +29,6 @@ export function runShard(task: ShardTask): Promise<ShardEnd> {
 
 const LEAKED = 100;
 
-function misbehave(fault: string): void {
-  switch (fault) {
-    case 'throw':
-      throw new Error('thrown on the shard');
-    case 'reject':
-      void Promise.reject(new Error('rejected on the shard'));
-      return;
-    case 'exit':
-      process.exit(9);
-      return;
-    case 'leak':
-      for (let i = 0; i < LEAKED; i++) openSync('/dev/null', 'r');
-      return;
-    default:
-      for (;;) {}
-  }
+function leak(): void {
+  for (let i = 0; i < LEAKED; i++) openSync('/dev/null', 'r');
 }

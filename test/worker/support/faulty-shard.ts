@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { FromShard, ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
 import { Beat } from '../../../src/worker/supervision/beats.js';
+import { misbehave } from './misbehave.js';
 
 /**
  * Stands in for a shard and misbehaves as its data folder's `plan` says, one word per start: `throw`, `reject`, `exit`, `hang`, or `serve`. Faults of a
@@ -25,22 +26,5 @@ export async function runShard({ config, port, beats }: ShardTask): Promise<Shar
   } finally {
     clearInterval(beat);
     port.close();
-  }
-}
-
-function misbehave(fault: string | undefined): void {
-  switch (fault) {
-    case 'throw':
-      throw new Error('thrown on the shard');
-    case 'reject':
-      void Promise.reject(new Error('rejected on the shard'));
-      return;
-    case 'exit':
-      process.exit(9);
-      return;
-    case 'hang':
-      for (;;) {}
-    default:
-      return;
   }
 }
