@@ -7,7 +7,6 @@ import {
   type FunctionRecord,
   type Invocation,
   type InvocationSink,
-  nullJournal,
   type Outcome,
   silentLog,
 } from '../src/core/index.js';
@@ -94,7 +93,6 @@ class Rig {
         breaker: { failures: 1, openUs: 0 },
       },
       discard() {},
-      journal: nullJournal,
       log: silentLog,
     });
     this.fn = this.engine.register(SPEC);

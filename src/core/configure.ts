@@ -5,7 +5,7 @@ import type { Payload } from './invocation.js';
 import { cpuQueuePolicies, dispatchPolicies, evictionPolicies, gpuQueuePolicies } from './policies.js';
 import { createPolicy, type PolicyContext, type PolicyEntry, type PolicyParameters } from './policy.js';
 import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
-import type { ContainerPort, EngineLog, Journal } from './ports.js';
+import type { ContainerPort, EngineLog } from './ports.js';
 import { seededRandom } from './random.js';
 
 export interface PolicyChoice {
@@ -55,7 +55,6 @@ export interface EngineOwner {
   readonly machineMemoryMb: number;
   readonly cancelGraceUs: number;
   readonly discard: (payload: Payload) => void;
-  readonly journal: Journal;
   readonly log: EngineLog;
 }
 

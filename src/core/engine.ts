@@ -1,5 +1,6 @@
 import type { CreationPolicy } from './creation/creation-policy.js';
 import type { Admission } from './engine/admission.js';
+import type { ExistingContainer } from './engine/adoption.js';
 import { type AssembledEngine, assembleEngine } from './engine/assemble.js';
 import type { ContainerSupply } from './engine/container-supply.js';
 import type { Counters } from './engine/counters.js';
@@ -91,7 +92,6 @@ export class Engine {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the worker is ${this.#state}`);
     const fn = this.#functions.add(spec);
     if (fn.needsAddress) this.#learnArrivals(this.#pool.separateAddressed());
-    this.#o.journal.functionRegistered(fn.key);
     return fn;
   }
 
@@ -101,7 +101,6 @@ export class Engine {
   unregister(key: string): boolean {
     const fn = this.#functions.remove(key);
     if (fn === null) return false;
-    this.#o.journal.functionUnregistered(key);
     this.#o.dispatch.forget(fn);
     for (const { policy } of this.#pool.evictions) policy.forget?.(fn);
     this.#termination.functionRemoved(fn, this.#o.clock.now());
@@ -138,6 +137,14 @@ export class Engine {
     if (fn.removed) throw new IluvatarError('not_found', `${fn.key} is not registered`);
     this.#prewarmer.ask(fn, count, sink, device ?? (fn.devices[0] as Device), this.#o.memoryMb);
     this.#pump.run();
+  }
+
+  /** A container that exists already: idle at once, and warm. Null = it cannot be had here, and stays the caller's to destroy. */
+  adopt(record: FunctionRecord, existing: ExistingContainer): Container | null {
+    if (this.#state !== 'running') return null;
+    const container = this.#parts.adoption.take(record as FunctionEntry, existing, this.#o.clock.now());
+    this.#pump.run();
+    return container;
   }
 
   /** The answer to `ContainerPort.create`: it can run. */
@@ -355,7 +362,6 @@ export class Engine {
     const { fn } = container;
     this.#pool.gone(container);
     this.#creation.ended(container);
-    this.#o.journal.containerRemoved(container);
     this.#forgetIfGone(fn);
   }
 
@@ -371,6 +377,6 @@ export class Engine {
   }
 }
 
-export { type AdjustableOptions, type EngineOptions, nullJournal, silentLog } from './engine/options.js';
+export { type AdjustableOptions, type EngineOptions, silentLog } from './engine/options.js';
 export type { PrewarmSink } from './engine/prewarmer.js';
 export type { BackendStatus, EngineStatus, GpuStatus, QueueStatus } from './engine/status.js';

@@ -14,7 +14,6 @@ export {
   Engine,
   type EngineOptions,
   type EngineStatus,
-  nullJournal,
   type PrewarmSink,
   silentLog,
 } from './engine.js';
@@ -26,7 +25,7 @@ export * from './policies.js';
 export * from './policy.js';
 export type { Container, ContainerState } from './pool/container.js';
 export type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
-export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog, Journal } from './ports.js';
+export type { ContainerFailure, ContainerPort, DestroyReason, EngineLog } from './ports.js';
 export type { QueuePolicy } from './queue/queue-policy.js';
 export { type Random, seededRandom } from './random.js';
 export { Characteristic, DeviceStats, FunctionStats } from './stats.js';

@@ -41,14 +41,6 @@ export interface ContainerFailure {
   readonly transient: boolean;
 }
 
-/** Intent before effect: told before things that outlive a call are made, and after they are gone. Synchronous, cheap, may buffer. */
-export interface Journal {
-  containerIntended(container: Container): void;
-  containerRemoved(container: Container): void;
-  functionRegistered(key: string): void;
-  functionUnregistered(key: string): void;
-}
-
 /** What the engine has to say about itself. Nothing is said on the warm path at the default level. */
 export interface EngineLog {
   debug(fields: Record<string, unknown>, message: string): void;

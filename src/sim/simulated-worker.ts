@@ -4,7 +4,6 @@ import {
   type EngineOptions,
   type EngineSettings,
   IluvatarError,
-  nullJournal,
   type Payload,
   silentLog,
 } from '../core/index.js';
@@ -62,7 +61,6 @@ export class SimulatedWorker {
       machineMemoryMb: machine.memoryMb,
       cancelGraceUs,
       discard,
-      journal: nullJournal,
       log: silentLog,
     });
     this.engine = new Engine(adapt(configured));

@@ -7,11 +7,10 @@ import type { TableName } from './store.js';
  * covers the key, so that a page that was damaged into another one does not pass as right under a wrong name.
  */
 
-/** Part of the schema: a number is given once and never again. 0 is the state of the store itself. */
+/** Part of the schema: a number is given once and never again (3 was). 0 is the state of the store itself. */
 export const TABLE_NUMBERS: Readonly<Record<TableName, number>> = {
   functions: 1,
   characteristics: 2,
-  intents: 3,
   invocations: 4,
   results: 5,
   idempotency: 6,

@@ -47,7 +47,6 @@ export interface KeyRange {
 export const TABLE_NAMES = [
   'functions',
   'characteristics',
-  'intents',
   'invocations',
   'results',
   'idempotency',

@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 // Not the global of the same name: that is a getter, and the clock is read several times an invocation.
 import { performance } from 'node:perf_hooks';
 import type { WorkerConfig } from '../config/schema.js';
-import { configureEngine, type EngineOptions, nullJournal } from '../core/index.js';
+import { configureEngine, type EngineOptions } from '../core/index.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { Transport } from '../transport/transport.js';
 import type { ContainerDriver } from './container-driver.js';
@@ -25,7 +25,6 @@ export function engineOptions(
     // The supervisor kills after its own grace; what comes after that, and the way back, is waited for a little longer.
     cancelGraceUs: (config.sandbox.killGraceMs + 300) * 1000,
     discard: (payload) => dropPayload(transport, payload),
-    journal: nullJournal,
   });
 }
 

@@ -97,6 +97,8 @@ const eventArbitrary = fc.record({
     'measured',
     'complete over memory',
     'pressure',
+    'adopt',
+    'adopt on a gpu',
   ),
   pick: fc.nat(1000),
 });
@@ -280,6 +282,12 @@ class History {
         engine.prewarm(fn, count, { settled: () => this.prewarmsSettled++ });
         break;
       }
+      case 'adopt':
+        harness.adopt(fn);
+        break;
+      case 'adopt on a gpu':
+        harness.adopt(fn, { device: 'gpu', gpu: pick % 3 });
+        break;
       case 'clean':
         engine.clean();
         break;

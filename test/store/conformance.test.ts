@@ -62,7 +62,7 @@ describe.each(Object.entries(STORES))('a store: %s', (_name, make) => {
 
   it('agrees with itself while changes are on their way', async () => {
     await using made = await make();
-    const table = made.store.table<number>('intents');
+    const table = made.store.table<number>('results');
     for (const key of ['b', 'd', 'f']) table.put(key, 1);
     await made.store.durable();
     table.put('a', 2);

@@ -9,6 +9,7 @@ import { GpuDevices } from '../resources/gpu-devices.js';
 import { MemoryBudget } from '../resources/memory-budget.js';
 import { Oversubscription } from '../resources/oversubscription.js';
 import { Admission } from './admission.js';
+import { Adoption } from './adoption.js';
 import { ContainerSupply } from './container-supply.js';
 import { Counters } from './counters.js';
 import { DeadlineWheel } from './deadline-wheel.js';
@@ -35,6 +36,7 @@ export interface AssembledEngine extends EngineParts {
   readonly pump: Pump;
   readonly schedulers: Readonly<Record<Device, Scheduler>>;
   readonly admission: Admission;
+  readonly adoption: Adoption;
   readonly prewarmer: Prewarmer;
   readonly termination: Termination;
   readonly functions: FunctionTable;
@@ -51,7 +53,7 @@ export interface AssembledEngine extends EngineParts {
 export function assembleEngine(given: EngineOptions): AssembledEngine {
   // The engine's own, since some of them change.
   const options = { ...given };
-  const { port, journal, log, queues } = options;
+  const { port, log, queues } = options;
   const now = (): number => options.clock.now();
   const counters = new Counters();
   const totals = { queued: 0 };
@@ -64,7 +66,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
   const oversubscription =
     options.oversubscription === null ? null : new Oversubscription(slots, options.oversubscription);
   const settlement = new Settlement(wheel, counters, options.dispatch);
-  const supply = new ContainerSupply(pool, port, journal, log, counters, options);
+  const supply = new ContainerSupply(pool, port, log, counters, options);
   const creation = new CreationPolicy(options.create, options.backends, now);
   const refuse = (invocation: InvocationEntry): void => {
     termination.withdraw(invocation);
@@ -79,6 +81,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
   const loads = new EngineLoads(schedulers, slots, now);
   const arrived: AssembledEngine['arrived'] = [];
   const admission = new Admission(options, wheel, settlement, counters, loads, totals, arrived);
+  const adoption = new Adoption(pool, supply, counters);
   const prewarmer = new Prewarmer(supply, () => pool.leavingMb);
   pump.before = () => supply.tellWaiting();
   pump.after = (memoryIsAwaited) => prewarmer.serve(memoryIsAwaited);
@@ -99,6 +102,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
     supply,
     pump,
     admission,
+    adoption,
     prewarmer,
     termination,
     functions,

@@ -1,6 +1,6 @@
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
-import type { ContainerPort, DestroyReason, EngineLog, Journal } from '../ports.js';
+import type { ContainerPort, DestroyReason, EngineLog } from '../ports.js';
 import type { Counters } from './counters.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
@@ -10,13 +10,11 @@ import type { AdjustableOptions } from './options.js';
 export type Room = 'now' | 'soon' | 'none' | 'no address';
 
 /**
- * Makes containers and takes them away again: room in the memory budget, the intent in the journal, the command to the port. Who gets them is decided
- * elsewhere.
+ * Makes containers and takes them away again: room in the memory budget, the command to the port. Who gets them is decided elsewhere.
  */
 export class ContainerSupply {
   readonly #pool: ContainerPool;
   readonly #port: ContainerPort;
-  readonly #journal: Journal;
   readonly #log: EngineLog;
   readonly #counters: Counters;
   readonly #options: Pick<AdjustableOptions, 'bufferMb'>;
@@ -26,14 +24,12 @@ export class ContainerSupply {
   constructor(
     pool: ContainerPool,
     port: ContainerPort,
-    journal: Journal,
     log: EngineLog,
     counters: Counters,
     options: Pick<AdjustableOptions, 'bufferMb'>,
   ) {
     this.#pool = pool;
     this.#port = port;
-    this.#journal = journal;
     this.#log = log;
     this.#counters = counters;
     this.#options = options;
@@ -42,7 +38,6 @@ export class ContainerSupply {
   /** Tells the port to create it. Separate from its reservation, since the answer may be raised from inside. */
   announce(container: ContainerEntry): void {
     this.#counters.containersCreated++;
-    this.#journal.containerIntended(container);
     this.#log.debug({ function: container.fn.key, container: container.id }, 'container is created');
     this.#port.create(container);
   }

@@ -20,6 +20,8 @@ export class Counters {
   /** Containers that an eviction policy asked for ahead of their use. */
   foreseen = 0;
   containersCreated = 0;
+  /** Made by an earlier process of the worker, and taken over. */
+  containersAdopted = 0;
   containersFailed = 0;
   containersEvicted = 0;
   containersExpired = 0;

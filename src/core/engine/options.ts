@@ -4,7 +4,7 @@ import type { DispatchPolicy } from '../dispatch/dispatch-policy.js';
 import type { Device } from '../function.js';
 import type { Payload } from '../invocation.js';
 import type { EvictionPolicy } from '../pool/eviction/eviction-policy.js';
-import type { ContainerPort, EngineLog, Journal } from '../ports.js';
+import type { ContainerPort, EngineLog } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
 import type { GpuOptions } from '../resources/gpu-options.js';
 import type { OversubscriptionOptions } from '../resources/oversubscription.js';
@@ -42,7 +42,6 @@ export interface EngineOptions {
   readonly cancelGraceUs: number;
   /** Given every payload that nobody will take: results that come after their invocation was answered. */
   readonly discard: (payload: Payload) => void;
-  readonly journal: Journal;
   readonly log: EngineLog;
 }
 
@@ -52,14 +51,7 @@ export type AdjustableOptions = Pick<
   'memoryMb' | 'bufferMb' | 'queueLimit' | 'dropAbandoned' | 'bypassUs'
 >;
 
-/** For engines whose containers do not outlive them: simulation, tests. */
-export const nullJournal: Journal = {
-  containerIntended() {},
-  containerRemoved() {},
-  functionRegistered() {},
-  functionUnregistered() {},
-};
-
+/** For simulation and tests. */
 export const silentLog: EngineLog = {
   debug() {},
   info() {},

@@ -8,7 +8,6 @@ import {
   type FunctionRecord,
   type Invocation,
   type InvocationSink,
-  nullJournal,
   type Outcome,
   silentLog,
 } from '../../../src/core/index.js';
@@ -49,7 +48,6 @@ export class DrivenEngine {
       machineMemoryMb: 2000,
       cancelGraceUs: 500_000,
       discard: (payload) => this.#drop(payload),
-      journal: nullJournal,
     });
     this.engine = new Engine(options);
     this.driver.bind(this.engine);

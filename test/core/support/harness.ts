@@ -1,6 +1,7 @@
 import type { CreationOptions } from '../../../src/core/creation/creation-policy.js';
 import { CpuOnlyDispatch } from '../../../src/core/dispatch/cpu-only.js';
-import { Engine, type EngineOptions, nullJournal, silentLog } from '../../../src/core/engine.js';
+import type { ExistingContainer } from '../../../src/core/engine/adoption.js';
+import { Engine, type EngineOptions, silentLog } from '../../../src/core/engine.js';
 import { IluvatarError } from '../../../src/core/errors.js';
 import type { FunctionSpec } from '../../../src/core/function.js';
 import type { FunctionRecord } from '../../../src/core/function-record.js';
@@ -63,6 +64,9 @@ export function spec(over: Partial<FunctionSpec> = {}): FunctionSpec {
   };
 }
 
+/** Handle of containers that the port has not been asked to create. */
+const ADOPTED = 'adopted';
+
 export class ModelPort implements ContainerPort {
   readonly creating = new Set<Container>();
   readonly ready = new Set<Container>();
@@ -85,6 +89,8 @@ export class ModelPort implements ContainerPort {
   }
 
   run(container: Container, invocation: Invocation): void {
+    // What is adopted may be given an invocation before the engine has said its name.
+    if (container.handle === ADOPTED) this.ready.add(container);
     if (!this.ready.has(container)) this.faults.push(`ran ${invocation.id} on #${container.id}, which is not ready`);
     if (container.active > container.fn.spec.concurrency) this.faults.push(`#${container.id} runs too many`);
     if (this.runs.has(invocation)) this.faults.push(`${invocation.id} runs twice`);
@@ -167,7 +173,6 @@ export class Harness {
       dropAbandoned: true,
       cancelGraceUs: 200_000,
       discard: (payload) => this.discarded.push(payload),
-      journal: nullJournal,
       log: silentLog,
       ...over,
     });
@@ -179,6 +184,14 @@ export class Harness {
 
   invoke(fn: FunctionRecord, timeoutMs = 0): Invocation {
     return this.engine.invoke(fn, null, timeoutMs, `t${this.sink.outcomes.size}`, this.sink);
+  }
+
+  /** One that an earlier process has left. */
+  adopt(fn: FunctionRecord, over: Partial<ExistingContainer> = {}): Container | null {
+    const existing = { backend: 'model', device: 'cpu', gpu: -1, handle: ADOPTED, ...over } as const;
+    const container = this.engine.adopt(fn, existing);
+    if (container !== null && container.phase !== 'destroying') this.port.ready.add(container);
+    return container;
   }
 
   /** The oldest container under creation becomes ready. */
