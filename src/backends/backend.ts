@@ -2,6 +2,7 @@ import type { FunctionDefinition } from '../config/api.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
 import type { FunctionSpec } from '../core/function.js';
 import type { ContainerFailure, DestroyReason } from '../core/ports.js';
+import type { KeepableContainer, KeptContainer } from './kept.js';
 
 /** A function made runnable on one backend: layers installed, image pulled. Opaque to everybody else. */
 export interface PreparedFunction {
@@ -63,6 +64,8 @@ export interface BackendContainer {
   cancel(requestId: number, reason: 'timeout' | 'cancelled'): void;
   /** Resolves when processes, cgroups and files are gone and the memory is free. Idempotent. */
   destroy(reason: DestroyReason): Promise<void>;
+  /** What it takes to take it over when this process is gone. null = it is not ready, or ends with the process. */
+  keepable(): KeepableContainer | null;
 }
 
 export interface BackendHealth {
@@ -79,7 +82,8 @@ export interface BackendHealth {
  */
 export interface Backend {
   readonly name: string;
-  start(): Promise<void>;
+  /** Removes what an earlier process left, except for what belongs to `kept`: each of these comes back by `adopt`. */
+  start(kept?: readonly KeptContainer[]): Promise<void>;
   /** Registration: everything slow happens here. `progress` gets one line per step. Rejects with an IluvatarError. */
   prepare(
     definition: FunctionDefinition,
@@ -93,6 +97,16 @@ export interface Backend {
     prepared: PreparedFunction,
     env: Readonly<Record<string, string>>,
     id: number,
+    events: ContainerEvents,
+  ): BackendContainer;
+  /**
+   * Takes over a container that an earlier process made. It tells that it is `ready` once it has answered, with nothing running in it, or that it `failed`, within `limitMs`. Without a function
+   * (`prepared` null: it is not registered any more, or is another now) it is only there to be destroyed.
+   */
+  adopt(
+    kept: KeptContainer,
+    prepared: PreparedFunction | null,
+    limitMs: number,
     events: ContainerEvents,
   ): BackendContainer;
   /** Measured memory of each, in one batch off the shard. */

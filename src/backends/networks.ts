@@ -17,6 +17,8 @@ export interface NamespaceSource<Lease extends NetworkLease = NetworkLease> {
   take(taken: NetworkTaken<Lease>, urgent: boolean): void;
   /** Once nothing runs in it any more. */
   give(lease: Lease): void;
+  /** One that an earlier process had handed out and whose container lives on (`Networks.keep`); it is as if it were taken now. null = it is not to be had. */
+  reclaim(lease: NetworkLease): Lease | null;
 }
 
 export interface AddressLease extends NetworkLease {

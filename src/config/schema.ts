@@ -5,6 +5,7 @@ import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
 import { networkSection } from './sections/network.js';
+import { recoverySection } from './sections/recovery.js';
 import { sandboxSection } from './sections/sandbox.js';
 import { storeSection } from './sections/store.js';
 import { supervisionSection } from './sections/supervision.js';
@@ -289,6 +290,7 @@ export const workerConfigSchema = z
       .prefault({}),
     network: networkSection,
     store: storeSection,
+    recovery: recoverySection,
     log: z
       .strictObject({
         level: z

@@ -6,6 +6,7 @@ import { resolveDataDir } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { ContainerNetworks } from '../net/container-networks.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import { KeeperLeftovers } from './adoption/keeper-leftovers.js';
 import { lockDataFolder } from './worker-store.js';
 
 /** Finds and removes what a worker of this name and data folder has left on the machine, while it does not run. Its store, code, layers, images and logs stay. */
@@ -41,10 +42,11 @@ export async function cleanUp(config: WorkerConfig, log: Log, { dryRun = false }
   }
 }
 
-/** Processes hold namespaces, and sockets their folders: so what runs goes first, then networks, then folders. */
+/** What the keeper holds is kept alive by it. Processes hold namespaces, and sockets their folders: so what runs goes first, then networks, then folders. */
 function allLeftovers(config: WorkerConfig, log: Log): Leftovers[] {
   const networks = new ContainerNetworks({ config, log: moduleLog(log, 'network') });
   return [
+    new KeeperLeftovers(config, moduleLog(log, 'recovery')),
     ...backendLeftovers(config, moduleLog(log, 'backends')),
     { list: () => networks.leftovers(), remove: () => networks.removeLeftovers() },
     new FolderLeftovers(config),

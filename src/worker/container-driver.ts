@@ -1,10 +1,13 @@
-import type { Backend, BackendContainer, ContainerEvents, PreparedFunction, RunResult } from '../backends/backend.js';
+import type { Backend, BackendContainer, PreparedFunction } from '../backends/backend.js';
 import type { Engine } from '../core/engine.js';
 import type { Invocation } from '../core/invocation.js';
 import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
 import { failpoint } from '../store/failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
+import { entryText } from './adoption/kept-entry.js';
+import type { Holdings } from './adoption/holdings.js';
+import { DrivenContainer } from './driven-container.js';
 
 /**
  * Joins the engine's commands to the backends and their events back to the engine. It decides nothing. It also keeps the set of containers that ran
@@ -16,6 +19,10 @@ export interface DriverOptions {
   /** What was prepared at registration, by function key. */
   prepared(key: string, backend: string): PreparedFunction | undefined;
   dropPayload(payload: unknown): void;
+  /** Bytes of one. */
+  payloadBytes(payload: number): number;
+  /** What outlives this process. */
+  holdings: Holdings;
   /** Called after what may have given the engine a deadline. */
   deadlines(): void;
   /** Containers that run on one GPU at once. */
@@ -27,6 +34,10 @@ export class ContainerDriver implements ContainerPort {
   readonly #options: DriverOptions;
   #engine: Engine | null = null;
   readonly #destroying = new Set<Promise<void>>();
+  /** Became ready, and not given to the keeper yet: not before the invocation that waited for them is under way. */
+  #unkept: DrivenContainer[] = [];
+  /** Given to it. */
+  readonly #kept = new Set<DrivenContainer>();
   /** Ran since they were last measured. */
   readonly unmeasured = new Set<Container>();
 
@@ -52,7 +63,8 @@ export class ContainerDriver implements ContainerPort {
       this.failed(container, { errorClass: 'unavailable', message, details: null, transient: false });
       return;
     }
-    const driven = new DrivenContainer(this, container);
+    const driven = new DrivenContainer(this, this.#options.holdings.marks);
+    driven.container = container;
     container.handle = driven;
     failpoint('container.create');
     try {
@@ -73,6 +85,7 @@ export class ContainerDriver implements ContainerPort {
   }
 
   exited(container: Container, failure: ContainerFailure): void {
+    this.unkeep(container.handle as DrivenContainer);
     this.engine.containerExited(container, failure);
     this.#options.deadlines();
   }
@@ -96,6 +109,7 @@ export class ContainerDriver implements ContainerPort {
   destroy(container: Container, reason: DestroyReason): void {
     const driven = container.handle as DrivenContainer;
     this.unmeasured.delete(container);
+    this.unkeep(driven);
     const destroyed: Promise<void> = this.#destroyed(driven, container, reason).finally(() =>
       this.#destroying.delete(destroyed),
     );
@@ -118,6 +132,10 @@ export class ContainerDriver implements ContainerPort {
     this.#options.dropPayload(payload);
   }
 
+  payloadBytes(payload: number): number {
+    return this.#options.holdings.active ? this.#options.payloadBytes(payload) : 0;
+  }
+
   output(container: Container, stream: 'stdout' | 'stderr', chunk: Buffer): void {
     const { log } = this.#options;
     if (!log.isLevelEnabled('info')) return;
@@ -125,6 +143,58 @@ export class ContainerDriver implements ContainerPort {
     for (const line of chunk.toString('utf8').split('\n')) {
       if (line !== '') log.info({ function: fn, container: container.id, stream }, line);
     }
+  }
+
+  becameReady(driven: DrivenContainer): void {
+    this.engine.containerReady(driven.container as Container);
+    this.keepLater(driven);
+  }
+
+  keepLater(driven: DrivenContainer): void {
+    if (!this.#options.holdings.active) return;
+    if (this.#unkept.push(driven) === 1) setImmediate(() => this.#keepNew());
+  }
+
+  /** It is kept already: an earlier process has given it. */
+  keptAlready(driven: DrivenContainer): void {
+    this.#kept.add(driven);
+  }
+
+  /** The keeper is another one. */
+  keepAll(): void {
+    for (const driven of this.#kept) this.keepLater(driven);
+    this.#kept.clear();
+  }
+
+  /** It has ended, or is about to be: before its connections are closed, which its processes would not notice while somebody else had them too. */
+  unkeep(driven: DrivenContainer): void {
+    const { holdings } = this.#options;
+    if (driven.mark >= 0) holdings.marks.give(driven.mark);
+    driven.mark = -1;
+    if (this.#kept.delete(driven)) holdings.drop(driven.keptAs);
+  }
+
+  #keepNew(): void {
+    for (const driven of this.#unkept.splice(0)) this.#keep(driven);
+  }
+
+  #keep(driven: DrivenContainer): void {
+    const { holdings, prepared } = this.#options;
+    const { backend: handle, container } = driven;
+    if (handle === null || container === null || container.phase === 'destroying') return;
+    const { fn, backend, device, gpu } = container;
+    const digest = prepared(fn.key, backend)?.digest;
+    if (digest === undefined) return;
+    const keepable = handle.keepable();
+    if (keepable === null) return;
+    if (driven.mark < 0) driven.takeMark();
+    if (driven.mark < 0) return;
+    failpoint('container.keep');
+    const { facts, fds } = keepable;
+    driven.keptAs = handle.name;
+    this.#kept.add(driven);
+    holdings.keep(handle.name, entryText({ function: fn.key, digest, backend, device, gpu, mark: driven.mark, facts }), fds);
+    failpoint('container.kept');
   }
 
   async #destroyed(driven: DrivenContainer, container: Container, reason: DestroyReason): Promise<void> {
@@ -136,74 +206,6 @@ export class ContainerDriver implements ContainerPort {
     }
     failpoint('container.destroyed');
     this.engine.containerGone(container);
-  }
-}
-
-/** One container between engine and backend: the runs in flight and the events that end them. */
-class DrivenContainer implements ContainerEvents {
-  backend: BackendContainer | null = null;
-  readonly #driver: ContainerDriver;
-  readonly #container: Container;
-  readonly #runs = new Map<number, Invocation>();
-  /** An event raised from inside `Backend.create`, before there is a handle to run anything on. */
-  #early: (() => void) | null = null;
-
-  constructor(driver: ContainerDriver, container: Container) {
-    this.#driver = driver;
-    this.#container = container;
-  }
-
-  created(): void {
-    const early = this.#early;
-    this.#early = null;
-    early?.();
-  }
-
-  run(invocation: Invocation): void {
-    // The wire has 32 bits for it; a container runs far fewer at once than would make two alike.
-    const requestId = invocation.id >>> 0;
-    this.#runs.set(requestId, invocation);
-    this.backend?.run({
-      requestId,
-      tid: invocation.tid,
-      timeoutMs: Math.max(1, Math.ceil((invocation.deadline - invocation.runningAt) / 1000)),
-      payload: (invocation.sink as unknown as PayloadOwner).takePayload(),
-    });
-  }
-
-  async destroy(reason: DestroyReason): Promise<void> {
-    await this.backend?.destroy(reason);
-  }
-
-  ready(): void {
-    if (this.backend === null) this.#early = () => this.ready();
-    else this.#driver.engine.containerReady(this.#container);
-  }
-
-  failed(failure: ContainerFailure): void {
-    if (this.backend === null) this.#early = () => this.failed(failure);
-    else this.#driver.failed(this.#container, failure);
-  }
-
-  exited(failure: ContainerFailure): void {
-    // Arguments are handed out once: what has begun to run cannot be repeated here, whatever the backend thinks of it.
-    const repeatable = this.#runs.size === 0 && failure.transient;
-    this.#runs.clear();
-    this.#driver.exited(this.#container, { ...failure, transient: repeatable });
-  }
-
-  completed(result: RunResult): void {
-    const invocation = this.#runs.get(result.requestId);
-    if (invocation === undefined) {
-      this.#driver.dropPayload(result.payload);
-      return;
-    }
-    this.#runs.delete(result.requestId);
-    this.#driver.engine.completed(this.#container, invocation, result);
-  }
-
-  output(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    this.#driver.output(this.#container, stream, chunk);
   }
 }
 

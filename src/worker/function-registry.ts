@@ -101,6 +101,12 @@ export class FunctionRegistry {
     return this.#functions.get(key)?.prepared.get(backend);
   }
 
+  preparedRecord(key: string, backend: string): { record: FunctionRecord; prepared: PreparedFunction } | null {
+    const registration = this.#functions.get(key);
+    const prepared = registration?.prepared.get(backend);
+    return registration === undefined || prepared === undefined ? null : { record: registration.record, prepared };
+  }
+
   list(): RegisteredFunction[] {
     return [...this.#functions.values()].map(describe);
   }

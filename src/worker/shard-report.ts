@@ -1,11 +1,71 @@
 import type { Backend } from '../backends/backend.js';
 import type { WorkerHealth, WorkerStatus } from '../config/api.js';
-import type { BackendStatus } from '../core/index.js';
+import type { BackendStatus, Engine } from '../core/index.js';
+import type { AsyncService } from './async/service.js';
+import type { ShardSupervision } from './supervision/shard-supervision.js';
+import { VERSION } from './version.js';
 
-/** What a shard says of its backends, in status, health and metrics: of each, and of all together. */
+/** What a shard says of itself, in status, health and metrics. */
+
+export interface ShardReportParts {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly backends: ReadonlyMap<string, Backend>;
+  readonly supervision: ShardSupervision;
+  readonly async: AsyncService;
+  /** How many are registered. */
+  functions(): number;
+  /** Of the shard's other parts. */
+  counters(): Record<string, number>;
+  /** For health, of what does not take it out of service. */
+  notes(): readonly string[];
+}
+
+export class ShardReport {
+  readonly #parts: ShardReportParts;
+  readonly #startedAt = Date.now();
+
+  constructor(parts: ShardReportParts) {
+    this.#parts = parts;
+  }
+
+  status(state: WorkerStatus['state']): WorkerStatus {
+    const { name, engine, supervision, backends: all, async, functions, counters: others } = this.#parts;
+    const { memory, cpu, queue, queues, gpus, counters, backends } = engine.status();
+    return {
+      name,
+      version: VERSION,
+      uptimeS: (Date.now() - this.#startedAt) / 1000,
+      state,
+      memory,
+      cpu,
+      queue,
+      queues,
+      gpus: [...gpus],
+      functions: functions(),
+      async: async.counters(),
+      backends: countersByBackend(backends, all),
+      counters: { ...others(), ...counters, ...countersOfAll(all) },
+      shards: supervision.threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
+    };
+  }
+
+  health(state: WorkerStatus['state']): WorkerHealth {
+    const backends = healthByBackend(this.#parts.engine.status().backends, this.#parts.backends);
+    const watched = this.#parts.supervision.report();
+    const notes = state === 'running' ? [] : [`the worker is ${state}`];
+    return {
+      healthy: state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
+      notes: [...notes, ...watched.notes, ...this.#parts.notes(), ...backends.flatMap((backend) => backend.notes)],
+      backends,
+      threads: watched.threads,
+      tasks: watched.tasks,
+    };
+  }
+}
 
 /** Counters of each backend, by its name: what the engine counts of it and what it counts itself. */
-export function countersByBackend(
+function countersByBackend(
   engine: readonly BackendStatus[],
   backends: ReadonlyMap<string, Backend>,
 ): WorkerStatus['backends'] {
@@ -18,7 +78,7 @@ export function countersByBackend(
 }
 
 /** The backends' own counters, added up by name. */
-export function countersOfAll(backends: ReadonlyMap<string, Backend>): Record<string, number> {
+function countersOfAll(backends: ReadonlyMap<string, Backend>): Record<string, number> {
   const sum: Record<string, number> = {};
   for (const backend of backends.values()) {
     for (const [name, value] of Object.entries(backend.health().counters)) sum[name] = (sum[name] ?? 0) + value;
@@ -26,7 +86,7 @@ export function countersOfAll(backends: ReadonlyMap<string, Backend>): Record<st
   return sum;
 }
 
-export function healthByBackend(
+function healthByBackend(
   engine: readonly BackendStatus[],
   backends: ReadonlyMap<string, Backend>,
 ): WorkerHealth['backends'] {

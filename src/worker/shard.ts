@@ -15,8 +15,6 @@ import {
   type PrewarmSink,
 } from '../core/index.js';
 import { native } from '../native.js';
-import { BridgeAddresses } from '../net/bridge-addresses.js';
-import { ContainerNetworks } from '../net/container-networks.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
@@ -24,6 +22,8 @@ import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
 import { AsyncService } from './async/service.js';
+import { Holdings } from './adoption/holdings.js';
+import { ShardRecovery } from './adoption/shard-recovery.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
@@ -37,7 +37,8 @@ import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
-import { countersByBackend, countersOfAll, healthByBackend } from './shard-report.js';
+import { createNetworks } from './shard-networks.js';
+import { ShardReport } from './shard-report.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
@@ -75,6 +76,7 @@ export class Shard {
   readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
   readonly #driver: ContainerDriver;
+  readonly #recovery: ShardRecovery;
   readonly #timer: EngineTimer;
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
@@ -85,7 +87,7 @@ export class Shard {
   readonly #async: AsyncService;
   readonly #edges: ShardEdges;
   readonly #metrics: WorkerMetrics;
-  readonly #startedAt = Date.now();
+  readonly #report: ShardReport;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -111,21 +113,17 @@ export class Shard {
     });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
-    // Each keeps away from the other's subnets, also from those of which the machine knows nothing yet.
-    const networks: ContainerNetworks = new ContainerNetworks({
-      config,
-      log: moduleLog(log, 'network'),
-      activity: watch('network-pools'),
-      addresses: (count) => this.#engine.addressesAvailable(count),
-      others: () => addresses.ranges,
-    });
-    const addresses = new BridgeAddresses(config.network, () => networks.ranges);
+    const { networks, addresses } = createNetworks(config, log, watch, () => this.#engine);
     const parts = { config, transport, lifecycle, networks, addresses, watch };
     this.#backends = createBackends(parts, (name) => moduleLog(log, name));
+    const again = (): void => this.#driver.keepAll();
+    const holdings = new Holdings({ config, log: moduleLog(log, 'recovery'), again });
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),
       dropPayload: (payload) => dropPayload(transport, payload),
+      payloadBytes: (payload) => transport.bytes(payload),
+      holdings,
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: config.gpu.concurrency,
       log: moduleLog(log, 'containers'),
@@ -134,6 +132,16 @@ export class Shard {
       engineOptions(config, this.#driver, [...this.#backends.keys()], moduleLog(log, 'engine'), transport),
     );
     this.#driver.bind(this.#engine);
+    this.#recovery = new ShardRecovery({
+      config,
+      log: moduleLog(log, 'recovery'),
+      holdings,
+      backends: this.#backends,
+      networks,
+      engine: this.#engine,
+      driver: this.#driver,
+      registered: (key, backend) => this.#registry.preparedRecord(key, backend),
+    });
     this.#timer = new EngineTimer(this.#engine, now);
     this.#load = new LoadMonitor(this.#engine, {
       task: this.#supervision.background('load-monitor'),
@@ -202,6 +210,20 @@ export class Shard {
         this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
       },
     });
+    this.#report = new ShardReport({
+      name: config.name,
+      engine: this.#engine,
+      backends: this.#backends,
+      supervision: this.#supervision,
+      async: this.#async,
+      functions: () => this.#registry.size,
+      counters: () => ({
+        memoryReads: this.#sampler.reads,
+        storeCommits: this.#store.commits,
+        ...transport.counters(),
+      }),
+      notes: () => [...this.#kept.notes(), ...this.#recovery.notes()],
+    });
   }
 
   /** There is no other thread to serve it. */
@@ -222,8 +244,9 @@ export class Shard {
       // The edges first: a taken port or socket must be found out before anything is made, and before another worker's things are swept. Sockets that were
       // handed over cannot be taken: who comes waits in them until all is there, instead of being refused.
       await this.#edges.open();
-      for (const backend of this.#backends.values()) await backend.start();
+      await this.#recovery.startBackends();
       await this.#kept.restore();
+      await this.#recovery.adopt();
       this.#async.start();
       await this.#edges.openInherited();
     } catch (error) {
@@ -279,43 +302,11 @@ export class Shard {
   }
 
   status(): WorkerStatus {
-    const { config } = this.#options;
-    const { memory, cpu, queue, queues, gpus, counters, backends } = this.#engine.status();
-    const own = {
-      memoryReads: this.#sampler.reads,
-      storeCommits: this.#store.commits,
-      ...counters,
-      ...this.#transport.counters(),
-    };
-    return {
-      name: config.name,
-      version: VERSION,
-      uptimeS: (Date.now() - this.#startedAt) / 1000,
-      state: this.#state,
-      memory,
-      cpu,
-      queue,
-      queues,
-      gpus: [...gpus],
-      functions: this.#registry.size,
-      async: this.#async.counters(),
-      backends: countersByBackend(backends, this.#backends),
-      counters: { ...own, ...countersOfAll(this.#backends) },
-      shards: this.#supervision.threads.map(({ state, restarts }, id) => ({ id, state, restarts })),
-    };
+    return this.#report.status(this.#state);
   }
 
   health(): WorkerHealth {
-    const backends = healthByBackend(this.#engine.status().backends, this.#backends);
-    const watched = this.#supervision.report();
-    const notes = this.#state === 'running' ? [] : [`the worker is ${this.#state}`];
-    return {
-      healthy: this.#state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
-      notes: [...notes, ...watched.notes, ...this.#kept.notes(), ...backends.flatMap((backend) => backend.notes)],
-      backends,
-      threads: watched.threads,
-      tasks: watched.tasks,
-    };
+    return this.#report.health(this.#state);
   }
 
   /** Its thread is about to end by itself: whoever waits for an answer is told. Nothing that takes time comes to its end any more. */
@@ -376,6 +367,7 @@ export class Shard {
         .stop()
         .catch((err: unknown) => this.#log.error({ err, backend: backend.name }, 'a backend did not stop cleanly'));
     }
+    await this.#recovery.end();
     await this.#edges.close();
     await this.#lifecycle.close();
     this.#transport.destroy();

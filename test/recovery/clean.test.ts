@@ -50,7 +50,7 @@ describeWith({ root: true, cgroups: true }, 'iluvatar clean', () => {
     const listed = clean(dead, '--dry-run');
     expect(listed).toMatchObject({ code: 0, problems: [] });
     const kinds = new Set(listed.leftovers.map((name) => name.split(' ')[0]));
-    expect([...kinds].sort()).toEqual(['cgroup', 'folder', 'link', 'network']);
+    expect([...kinds].sort()).toEqual(['cgroup', 'folder', 'keeper', 'link', 'network']);
     expect(listed.leftovers).toContain(`cgroup ${dead.name}`);
     // Nothing was removed by looking.
     expect(clean(dead, '--dry-run').leftovers.filter((name) => name.startsWith('link'))).toEqual(

@@ -7,6 +7,7 @@ import type { BackendContainer, ContainerEvents, RunRequest } from '../backend.j
 import { NOTHING_READ, type RunMeter, type RunReading } from '../cgroups/run-meter.js';
 import { failureOf, resultOf } from './answer.js';
 import type { AgentChannel, ChannelEvents } from './channel.js';
+import type { KeepableContainer } from '../kept.js';
 import { classifyEnd, type Exit } from './exit.js';
 
 /**
@@ -19,7 +20,8 @@ import { classifyEnd, type Exit } from './exit.js';
 
 const STDERR_TAIL = 4096;
 
-type Phase = 'waiting' | 'loading' | 'ready' | 'ending' | 'ended';
+/** `resuming`: its code was loaded under an earlier process, and it has not answered to this one yet. */
+type Phase = 'waiting' | 'loading' | 'resuming' | 'ready' | 'ending' | 'ended';
 
 export interface AgentContainerOptions {
   readonly transport: Transport;
@@ -31,6 +33,7 @@ export interface AgentContainerOptions {
 
 export abstract class AgentContainer implements BackendContainer, ConnectionHandler, ChannelEvents {
   abstract readonly name: string;
+  abstract keepable(): KeepableContainer | null;
   protected phase: Phase = 'waiting';
   protected channel: AgentChannel | null = null;
   /** null = its limits need no asking. Given before its code is loaded. */
@@ -49,6 +52,9 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   #stderr = '';
   #timer: NodeJS.Timeout | null;
   #destroyed: Promise<void> | null = null;
+  /** Results that an earlier process has asked for, and that nobody waits for any more. */
+  #orphans = 0;
+  #answered = false;
 
   constructor(options: AgentContainerOptions) {
     this.#options = options;
@@ -106,7 +112,10 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   frame(_connection: Connection, frame: Frame): void {
     if (frame.type === FrameType.result) this.#result(frame);
     else if (frame.type === FrameType.log) this.outputFrame(frame);
-    else this.nonsense(frame.type === FrameType.error ? frame.meta() : `frame type ${frame.type}`);
+    else if (frame.type === FrameType.pong && this.phase === 'resuming') {
+      this.#answered = true;
+      this.#resumedIfQuiet();
+    } else this.nonsense(frame.type === FrameType.error ? frame.meta() : `frame type ${frame.type}`);
   }
 
   closed(_connection: Connection, reason: CloseReason): void {
@@ -116,7 +125,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   // An old agent's channel.
 
   ready(): void {
-    if (this.phase === 'loading') this.#becomeReady(Number.POSITIVE_INFINITY);
+    if (this.phase === 'loading' || this.phase === 'resuming') this.#becomeReady(Number.POSITIVE_INFINITY);
   }
 
   answered(
@@ -141,6 +150,18 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   /** There is something that loads the code now. */
   protected begun(): void {
     if (this.phase === 'waiting') this.phase = 'loading';
+  }
+
+  /**
+   * Its code was loaded under an earlier process. It is asked for a sign of life, and is ready once that and the results of what it was running then have come: one that came
+   * later would be believed for another invocation of the same number. An old agent's channel is there already, and says itself when it answers.
+   */
+  protected resume(agent: Connection | null, running: number): void {
+    this.phase = 'resuming';
+    if (agent === null) return;
+    this.#orphans = running;
+    this.#agent = agent;
+    agent.send(FrameType.ping, 0, 0, 0, 0, 0, 0, null, null);
   }
 
   /** What an agent says before its code is loaded. */
@@ -225,11 +246,20 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     const requestId = frame.requestId;
     // Ids are unique per worker, not per container: an answer for somebody else's would be believed.
     if (!this.#running.delete(requestId)) {
+      if (this.phase === 'resuming' && this.#orphans > 0) {
+        this.#orphans--;
+        this.#resumedIfQuiet();
+        return;
+      }
       this.nonsense(`a result for invocation ${requestId}, which it does not run`);
       return;
     }
     if (this.#cancelled.size > 0) this.#cancelled.delete(requestId);
     this.#events.completed(resultOf(frame, this.#read(frame.x2)));
+  }
+
+  #resumedIfQuiet(): void {
+    if (this.#answered && this.#orphans === 0) this.#becomeReady(Number.POSITIVE_INFINITY);
   }
 
   #read(runUs: number): RunReading {
@@ -295,10 +325,13 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   }
 
   #startOverdue(limit: number): void {
-    const where = this.phase === 'waiting' ? 'no container came free for it' : 'its code was not loaded';
+    const message =
+      this.phase === 'resuming'
+        ? `it did not answer within ${limit} ms (recovery.answerMs)`
+        : `${this.phase === 'waiting' ? 'no container came free for it' : 'its code was not loaded'} within ${limit} ms (startupTimeoutMs)`;
     this.fail({
       errorClass: 'start_failed',
-      message: `${where} within ${limit} ms (startupTimeoutMs)`,
+      message,
       details: this.#stderr === '' ? null : { stderr: this.#stderr },
       transient: false,
     });

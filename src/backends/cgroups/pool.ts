@@ -26,13 +26,15 @@ export class CgroupPool {
   readonly #ready: Cgroup[] = [];
   readonly #waiting: CgroupTaken[] = [];
   readonly #inMaking = new Set<Cgroup>();
-  #next = 1;
+  #next: number;
   #scheduled = false;
   #madeOne = false;
   #closed = false;
   made = 0;
 
-  constructor(layout: CgroupLayout, lifecycle: Lifecycle, activity: Activity, target: number) {
+  /** `first`: the number of its first name; lower ones are in use. */
+  constructor(layout: CgroupLayout, lifecycle: Lifecycle, activity: Activity, target: number, first = 1) {
+    this.#next = first;
     this.#layout = layout;
     this.#lifecycle = lifecycle;
     this.#activity = activity;

@@ -146,6 +146,10 @@ export class OciBackend implements Backend {
     return container;
   }
 
+  adopt(): never {
+    throw new IluvatarError('unavailable', `containers of ${this.name} cannot be taken over`);
+  }
+
   async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     const { layout } = this.#started();
     this.#memoryReads += containers.length;

@@ -90,6 +90,10 @@ export class OciContainer extends AgentContainer {
     return this.#holds.cgroup?.dirs ?? [];
   }
 
+  keepable(): null {
+    return null;
+  }
+
   start(): void {
     this.#making = this.#make().catch((error: unknown) => this.fail(failureOf(error)));
   }

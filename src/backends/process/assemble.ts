@@ -8,8 +8,10 @@ import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } fr
 import { machineHasSwap, memoryPolicyNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
 import { CgroupPool } from '../cgroups/pool.js';
+import { type KeptContainer, numberOf } from '../kept.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
 import { UserIds } from '../user-ids.js';
+import { factsOf } from './adopt.js';
 import type { AgentsSocket } from './agents-socket.js';
 import type { AssignContext } from './assign.js';
 import type { ProcessBackendOptions } from './backend.js';
@@ -54,6 +56,7 @@ export async function assemble(
   options: ProcessBackendOptions,
   scope: string,
   socket: AgentsSocket,
+  kept: readonly KeptContainer[],
   gone: (container: ProcessContainer) => void,
 ): Promise<Parts> {
   const { config, lifecycle, log, transport, networks = null, shard = 0, watch = loggedActivity(log) } = options;
@@ -71,16 +74,19 @@ export async function assemble(
     if (policy === 'swap' && layout.memory) notes.push(...memoryPolicyNotes(policy, layout, machineHasSwap()));
     if (layout.parents.length > 0 && config.cgroup.favorDynmods === 'auto') favorDynmods(paths, notes);
     const [python, node] = await Promise.all([findPython(sandbox.python), findNode()]);
+    const living = kept.flatMap((one) => factsOf(one) ?? []);
     await lifecycle.run('sweep', {
       ...allParents(layout),
-      keep: [],
+      keep: living.map(({ cgroup }) => cgroup),
       folders: [paths.staging],
     });
     // After the processes that an earlier run may have left in them.
     await networks?.start();
     const { uidBase, uidCount } = sandbox;
     const userIds = process.getuid?.() === 0 ? new UserIds(uidBase + shard * uidCount, uidCount) : null;
-    const cgroups = new CgroupPool(layout, lifecycle, watch('process-cgroups'), config.cgroup.pool);
+    for (const { userId } of living) if (userId !== null) userIds?.claim(userId);
+    const first = 1 + Math.max(0, ...living.map(({ cgroup }) => numberOf(cgroup)));
+    const cgroups = new CgroupPool(layout, lifecycle, watch('process-cgroups'), config.cgroup.pool, first);
     const reaper = new Reaper({ socket, layout, lifecycle, userIds, networks, log });
     const defaults = { tmpMb: STEM_TMP_MB, files: sandbox.openFiles, processes: 0 };
     const cells: CellPoolContext = {

@@ -48,12 +48,11 @@ export function assignCell(
   events: ChannelEvents,
 ): AgentChannel | null {
   const { definition } = fn;
-  const host = cell.network?.address ?? '127.0.0.1';
   const limits = context.limits(definition);
   applyLimits(context.layout, cell.cgroup, limits, SUPERVISORS);
   const env: Record<string, string> = { ...placed, ...definition.env };
   if (cell.network !== null) env['ILUVATAR_ADDRESS'] = cell.network.address;
-  Object.assign(env, oldAgentEnvironment(definition, host, port));
+  Object.assign(env, oldAgentEnvironment(definition, hostOf(cell), port));
   const legacy = definition.server === 'framed' ? null : definition.server;
   const meta = JSON.stringify({
     function: fn.key,
@@ -77,10 +76,22 @@ export function assignCell(
   });
   if (cell.supervisor === null) throw new Error('its supervisor is gone');
   cell.supervisor.send(FrameType.assign, 0, 0, 0, 0, 0, 0, meta, null);
-  if (legacy === 'legacy-socket') {
+  return openChannel(cell, definition, context, port, events);
+}
+
+/** The way to speak to an old agent; null for frames. */
+export function openChannel(
+  cell: Cell,
+  { server }: FunctionDefinition,
+  context: AssignContext,
+  port: number,
+  events: ChannelEvents,
+): AgentChannel | null {
+  if (server === 'legacy-socket') {
     return new LegacySocketChannel(context.transport, new SocketFolder(() => cell.pid), events);
   }
-  if (legacy === 'http') {
+  if (server === 'http') {
+    const host = hostOf(cell);
     const { maxBodyBytes, transport } = context;
     const takeBody = (payload: number): Buffer => {
       const body = transport.body(payload);
@@ -90,4 +101,9 @@ export function assignCell(
     return new HttpChannel({ host, port, maxBodyBytes, takeBody }, events);
   }
   return null;
+}
+
+/** Where it is reached. */
+function hostOf({ network }: Cell): string {
+  return network?.address ?? '127.0.0.1';
 }

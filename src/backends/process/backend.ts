@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
@@ -15,10 +16,12 @@ import type {
 } from '../backend.js';
 import { allParents } from '../cgroups/layout.js';
 import { limitNotes } from '../cgroups/limit-notes.js';
+import type { KeptContainer } from '../kept.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import type { Networks } from '../networks.js';
 import { within } from '../within.js';
+import { factsOf, resumeCell } from './adopt.js';
 import { AgentsSocket } from './agents-socket.js';
 import { assemble, disassemble, type Parts, slotsOf } from './assemble.js';
 import type { CellShape } from './cell-pool.js';
@@ -27,6 +30,7 @@ import type { ProcessFunction } from './function.js';
 import { prepareFunction } from './prepare.js';
 import { cellShape } from './runtimes.js';
 import type { CellSource } from './spawner-slot.js';
+import { StrandedCell } from './stranded-cell.js';
 
 /**
  * The embedded backend: containers are process trees on this machine, made by spawners (a launcher, warm interpreters) ahead of
@@ -65,9 +69,9 @@ export class ProcessBackend implements Backend {
     this.#socket = new AgentsSocket(options.transport, options.log);
   }
 
-  async start(): Promise<void> {
+  async start(kept: readonly KeptContainer[] = []): Promise<void> {
     if (this.#parts !== null) throw new IluvatarError('conflict', 'the process backend is already started');
-    const parts = await assemble(this.#options, this.#scope, this.#socket, (container) =>
+    const parts = await assemble(this.#options, this.#scope, this.#socket, kept, (container) =>
       this.#containers.delete(container),
     );
     this.#parts = parts;
@@ -149,6 +153,31 @@ export class ProcessBackend implements Backend {
     this.#created++;
     this.#containers.add(container);
     container.start();
+    return container;
+  }
+
+  adopt(
+    kept: KeptContainer,
+    prepared: PreparedFunction | null,
+    limitMs: number,
+    events: ContainerEvents,
+  ): BackendContainer {
+    const parts = this.#started();
+    const facts = factsOf(kept);
+    if (facts === null) {
+      for (const fd of kept.fds) closeSync(fd);
+      throw new IluvatarError('invalid', `what is kept of ${kept.name} is not understood`);
+    }
+    const { networks = null } = this.#options;
+    const network = facts.network === null ? null : (networks?.bridged.reclaim(facts.network) ?? null);
+    const stranded = new StrandedCell(kept.name, parts.reaper);
+    const resumed = resumeCell(facts, kept, network, parts.assign, stranded);
+    stranded.cell = resumed.cell;
+    if (prepared === null) return stranded;
+    const fn = prepared as ProcessFunction;
+    const container = new ProcessContainer(fn, {}, 0, this.#source(fn, parts), parts.assign, events, limitMs);
+    this.#containers.add(container);
+    container.takeOver(resumed, facts.port, kept.running);
     return container;
   }
 

@@ -230,7 +230,7 @@ export class CellPool implements CellObserver {
   }
 
   #connect(cgroup: Cgroup): void {
-    const { networks, reaper, socket } = this.#context;
+    const { networks, reaper } = this.#context;
     if (networks === null) throw new Error('a function with network "bridge" was registered without networks');
     networks.bridged.take((lease, failure) => {
       this.#preparing--;
@@ -238,7 +238,7 @@ export class CellPool implements CellObserver {
         this.#spawn(cgroup, lease);
         return;
       }
-      void reaper.end(new Cell(cgroup, null, null, socket, this));
+      void reaper.end(new Cell(cgroup, null, null, this));
       this.#failed(failure ?? transient('no network'));
     }, this.#waiters.length > 0);
   }
@@ -246,7 +246,7 @@ export class CellPool implements CellObserver {
   #spawn(cgroup: Cgroup, lease: AddressLease | null): void {
     const { socket, reaper, userIds, defaults } = this.#context;
     const userId = userIds?.take() ?? null;
-    const cell = new Cell(cgroup, userId, lease, socket, this);
+    const cell = new Cell(cgroup, userId, lease, this).expect(socket);
     if (this.#closed || (userIds !== null && userId === null)) {
       void reaper.end(cell);
       if (!this.#closed) this.#failed(transient('all container uids are in use (sandbox.uidCount)'));

@@ -36,47 +36,55 @@ export class Cell {
   ended = false;
   observer: CellObserver;
 
+  /** Of its two connections. */
+  readonly supervisorHandler: ConnectionHandler = {
+    frame: (_connection, frame) => this.observer.supervisorFrame(this, frame),
+    closed: (_connection, reason) => {
+      this.supervisor = null;
+      this.observer.supervisorClosed(this, reason);
+    },
+  };
+
+  readonly agentHandler: ConnectionHandler = {
+    frame: (_connection, frame) => this.observer.agentFrame(this, frame),
+    closed: (_connection, reason) => {
+      this.agent = null;
+      this.observer.agentClosed(this, reason);
+    },
+  };
+
   constructor(
     cgroup: Cgroup,
     userId: number | null,
     network: AddressLease | null,
-    socket: AgentsSocket,
     observer: CellObserver,
+    token = randomBytes(16).toString('hex'),
   ) {
     this.name = cgroup.name;
-    this.token = randomBytes(16).toString('hex');
+    this.token = token;
     this.cgroup = cgroup;
     this.userId = userId;
     this.network = network;
     this.observer = observer;
-    const supervisor: ConnectionHandler = {
-      frame: (_connection, frame) => this.observer.supervisorFrame(this, frame),
-      closed: (_connection, reason) => {
-        this.supervisor = null;
-        this.observer.supervisorClosed(this, reason);
-      },
-    };
-    const agent: ConnectionHandler = {
-      frame: (_connection, frame) => this.observer.agentFrame(this, frame),
-      closed: (_connection, reason) => {
-        this.agent = null;
-        this.observer.agentClosed(this, reason);
-      },
-    };
+  }
+
+  /** Its two ends will call. */
+  expect(socket: AgentsSocket): this {
     socket.expectCell(this.name, this.token, (connection, hello) => {
       if (this.ended) return null;
       if (hello.role === 'supervisor' && this.supervisor === null) {
         this.supervisor = connection;
         this.observer.supervisorUp(this);
-        return supervisor;
+        return this.supervisorHandler;
       }
       if (hello.role === 'agent' && this.agent === null) {
         this.agent = connection;
         this.observer.agentUp(this);
-        return agent;
+        return this.agentHandler;
       }
       return null;
     });
+    return this;
   }
 
   /** Ends its connections, which ends its processes. */

@@ -8,7 +8,9 @@ import { readExit } from '../agent/exit.js';
 import { freePort } from '../agent/http-channel.js';
 import type { ContainerEvents } from '../backend.js';
 import { runMeterFor } from '../cgroups/run-meter.js';
-import { type AssignContext, assignCell } from './assign.js';
+import type { KeepableContainer } from '../kept.js';
+import { keepCell, type ResumedCell } from './adopt.js';
+import { type AssignContext, assignCell, openChannel } from './assign.js';
 import type { Cell, CellObserver } from './cell.js';
 import { type CellWaiter, transient } from './cell-pool.js';
 import type { ProcessFunction } from './function.js';
@@ -29,6 +31,8 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
   readonly #id: number;
   readonly #cells: CellSource;
   readonly #context: AssignContext;
+  /** Of an HTTP agent; 0 = it is none. */
+  #port = 0;
 
   constructor(
     fn: ProcessFunction,
@@ -37,9 +41,9 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
     cells: CellSource,
     context: AssignContext,
     events: ContainerEvents,
+    startupTimeoutMs = fn.definition.startupTimeoutMs,
   ) {
     const { transport } = context;
-    const { startupTimeoutMs } = fn.definition;
     super({ transport, events, startupTimeoutMs, lastWordMs: LAST_WORD_MS });
     this.fn = fn;
     this.#env = env;
@@ -57,9 +61,29 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
     this.#cells.take(this);
   }
 
+  /** It lives in this cell already, since an earlier process. */
+  takeOver({ cell, whole }: ResumedCell, port: number, running: number): void {
+    this.#live(cell);
+    this.#port = port;
+    const { server } = this.fn.definition;
+    // An old agent does not say when a run has ended that nobody waits for any more.
+    const usable = whole && cell.supervisor !== null && (server === 'framed' ? cell.agent !== null : running === 0);
+    this.resume(cell.agent, running);
+    if (!usable) {
+      this.nonsense('it cannot be taken over');
+      return;
+    }
+    if (cell.agent !== null) cell.agent.handler = this;
+    this.channel = openChannel(cell, this.fn.definition, this.#context, port, this);
+    this.#measure(cell);
+  }
+
+  keepable(): KeepableContainer | null {
+    return this.phase === 'ready' && this.cell !== null ? keepCell(this.cell, this.#port) : null;
+  }
+
   granted(cell: Cell): void {
-    this.cell = cell;
-    cell.observer = this;
+    this.#live(cell);
     this.begun();
     if (this.fn.definition.server !== 'http') this.#assign(0);
     // Alone at its address, any port is free.
@@ -138,13 +162,23 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
     }
   }
 
+  #live(cell: Cell): void {
+    this.cell = cell;
+    cell.observer = this;
+  }
+
+  #measure(cell: Cell): void {
+    const { layout, limits, cores } = this.#context;
+    this.meter = runMeterFor(layout, cell.cgroup.dirs, limits(this.fn.definition), cores);
+  }
+
   #assign(port: number): void {
     if (this.phase !== 'loading' || this.cell === null) return;
+    this.#port = port;
     try {
       const seed = randomBytes(16).toString('hex');
       this.channel = assignCell(this.cell, this.fn, this.#env, this.#context, seed, port, this);
-      const { layout, limits, cores } = this.#context;
-      this.meter = runMeterFor(layout, this.cell.cgroup.dirs, limits(this.fn.definition), cores);
+      this.#measure(this.cell);
     } catch (error) {
       this.fail(transient(`the container could not be assigned: ${(error as Error).message}`));
     }

@@ -89,6 +89,10 @@ export class SimulatedBackend implements Backend {
     return container;
   }
 
+  adopt(): never {
+    throw new IluvatarError('unavailable', 'simulated containers end with the process');
+  }
+
   async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     this.#memoryReads += containers.length;
     return containers.map((container) => ({

@@ -69,6 +69,11 @@ export class SimulatedContainer implements BackendContainer {
     this.#events = events;
   }
 
+  /** It is nowhere but in this process. */
+  keepable(): null {
+    return null;
+  }
+
   /** Bytes; 0 = it is not there. */
   get memoryBytes(): number {
     if (this.#state === 'ended') return 0;

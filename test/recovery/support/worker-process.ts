@@ -8,14 +8,16 @@ import { type Client, connect, type WorkerConfigInput } from '../../../src/index
 /** A worker in a process of its own that can be killed and started again on the same data folder. Goes, with all that it left, when it is disposed of. */
 export class WorkerProcess implements AsyncDisposable {
   static #count = 0;
-  readonly folder = mkdtempSync(join(tmpdir(), 'iluvatar-test-recovery-'));
-  readonly name = `rec-${process.pid}-${WorkerProcess.#count++}`;
+  readonly folder: string;
+  readonly name: string;
   readonly #config: WorkerConfigInput;
   #child: ChildProcess | null = null;
   #ended: Promise<string> = Promise.resolve('');
 
-  constructor(config: WorkerConfigInput = {}) {
+  constructor(config: WorkerConfigInput = {}, before: WorkerProcess | null = null) {
     this.#config = config;
+    this.folder = before?.folder ?? mkdtempSync(join(tmpdir(), 'iluvatar-test-recovery-'));
+    this.name = before?.name ?? `rec-${process.pid}-${WorkerProcess.#count++}`;
   }
 
   get dataDir(): string {
@@ -58,6 +60,11 @@ export class WorkerProcess implements AsyncDisposable {
     });
     const first = await Promise.race([ready, this.#ended]);
     if (first !== 'ready') throw new Error(`the worker ended with ${first}`);
+  }
+
+  /** The next process of the same worker, configured otherwise. This one's is to be ended before. */
+  withConfig(config: WorkerConfigInput): WorkerProcess {
+    return new WorkerProcess(config, this);
   }
 
   /** Resolves with `<signal or code>: <standard error>` when it has ended by itself. */

@@ -1,0 +1,155 @@
+import { closeSync } from 'node:fs';
+import type { WorkerConfig } from '../../config/schema.js';
+import { type Held, Keeper } from '../../keeper/keeper.js';
+import { native } from '../../native.js';
+import type { Log } from '../../telemetry/logs/log.js';
+import { keeperPath } from './keeper-path.js';
+import { type KeptEntry, parseEntry } from './kept-entry.js';
+import { RunMarks } from './run-marks.js';
+
+/**
+ * What a shard has given into the keeper's hands, so that it outlives the shard and its process: its containers, and the marks of what they run. Without a keeper nothing is kept; the worker works all the
+ * same, and health says so.
+ */
+
+const MARKS = 'marks';
+const CONTAINER = 'container ';
+const RETRY_MS = 1_000;
+
+/** A container that an earlier process has left. */
+export interface LeftContainer {
+  /** `<worker>/<container>` */
+  readonly name: string;
+  /** null = not understood. */
+  readonly entry: KeptEntry | null;
+  /** Whoever takes it over closes them. */
+  readonly fds: readonly number[];
+  /** Invocations that it was running. */
+  readonly running: number;
+}
+
+export interface HoldingsOptions {
+  readonly config: WorkerConfig;
+  readonly log: Log;
+  /** The keeper is another one: everything that is to be kept is to be given again. */
+  readonly again: () => void;
+}
+
+export class Holdings {
+  readonly marks: RunMarks;
+  readonly #options: HoldingsOptions;
+  readonly #path: string;
+  #keeper: Keeper | null = null;
+  #marksFd = -1;
+  #trouble: string | null = null;
+  #retry: NodeJS.Timeout | null = null;
+
+  constructor(options: HoldingsOptions) {
+    this.#options = options;
+    this.#path = keeperPath(options.config);
+    this.marks = new RunMarks();
+  }
+
+  get active(): boolean {
+    return this.#keeper !== null;
+  }
+
+  /** What was left. Under `recovery.mode` "clean" it is let go, and nothing is kept. Never rejects. */
+  async open(): Promise<LeftContainer[]> {
+    const { config, log } = this.#options;
+    try {
+      if (config.recovery.mode === 'clean') {
+        await (await Keeper.find({ path: this.#path, log }))?.quit();
+        return [];
+      }
+      const keeper = await this.#connect();
+      const held = await keeper.list();
+      this.#keeper = keeper;
+      this.#useMarks(keeper, held);
+      return held.flatMap((one) => this.#left(one));
+    } catch (error) {
+      this.#trouble = (error as Error).message;
+      log.warn({ err: error }, 'there is no keeper: warm containers will not outlive this worker');
+      return [];
+    }
+  }
+
+  keep(name: string, text: string, fds: readonly number[]): void {
+    this.#keeper?.hold(CONTAINER + name, text, fds);
+  }
+
+  drop(name: string): void {
+    this.#keeper?.drop(CONTAINER + name);
+  }
+
+  /** For health. */
+  notes(): string[] {
+    return this.#trouble === null ? [] : [`warm containers do not outlive this worker: ${this.#trouble}`];
+  }
+
+  /** Everything was removed in order, or is handed over by name: `quit` ends the keeper and lets go what it still has. */
+  async close(quit: boolean): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    const keeper = this.#keeper;
+    this.#keeper = null;
+    if (quit) await keeper?.quit();
+    else {
+      await keeper?.flush();
+      keeper?.close();
+    }
+    if (this.#marksFd !== -1) closeSync(this.#marksFd);
+    this.#marksFd = -1;
+  }
+
+  async #connect(): Promise<Keeper> {
+    const { config, log } = this.#options;
+    const keeper = await Keeper.open({ path: this.#path, graceMs: config.recovery.graceMs, log });
+    keeper.onLost = (reason) => this.#lost(reason);
+    keeper.onRefused = (key) => log.warn({ kept: key }, 'the keeper is full: a warm container will not outlive this worker');
+    return keeper;
+  }
+
+  /** The memory that the earlier process used, or new one. */
+  #useMarks(keeper: Keeper, held: readonly Held[]): void {
+    const kept = held.find(({ key }) => key === MARKS)?.fds[0];
+    if (kept !== undefined) {
+      this.#marksFd = kept;
+      this.marks.use(native().keeper.mapMarks(kept));
+      return;
+    }
+    const { fd, bytes } = native().keeper.marks(RunMarks.COUNT);
+    this.#marksFd = fd;
+    this.marks.use(bytes);
+    keeper.hold(MARKS, '', [fd]);
+  }
+
+  #left({ key, text, fds }: Held): LeftContainer[] {
+    if (!key.startsWith(CONTAINER)) return [];
+    const entry = parseEntry(text);
+    if (entry !== null) this.marks.claim(entry.mark);
+    return [{ name: key.slice(CONTAINER.length), entry, fds, running: this.marks.of(entry?.mark ?? -1) }];
+  }
+
+  #lost(reason: string): void {
+    this.#keeper = null;
+    this.#trouble = reason;
+    this.#options.log.error({ reason }, 'the keeper is gone; another is started');
+    this.#reopen();
+  }
+
+  #reopen(): void {
+    this.#connect().then(
+      (keeper) => {
+        this.#keeper = keeper;
+        this.#trouble = null;
+        keeper.hold(MARKS, '', [this.#marksFd]);
+        this.#options.again();
+      },
+      (error: Error) => {
+        this.#trouble = error.message;
+        this.#retry = setTimeout(() => this.#reopen(), RETRY_MS);
+        this.#retry.unref();
+      },
+    );
+  }
+}
