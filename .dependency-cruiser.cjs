@@ -1,7 +1,7 @@
 /**
  * Dependencies point down only:
  * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> images | transport -> core.
- * config, rpc and native.ts are leaves. Each rule below says what breaks when it is broken.
+ * config, rpc and native.ts are leaves; keeper stands on native.ts alone. Each rule below says what breaks when it is broken.
  */
 const top = '^src/(cli)/';
 const nodes = '^src/(worker|controller|load|sim)/';
@@ -56,6 +56,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/transport/' },
       to: { path: '^src/', pathNot: ['^src/(transport|core|config)/', '^src/native\\.ts$'] },
+    },
+    {
+      name: 'keeper-above-the-addon-only',
+      severity: 'error',
+      comment: 'It holds what it is given. Were it to know what that is, whoever holds something could not use it.',
+      from: { path: '^src/keeper/' },
+      to: { path: '^src/', pathNot: ['^src/keeper/', '^src/native\\.ts$', '^src/core/errors\\.ts$'] },
     },
     {
       name: 'parts-do-not-look-up',

@@ -19,7 +19,8 @@
       "target_name": "iluvatar",
       "sources": [
         "native/addon.cc",
-        "<!@(ls native/transport/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc | grep -v _test.cc)"
+        "<!@(ls native/transport/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc | grep -v _test.cc)",
+        "native/keeper/binding.cc", "native/keeper/client.cc", "native/keeper/marks.cc", "native/keeper/protocol.cc", "native/keeper/start.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "_GNU_SOURCE"],
@@ -29,6 +30,13 @@
       "target_name": "iluvatar-launcher",
       "type": "executable",
       "sources": ["native/sandbox/launcher_main.cc", "<!@(ls native/sandbox/*.cc | grep -v -e _main.cc -e _test.cc -e cell_library.cc)"],
+      "defines": ["_GNU_SOURCE"],
+      "conditions": [["asan==0", {"ldflags": ["-static"]}]]
+    },
+    {
+      "target_name": "iluvatar-keeper",
+      "type": "executable",
+      "sources": ["native/keeper/keeper_main.cc", "native/keeper/protocol.cc", "native/keeper/server.cc", "native/keeper/shelf.cc"],
       "defines": ["_GNU_SOURCE"],
       "conditions": [["asan==0", {"ldflags": ["-static"]}]]
     },

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "cgroup/binding.h"
+#include "keeper/binding.h"
 #include "netlink/binding.h"
 #include "system/binding.h"
 #include "transport/binding.h"
@@ -14,6 +15,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cgroup", InitCgroup(env));
   exports.Set("netlink", InitNetlink(env));
   exports.Set("system", InitSystem(env));
+  exports.Set("keeper", InitKeeper(env));
   return exports;
 }
 

@@ -85,6 +85,7 @@ async function nodeModules() {
 const OUTPUTS = [
   'iluvatar.node',
   'iluvatar-init',
+  'iluvatar-keeper',
   'iluvatar-launcher',
   'iluvatar-supervisor',
   'containerd-shim-iluvatar-v1',

@@ -245,11 +245,51 @@ export interface NativeSystem {
   lockFile(fd: number): boolean;
 }
 
+/** What a keeper says to its client, called from the event loop. */
+export interface KeeperEvents {
+  /** The keeper has no room for it: nothing is held under this key. */
+  onFull(key: string): void;
+  /** The answer to the earliest `list` that has none. Descriptors are close-on-exec and the receiver's to close. */
+  onListed(items: { key: string; text: string; fds: number[] }[]): void;
+  /** The connection is over, and closed: null = the keeper closed it, else the code of a system error. Not called after `close`. */
+  onEnd(code: string | null): void;
+}
+
+/**
+ * A connection to a keeper. Nothing waits: true = given to the kernel, in this order; false = the kernel takes no more now, say it again later. Throws
+ * EPIPE and ECONNRESET when the keeper has gone, EBADF for a descriptor that is none, EINVAL over the limits of docs/keeper.md.
+ */
+export interface NativeKeeperClient {
+  /** In the place of what the key had. The descriptors stay the caller's: the keeper has its own, for the same open files. */
+  hold(key: string, text: string, fds: readonly number[]): boolean;
+  drop(key: string): boolean;
+  /** Answered by `onListed`; the event loop stays alive until it is. */
+  list(): boolean;
+  /** The keeper closes all that it holds, and exits. */
+  quit(): boolean;
+  close(): void;
+}
+
+export interface NativeKeeper {
+  /**
+   * Starts `program` (iluvatar-keeper) as a daemon that listens at `path`, which is absolute, for its owner alone. Returns when it can be connected to. A file
+   * left by a keeper that was killed is replaced; EADDRINUSE where one lives.
+   */
+  start(path: string, graceMs: number, program: string): void;
+  /** Throws ENOENT and ECONNREFUSED where there is no keeper, EAGAIN when it has many callers at once. */
+  connect(path: string, events: KeeperEvents): NativeKeeperClient;
+  /** Shared memory of `count` bytes, zero at first, 64 MiB at most. The descriptor is the caller's; the bytes do not need it. */
+  marks(count: number): { fd: number; bytes: Uint8Array };
+  /** The same bytes, of a descriptor that `marks` made here or in another process. Throws EINVAL for any other. */
+  mapMarks(fd: number): Uint8Array;
+}
+
 export interface NativeAddon {
   transport: { create(options: TransportOptions): NativeTransport };
   cgroup: NativeCgroup;
   netlink: NativeNetlink;
   system: NativeSystem;
+  keeper: NativeKeeper;
 }
 
 const require = createRequire(import.meta.url);
@@ -271,7 +311,7 @@ export function native(): NativeAddon {
   return loaded;
 }
 
-/** Where the helper programs of the addon's build are (launcher, cell library). */
+/** Where the helper programs of the addon's build are (launcher, keeper, cell library). */
 export function nativeFile(name: string): string {
   return `${root}build/Release/${name}`;
 }

@@ -23,14 +23,14 @@ bool MakeAddress(const std::string& path, sockaddr_un* address, socklen_t* lengt
   return true;
 }
 
-UniqueFd NewSocket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+UniqueFd NewSocket(int type) { return UniqueFd(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
 // Nobody listens on this file any more. Anything but a socket is not ours to replace, though connecting to it is
 // refused just the same.
-bool IsStale(const std::string& path, const sockaddr_un& address, socklen_t length) {
+bool IsStale(const std::string& path, const sockaddr_un& address, socklen_t length, int type) {
   struct stat file;
   if (lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  UniqueFd probe = NewSocket();
+  UniqueFd probe = NewSocket(type);
   if (!probe.valid()) return false;
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return false;
   return errno == ECONNREFUSED;
@@ -44,17 +44,17 @@ void RemoveBoundPath(const BoundPath& bound) {
   if (now.st_dev == bound.device && now.st_ino == bound.inode) unlink(bound.path.c_str());
 }
 
-Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd* fd, BoundPath* bound) {
+Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd* fd, BoundPath* bound, int type) {
   sockaddr_un address;
   socklen_t length = 0;
   if (!MakeAddress(path, &address, &length)) return {path.empty() ? EINVAL : ENAMETOOLONG, "bind"};
-  UniqueFd made = NewSocket();
+  UniqueFd made = NewSocket(type);
   if (!made.valid()) return {errno, "socket"};
   // The file takes its first permissions from the socket: without this, it would be open to all between bind and chmod.
   if (fchmod(made.get(), mode) != 0) return {errno, "fchmod"};
   if (bind(made.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
     if (errno != EADDRINUSE) return {errno, "bind"};
-    if (!IsStale(path, address, length)) return {EADDRINUSE, "bind"};
+    if (!IsStale(path, address, length, type)) return {EADDRINUSE, "bind"};
     if (unlink(path.c_str()) != 0 && errno != ENOENT) return {errno, "unlink"};
     if (bind(made.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) return {errno, "bind"};
   }
@@ -88,11 +88,11 @@ Status CopyListener(int listening, UniqueFd* fd) {
   return {};
 }
 
-Status ConnectUnix(const std::string& path, UniqueFd* fd) {
+Status ConnectUnix(const std::string& path, UniqueFd* fd, int type) {
   sockaddr_un address;
   socklen_t length = 0;
   if (!MakeAddress(path, &address, &length)) return {path.empty() ? EINVAL : ENAMETOOLONG, "connect"};
-  UniqueFd made = NewSocket();
+  UniqueFd made = NewSocket(type);
   if (!made.valid()) return {errno, "socket"};
   while (connect(made.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
     if (errno != EINTR) return {errno, "connect"};

@@ -1,7 +1,9 @@
-// Stream sockets with a path: made, bound, connected, accepted. Every descriptor is close-on-exec and non-blocking.
+// Unix sockets with a path: made, bound, connected, accepted. Every descriptor is close-on-exec and non-blocking;
+// `type` is that of socket(2).
 #ifndef ILUVATAR_TRANSPORT_UNIX_SOCKET_H_
 #define ILUVATAR_TRANSPORT_UNIX_SOCKET_H_
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -30,13 +32,14 @@ void RemoveBoundPath(const BoundPath& bound);
 
 // A file left behind by a dead process (connecting says ECONNREFUSED) is replaced; a live one gives EADDRINUSE. The
 // file never has more permissions than `mode`.
-Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd* fd, BoundPath* bound);
+Status ListenUnix(const std::string& path, unsigned mode, int backlog, UniqueFd* fd, BoundPath* bound,
+                  int type = SOCK_STREAM);
 
 // A close-on-exec, non-blocking copy of a unix stream socket that listens. ENOTSOCK and EINVAL for anything else.
 Status CopyListener(int listening, UniqueFd* fd);
 
 // EAGAIN when the listener's backlog is full: this never waits.
-Status ConnectUnix(const std::string& path, UniqueFd* fd);
+Status ConnectUnix(const std::string& path, UniqueFd* fd, int type = SOCK_STREAM);
 
 // Makes a descriptor from elsewhere like ours. ENOTSOCK and EINVAL for anything but a connected stream socket.
 Status AdoptSocket(int fd);

@@ -23,6 +23,7 @@ describeWith({ file: [join(root, 'dist/index.js'), join(root, 'build/Release/ilu
       'dist/agents/python/zygote.py',
       'dist/agents/node/agent.mjs',
       'build/Release/iluvatar.node',
+      'build/Release/iluvatar-keeper',
       'build/Release/iluvatar-launcher',
       'build/Release/iluvatar-supervisor',
       'build/Release/containerd-shim-iluvatar-v1',

@@ -86,6 +86,7 @@ function processes(): string[] {
     }
     const isOurs =
       program.includes('iluvatar-launcher') ||
+      program.includes('iluvatar-keeper') ||
       program.includes('shim-iluvatar') ||
       // Private daemons and runc's shims under them name their folder, which is in the temporary one.
       (/\/(containerd|dockerd|containerd-shim\S*|runc)$/.test(program) && OURS.test(command)) ||
