@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -70,7 +72,16 @@ Status Start(const std::string& path, int64_t grace_ms, const std::string& progr
 
 Status Connect(const std::string& path, UniqueFd* fd) {
   const transport::Status status = transport::ConnectUnix(path, fd, SOCK_SEQPACKET);
-  return status.ok() ? Status::Ok() : Status{status.error, status.syscall, path};
+  if (!status.ok()) return {status.error, status.syscall, path};
+  // Who listened. Another user's socket at this path would be given our containers' connections.
+  ucred peer = {};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(fd->get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return Status::Errno("getsockopt", path);
+  if (peer.uid != geteuid() && peer.uid != 0) {
+    fd->reset();
+    return {EPERM, "connect", path};
+  }
+  return Status::Ok();
 }
 
 }  // namespace iluvatar::keeper

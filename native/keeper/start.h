@@ -17,7 +17,7 @@ using system::UniqueFd;
 // without any other descriptor. Whoever connects from now on is heard. EADDRINUSE when somebody listens there already.
 Status Start(const std::string& path, int64_t grace_ms, const std::string& program);
 
-// EAGAIN when too many wait to be let in.
+// EAGAIN when too many wait to be let in; EPERM when who listens there is neither this process's user nor root.
 Status Connect(const std::string& path, UniqueFd* fd);
 
 }  // namespace iluvatar::keeper

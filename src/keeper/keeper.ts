@@ -77,7 +77,21 @@ export class Keeper {
     throw new IluvatarError('unavailable', `no keeper can be reached at ${options.path}: ${String(failure)}`);
   }
 
-  private constructor(options: KeeperOptions) {
+  /** Connects to the keeper of this path; null = none runs there. Rejects with any other system error. */
+  static async find(options: Omit<KeeperOptions, 'graceMs'>): Promise<Keeper | null> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return new Keeper(options);
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === 'ENOENT' || code === 'ECONNREFUSED') return null;
+        if (code !== 'EAGAIN' || attempt === CONNECT_ATTEMPTS) throw error;
+        await sleep(CONNECT_PAUSE_MS);
+      }
+    }
+  }
+
+  private constructor(options: Omit<KeeperOptions, 'graceMs'>) {
     this.#log = options.log;
     this.#client = native().keeper.connect(options.path, {
       onFull: (key) => this.#refuse(key, 'the keeper is full'),

@@ -36,6 +36,7 @@ export class DockerNetworks implements Networks {
   readonly bridged = {
     take: (taken: NetworkTaken<DockerLease>): void => this.#take(taken),
     give: (lease: AddressLease): void => this.#giveBack((lease as DockerLease).allocation),
+    reclaim: (): null => null,
   };
   readonly #options: DockerNetworksOptions;
   /** By bridge; resolves with the name of its link. */
