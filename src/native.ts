@@ -42,6 +42,18 @@ export interface NativeTransport {
   setHello(meta: string): void;
   /** Takes over a connected stream socket. */
   attach(fd: number, helloMeta: string, legacy: boolean): number;
+  /** As `attach`, of a socket on which both HELLOs have passed: sends none and takes none. `peerMaxBody` as `peerMaxBody()` said. */
+  attachGreeted(fd: number, peerMaxBody: number): number;
+  /**
+   * Gives up a connection and returns its descriptor, from now on the caller's and neither closed nor shut down; no record follows. −1 = not now: HELLO
+   * has not come, a frame is half read, frames are read and not delivered, bytes are unsent (writing them is tried), or it is gone. Nothing has
+   * changed then. `handled`: records of the running delivery that `onEvents` is done with. Never in the legacy dialect.
+   */
+  detach(connection: number, handled: number): number;
+  /** Stays the connection's: to duplicate. Throws ENOTCONN. */
+  descriptor(connection: number): number;
+  /** Largest body the peer said it takes; bytes. Infinity before its HELLO, when that states none, and when it is gone. */
+  peerMaxBody(connection: number): number;
   /**
    * false = above the high-water mark, or the connection is gone, or (legacy) the old protocol has no such message. Written at the latest before the loop
    * polls again, together with everything else sent until then. A body over what the peer's HELLO accepts: RESULT and REPLY become `too_large`, anything
@@ -78,7 +90,7 @@ export interface NativeTransport {
   body(payload: number): Buffer;
   drop(payload: number): void;
   close(connection: number): void;
-  /** Stop and resume reading (back-pressure towards the peer). */
+  /** Stop and resume reading (back-pressure towards the peer). A frame that has begun is still read, and nothing behind it. */
   pause(connection: number): void;
   resume(connection: number): void;
   peer(connection: number): { pid: number; uid: number; gid: number };

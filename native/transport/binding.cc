@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "transport/binding_arguments.h"
 #include "transport/environment.h"
@@ -64,6 +65,41 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   const Status status = call.loop().Attach(static_cast<int>(call.Number(0)), call.Text(1),
                                            call.Flag(2) ? Dialect::kLegacy : Dialect::kFramed, &id);
   return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, std::string());
+}
+
+napi_value AttachGreeted(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  if (!call.live()) return nullptr;
+  uint32_t id = 0;
+  const Status status = call.loop().AttachGreeted(static_cast<int>(call.Number(0)), call.Size(1), &id);
+  return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, std::string());
+}
+
+napi_value Detach(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  if (!call.live()) return nullptr;
+  napi_value fd = nullptr;
+  napi_create_int32(env, call.loop().Detach(call.Number(0), call.Number(1)), &fd);
+  return fd;
+}
+
+napi_value Descriptor(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  Connection* connection = call.loop().FindConnection(call.Number(0));
+  if (connection == nullptr) return ThrowSystemError(env, {ENOTCONN, "fcntl"}, std::string());
+  return MakeNumber(env, static_cast<uint32_t>(connection->fd()));
+}
+
+napi_value PeerMaxBody(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  Connection* connection = call.loop().FindConnection(call.Number(0));
+  const uint64_t bytes = connection == nullptr ? UINT64_MAX : connection->peer_max_body_bytes();
+  napi_value value = nullptr;
+  napi_create_double(env, bytes == UINT64_MAX ? std::numeric_limits<double>::infinity() : static_cast<double>(bytes),
+                     &value);
+  return value;
 }
 
 FrameHeader HeaderOf(const Call<10>& call) {
@@ -239,13 +275,29 @@ constexpr struct {
   const char* name;
   napi_callback callback;
 } kMethods[] = {
-    {"listen", Listen},   {"listenOn", ListenOn},   {"closeListener", CloseListener},
-    {"connect", Connect}, {"setHello", SetHello},   {"attach", Attach},
-    {"send", Send},       {"forward", Forward},     {"meta", Meta},
-    {"body", Body},       {"drop", Drop},           {"flush", Flush},
-    {"close", Close},     {"pause", Pause},         {"resume", Resume},
-    {"peer", Peer},       {"lastError", LastError}, {"counters", Counters},
+    {"listen", Listen},
+    {"listenOn", ListenOn},
+    {"closeListener", CloseListener},
+    {"connect", Connect},
+    {"setHello", SetHello},
+    {"attach", Attach},
+    {"send", Send},
+    {"forward", Forward},
+    {"meta", Meta},
+    {"body", Body},
+    {"drop", Drop},
+    {"flush", Flush},
+    {"close", Close},
+    {"pause", Pause},
+    {"resume", Resume},
+    {"peer", Peer},
+    {"lastError", LastError},
+    {"counters", Counters},
     {"destroy", Destroy},
+    {"attachGreeted", AttachGreeted},
+    {"detach", Detach},
+    {"descriptor", Descriptor},
+    {"peerMaxBody", PeerMaxBody},
 };
 
 napi_value Create(napi_env env, napi_callback_info info) {

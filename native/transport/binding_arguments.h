@@ -57,6 +57,14 @@ class Call {
     return value;
   }
 
+  // Bytes, of which there may be more than a u32 holds; Infinity is UINT64_MAX.
+  uint64_t Size(size_t index) const {
+    double value = 0;
+    napi_get_value_double(env_, arguments_[index], &value);
+    if (!(value > 0)) return 0;
+    return value < 9e15 ? static_cast<uint64_t>(value) : UINT64_MAX;
+  }
+
   bool Flag(size_t index) const {
     bool value = false;
     napi_get_value_bool(env_, arguments_[index], &value);

@@ -73,6 +73,12 @@ void Connection::Greet(std::string_view meta) {
   SendFrame(header, meta, {});
 }
 
+void Connection::Resume(uint64_t peer_max_body_bytes) {
+  hello_seen_ = true;
+  reader_.HelloSeen();
+  peer_max_body_bytes_ = peer_max_body_bytes;
+}
+
 ReadResult Connection::Fail(FrameError error) {
   failure_ = error;
   if (dialect_ == Dialect::kFramed && error != FrameError::kNone && error != FrameError::kTruncated) {
@@ -86,16 +92,26 @@ ReadResult Connection::Fail(FrameError error) {
 }
 
 ReadResult Connection::Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink) {
-  for (int round = 0; round < kReadRounds && !paused_; round++) {
+  reading_ = true;
+  const ReadResult result = ReadTurn(scratch, scratch_bytes, sink);
+  reading_ = result == ReadResult::kClosed;
+  return result;
+}
+
+ReadResult Connection::ReadTurn(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink) {
+  for (int round = 0; round < kReadRounds && wants_bytes(); round++) {
     const RoomInPayload room = reader_.Room();
+    // While paused, what lies behind the begun frame stays in the kernel: this process or another takes it later.
+    size_t beyond = scratch_bytes;
+    if (paused_) beyond = room.size > 0 ? 0 : std::min(scratch_bytes, reader_.Missing());
     shared_.counters.reads++;
     ssize_t received;
     if (room.size > 0) {
       // The rest of a begun payload goes straight to its place, what follows it to the scratch buffer.
-      iovec vectors[2] = {{room.data, room.size}, {scratch, scratch_bytes}};
+      iovec vectors[2] = {{room.data, room.size}, {scratch, beyond}};
       received = readv(fd_.get(), vectors, 2);
     } else {
-      received = recv(fd_.get(), scratch, scratch_bytes, MSG_DONTWAIT);
+      received = recv(fd_.get(), scratch, beyond, MSG_DONTWAIT);
     }
     if (received == 0) return Fail(reader_.AtEnd());
     if (received < 0) {
@@ -108,7 +124,7 @@ ReadResult Connection::Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& s
       return ReadResult::kClosed;
     }
     size_t rest = static_cast<size_t>(received);
-    const bool drained = rest < room.size + scratch_bytes;
+    const bool drained = rest < room.size + beyond;
     if (room.size > 0) {
       const size_t direct = std::min(rest, room.size);
       rest -= direct;

@@ -72,9 +72,11 @@ class Connection {
 
   // Queues our HELLO (nothing in the legacy dialect).
   void Greet(std::string_view meta);
+  // In place of Greet: both HELLOs have passed on this socket, in other hands. Framed dialect only.
+  void Resume(uint64_t peer_max_body_bytes);
 
   // One turn of reading: up to four buffers full, each frame given to the sink. Pausing takes effect after the buffer
-  // at hand.
+  // at hand; a frame that it has begun is still read, to its last byte and not one further.
   ReadResult Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink);
 
   // Begins a frame whose header states its lengths; the caller fills the room and calls EndFrame. False: no memory, or
@@ -95,10 +97,20 @@ class Connection {
   }
   bool has_output() const { return out_.pending() > 0; }
 
+  // Greeted, no byte of a begun frame read, none unsent, and not inside Read: another process can go on from here.
+  // Never true in the legacy dialect, whose replies belong to requests that are remembered here alone.
+  bool between_frames() const {
+    return hello_seen_ && !reading_ && failure_ == FrameError::kNone && reader_.Missing() == 0 && out_.pending() == 0;
+  }
+  // Gives up the socket without closing it.
+  int Release() { return fd_.release(); }
+
   // Largest body the peer accepts; UINT64_MAX before its HELLO and when it states none.
   uint64_t peer_max_body_bytes() const { return peer_max_body_bytes_; }
 
   bool paused() const { return paused_; }
+  // Not paused, or paused in the middle of a frame.
+  bool wants_bytes() const { return !paused_ || reader_.Missing() > 0; }
   void set_paused(bool paused) { paused_ = paused; }
 
   FrameError failure() const { return failure_; }
@@ -106,6 +118,7 @@ class Connection {
   int error_number() const { return error_number_; }
 
  private:
+  ReadResult ReadTurn(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink);
   // False when the reading must stop; failure() then says whether by an error.
   bool Dispatch(FrameSink& sink);
   bool Greeted(const FrameHeader& header);
@@ -128,6 +141,8 @@ class Connection {
   FrameError failure_ = FrameError::kNone;
   bool hello_seen_ = false;
   bool paused_ = false;
+  // Inside Read, or ended by it: bytes may have left the kernel that no frame has been made of.
+  bool reading_ = false;
   bool begun_waiting_ = false;
   uint8_t begun_type_ = 0;
 };

@@ -165,7 +165,8 @@ void EventLoop::Accept(Listener* listener) {
     }
     Peer* peer = nullptr;
     // A failure closes the one connection: its peer sees the end of the stream.
-    if (!Adopt(std::move(fd), hello_, Dialect::kFramed, &peer).ok()) continue;
+    if (!Adopt(std::move(fd), Dialect::kFramed, &peer).ok()) continue;
+    Greet(peer, hello_);
     peer->accepted = true;
     Emit(peer->id, kConnectionOpen, listener->id);
   }

@@ -73,6 +73,13 @@ class EventLoop final : private FrameSink {
   // Not a connected stream socket: the descriptor stays the caller's. Any other failure closes it.
   Status Attach(int fd, std::string_view hello, Dialect dialect, uint32_t* id);
 
+  // As Attach, of a socket on which both HELLOs have passed: none is sent and none is expected.
+  Status AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id);
+  // Gives up a connection with nothing read that was not delivered and nothing queued that was not written: its
+  // descriptor, now the caller's, and no record follows. −1: it is not so far, or gone; nothing has changed then, but
+  // that writing was tried. `handled`: records of the delivery at hand that the receiver is done with.
+  int Detach(uint32_t id, uint32_t handled);
+
   // nullptr: unknown, closed, or closing.
   Connection* FindConnection(uint32_t id);
   // Something was queued on it. False above the high-water mark (a DRAINED record follows).
@@ -104,7 +111,10 @@ class EventLoop final : private FrameSink {
   static void OnListenerReady(uv_poll_t* handle, int status, int events);
 
   Status Watch(std::unique_ptr<Listener> listener, uint32_t* id);
-  Status Adopt(UniqueFd fd, std::string_view hello, Dialect dialect, Peer** made);
+  Status Adopt(UniqueFd fd, Dialect dialect, Peer** made);
+  void Greet(Peer* peer, std::string_view hello);
+  // Frames of it are read and wait for the receiver.
+  bool HasUndelivered(uint32_t id, uint32_t handled) const;
   Peer* FindPeer(uint32_t id) const;
   void Accept(Listener* listener);
   void ReadFrom(Peer* peer);
@@ -115,6 +125,8 @@ class EventLoop final : private FrameSink {
   void DeliverNow();
   void UpdatePoll(Peer* peer);
   void ClosePeer(Peer* peer, uint32_t reason);
+  // Its slot and its place in the loop; the descriptor is the caller's to deal with.
+  void Forget(Peer* peer);
   static void CloseListenerHandle(Listener* listener);
   uint32_t AddReason(std::string code, std::string message);
   uint32_t ReasonOf(const Connection& connection);

@@ -39,9 +39,11 @@ Status EventLoop::Connect(const std::string& path, std::string_view hello, Diale
   Status status = ConnectUnix(path, &fd);
   if (!status.ok()) return status;
   Peer* peer = nullptr;
-  status = Adopt(std::move(fd), hello, dialect, &peer);
-  if (status.ok()) *id = peer->id;
-  return status;
+  status = Adopt(std::move(fd), dialect, &peer);
+  if (!status.ok()) return status;
+  Greet(peer, hello);
+  *id = peer->id;
+  return {};
 }
 
 Status EventLoop::Attach(int fd, std::string_view hello, Dialect dialect, uint32_t* id) {
@@ -49,12 +51,53 @@ Status EventLoop::Attach(int fd, std::string_view hello, Dialect dialect, uint32
   if (!status.ok()) return status;
   UniqueFd owned(fd);
   Peer* peer = nullptr;
-  status = Adopt(std::move(owned), hello, dialect, &peer);
-  if (status.ok()) *id = peer->id;
-  return status;
+  status = Adopt(std::move(owned), dialect, &peer);
+  if (!status.ok()) return status;
+  Greet(peer, hello);
+  *id = peer->id;
+  return {};
 }
 
-Status EventLoop::Adopt(UniqueFd fd, std::string_view hello, Dialect dialect, Peer** made) {
+Status EventLoop::AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id) {
+  Status status = AdoptSocket(fd);
+  if (!status.ok()) return status;
+  UniqueFd owned(fd);
+  Peer* peer = nullptr;
+  status = Adopt(std::move(owned), Dialect::kFramed, &peer);
+  if (!status.ok()) return status;
+  peer->Resume(peer_max_body_bytes);
+  *id = peer->id;
+  return {};
+}
+
+int EventLoop::Detach(uint32_t id, uint32_t handled) {
+  Peer* peer = FindPeer(id);
+  if (peer == nullptr || peer->closing) return -1;
+  // What was sent last may not have met its flush yet. A failure is left to that.
+  if (peer->has_output()) peer->Write();
+  if (!peer->between_frames() || HasUndelivered(id, handled)) return -1;
+  Forget(peer);
+  UpdateReference();
+  return peer->Release();
+}
+
+bool EventLoop::HasUndelivered(uint32_t id, uint32_t handled) const {
+  const auto is_frame = [id](const uint32_t* record) { return record[0] == id && record[1] < kConnectionOpen; };
+  for (uint32_t i = delivering_ ? handled : 0; i < event_count_; i++) {
+    if (is_frame(options_.events + size_t{kEventWords} * i)) return true;
+  }
+  for (size_t at = 0; at < deferred_.size(); at += kEventWords) {
+    if (is_frame(deferred_.data() + at)) return true;
+  }
+  return false;
+}
+
+void EventLoop::Greet(Peer* peer, std::string_view hello) {
+  peer->Greet(hello);
+  MarkDirty(peer);
+}
+
+Status EventLoop::Adopt(UniqueFd fd, Dialect dialect, Peer** made) {
   if (free_slots_.empty() && slots_.size() > kSlotMask) return {EMFILE, "connect"};
   const int number = fd.get();
   std::unique_ptr<Peer> peer(new (std::nothrow) Peer(shared_, std::move(fd), dialect));
@@ -77,8 +120,6 @@ Status EventLoop::Adopt(UniqueFd fd, std::string_view hello, Dialect dialect, Pe
   slots_[index].peer = peer.get();
   open_connections_++;
   UpdateReference();
-  peer->Greet(hello);
-  MarkDirty(peer.get());
   UpdatePoll(peer.get());
   *made = peer.release();
   return {};
@@ -86,7 +127,7 @@ Status EventLoop::Adopt(UniqueFd fd, std::string_view hello, Dialect dialect, Pe
 
 void EventLoop::UpdatePoll(Peer* peer) {
   int events = peer->want_write ? UV_WRITABLE : 0;
-  if (!peer->paused() && !peer->closing) events |= UV_READABLE;
+  if (peer->wants_bytes() && !peer->closing) events |= UV_READABLE;
   if (events == peer->polled) return;
   peer->polled = events;
   if (events == 0) {
@@ -115,13 +156,15 @@ void EventLoop::ReadFrom(Peer* peer) {
   if (closed_ || peer->gone) return;
   if (result == ReadResult::kClosed) {
     const uint32_t reason = ReasonOf(*peer);
-    if (closed_) return;
+    if (closed_ || peer->gone) return;
     // One attempt for the ERROR frame or a last answer; a peer that does not read loses it.
     peer->Write();
     ClosePeer(peer, reason);
-  } else if (peer->has_output()) {
-    MarkDirty(peer);
+    return;
   }
+  // Paused, and the frame that it was in the middle of has come to its end.
+  if (peer->paused()) UpdatePoll(peer);
+  if (peer->has_output()) MarkDirty(peer);
 }
 
 bool EventLoop::OnFrame(Connection& connection, const FrameHeader& header, PayloadRef payload) {
@@ -250,12 +293,11 @@ void EventLoop::FinishBroken(Peer* peer, int error) {
   } else if (error != 0 && !peer->closing) {
     reason = AddReason(uv_err_name(-error), uv_strerror(-error));
   }
-  if (!closed_) ClosePeer(peer, reason);
+  if (!closed_ && !peer->gone) ClosePeer(peer, reason);
 }
 
-void EventLoop::ClosePeer(Peer* peer, uint32_t reason) {
+void EventLoop::Forget(Peer* peer) {
   const uint32_t index = peer->id & kSlotMask;
-  const uint32_t id = peer->id;
   peer->gone = true;
   Slot& slot = slots_[index];
   slot.peer = nullptr;
@@ -268,6 +310,11 @@ void EventLoop::ClosePeer(Peer* peer, uint32_t reason) {
     delete gone;
     loop->HandleGone();
   });
+}
+
+void EventLoop::ClosePeer(Peer* peer, uint32_t reason) {
+  const uint32_t id = peer->id;
+  Forget(peer);
   // After uv_close, which takes the descriptor out of the epoll set.
   peer->Drop();
   if (closed_) return;

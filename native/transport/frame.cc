@@ -54,20 +54,19 @@ const char* FrameErrorMessage(FrameError error) {
 }
 
 FrameReader::Progress FrameReader::Consume(const uint8_t* data, size_t size) {
-  const size_t header_bytes = dialect_ == Dialect::kFramed ? kFrameHeaderBytes : kLegacyReplyHeaderBytes;
   size_t used = 0;
-  if (header_filled_ < header_bytes) {
+  if (header_filled_ < header_bytes()) {
     if (size == 0) return {0, false, FrameError::kNone};
     // Checked before the header is whole: garbage shorter than a header must not be waited on.
     if (dialect_ == Dialect::kFramed && header_filled_ == 0 && data[0] != kFrameMagic)
       return {0, false, FrameError::kMagic};
-    used = std::min(size, header_bytes - header_filled_);
+    used = std::min(size, header_bytes() - header_filled_);
     // A legacy length lands in body_length, a framed header fills the whole struct.
     uint8_t* target = dialect_ == Dialect::kFramed ? reinterpret_cast<uint8_t*>(&header_)
                                                    : reinterpret_cast<uint8_t*>(&header_.body_length);
     std::memcpy(target + header_filled_, data, used);
     header_filled_ += used;
-    if (header_filled_ < header_bytes) return {used, false, FrameError::kNone};
+    if (header_filled_ < header_bytes()) return {used, false, FrameError::kNone};
     FrameError error = BeginPayload();
     if (error != FrameError::kNone) return {used, false, error};
   }
@@ -97,6 +96,11 @@ FrameError FrameReader::BeginPayload() {
 RoomInPayload FrameReader::Room() {
   if (!payload_) return {nullptr, 0};
   return {payload_->bytes() + payload_filled_, payload_->total() - payload_filled_};
+}
+
+size_t FrameReader::Missing() const {
+  if (header_filled_ == 0) return 0;
+  return payload_ ? payload_->total() - payload_filled_ : header_bytes() - header_filled_;
 }
 
 bool FrameReader::Filled(size_t size) {

@@ -78,11 +78,15 @@ class FrameReader {
   // Empty when the frame has neither meta nor body. Makes the reader ready for the next frame.
   PayloadRef TakePayload();
 
+  // Bytes of the begun frame that are certain to come: of its header first, then of its payload. 0 between frames.
+  size_t Missing() const;
+
   // What an end of the stream means here: kNone between frames, else kTruncated.
   FrameError AtEnd() const { return header_filled_ == 0 ? FrameError::kNone : FrameError::kTruncated; }
 
  private:
   FrameError BeginPayload();
+  size_t header_bytes() const { return dialect_ == Dialect::kFramed ? kFrameHeaderBytes : kLegacyReplyHeaderBytes; }
 
   PayloadStore& store_;
   uint64_t max_body_bytes_;

@@ -83,11 +83,14 @@ export class Connection {
   /** What the peer said in an ERROR frame: the better reason when the connection ends. */
   peerError: CloseReason | null = null;
   readonly #native: NativeTransport;
+  readonly #detach: (id: number) => number;
 
-  constructor(native: NativeTransport, id: number, handler: ConnectionHandler) {
+  /** `detach` is the transport's, which must forget the connection too. */
+  constructor(native: NativeTransport, id: number, handler: ConnectionHandler, detach: (id: number) => number) {
     this.#native = native;
     this.id = id;
     this.handler = handler;
+    this.#detach = detach;
   }
 
   /** False: above the high-water mark (`drained` follows) or gone. The frame is queued in the first case, lost in the second. */
@@ -129,6 +132,28 @@ export class Connection {
     return this.#native.peer(this.id);
   }
 
+  /** Stays the connection's: to duplicate. Throws ENOTCONN once the connection is closed. */
+  descriptor(): number {
+    return this.#native.descriptor(this.id);
+  }
+
+  /** Largest body the peer said it takes; bytes. Infinity before its HELLO and when that states none. */
+  get peerMaxBody(): number {
+    return this.open ? this.#native.peerMaxBody(this.id) : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Gives the connection up between frames: its descriptor, from now on the caller's, on which `Transport.resume` goes on, here or in another process. `closed` is not
+   * called. −1 = not now, and nothing has changed: HELLO has not come, a frame is half read or not handled yet, bytes are unsent, or the connection is gone.
+   */
+  detach(): number {
+    if (!this.open) return -1;
+    const fd = this.#detach(this.id);
+    if (fd >= 0) this.open = false;
+    return fd;
+  }
+
+  /** Stops reading between frames: one that has begun is still delivered. */
   pause(): void {
     if (this.open) this.#native.pause(this.id);
   }
@@ -152,6 +177,13 @@ export class Transport {
   readonly #connections = new Map<number, Connection>();
   readonly #listeners = new Map<number, (connection: Connection) => ConnectionHandler>();
   #destroyed = false;
+  /** Records of the delivery at hand that were handled: what lies behind them is read, but nobody has seen it. */
+  #handled = 0;
+  readonly #detach = (id: number): number => {
+    const fd = this.#native.detach(id, this.#handled);
+    if (fd >= 0) this.#connections.delete(id);
+    return fd;
+  };
 
   constructor(settings: TransportSettings) {
     this.#events = new Uint32Array(EVENT_WORDS * 1024);
@@ -184,15 +216,25 @@ export class Transport {
   }
 
   connect(path: string, hello: string, handler: ConnectionHandler, legacy = false): Connection {
-    const connection = new Connection(this.#native, this.#native.connect(path, hello, legacy), handler);
-    this.#connections.set(connection.id, connection);
-    return connection;
+    return this.#made(this.#native.connect(path, hello, legacy), handler);
   }
 
   /** Takes over a connected stream socket, which is closed with the connection. */
   attach(fd: number, hello: string, handler: ConnectionHandler, legacy = false): Connection {
-    const connection = new Connection(this.#native, this.#native.attach(fd, hello, legacy), handler);
-    this.#connections.set(connection.id, connection);
+    return this.#made(this.#native.attach(fd, hello, legacy), handler);
+  }
+
+  /**
+   * Takes over a connected stream socket that `Connection.detach` gave up, or a copy of one: both HELLOs have passed, none is sent and one that comes is an error. It
+   * is closed with the connection; what is no connected stream socket stays the caller's (throws). `peerMaxBody` as the connection given up said, in bytes.
+   */
+  resume(fd: number, peerMaxBody: number, handler: ConnectionHandler): Connection {
+    return this.#made(this.#native.attachGreeted(fd, peerMaxBody), handler);
+  }
+
+  #made(id: number, handler: ConnectionHandler): Connection {
+    const connection = new Connection(this.#native, id, handler, this.#detach);
+    this.#connections.set(id, connection);
     return connection;
   }
 
@@ -226,6 +268,7 @@ export class Transport {
 
   #dispatch(count: number): void {
     for (let i = 0, at = 0; i < count && !this.#destroyed; i++, at += EVENT_WORDS) {
+      this.#handled = i + 1;
       try {
         this.#record(at);
       } catch (error) {
@@ -288,8 +331,7 @@ export class Transport {
       this.#native.close(id);
       return;
     }
-    const connection = new Connection(this.#native, id, REFUSED);
-    this.#connections.set(id, connection);
+    const connection = this.#made(id, REFUSED);
     try {
       connection.handler = accept(connection);
     } catch (error) {

@@ -118,6 +118,10 @@ describe('life and death', () => {
       (t) => t.connect('/tmp/x', '', false),
       (t) => t.setHello(''),
       (t) => t.attach(0, '', false),
+      (t) => t.attachGreeted(0, 1024),
+      (t) => t.detach(1, 0),
+      (t) => t.descriptor(1),
+      (t) => t.peerMaxBody(1),
       (t) => t.send(1, 5, 0, 0, 0, 0, 0, 0, null, null),
       (t) => t.forward(1, 5, 0, 0, 0, 0, 0, 0, null, 1),
       (t) => t.meta(1),
@@ -154,6 +158,9 @@ describe('life and death', () => {
     }
     for (const connection of [0, 7, 0x7fffffff, 0xffffffff]) {
       expect(transport.send(connection, 5, 0, 0, 1, 0, 0, 0, null, 'x')).toBe(false);
+      expect(transport.detach(connection, 0)).toBe(-1);
+      expect(transport.peerMaxBody(connection)).toBe(Number.POSITIVE_INFINITY);
+      expect(() => transport.descriptor(connection)).toThrow(expect.objectContaining({ code: 'ENOTCONN' }));
       transport.close(connection);
       transport.pause(connection);
       transport.resume(connection);
@@ -161,8 +168,10 @@ describe('life and death', () => {
     expect(() => native().transport.create({} as never)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
     );
-    for (const fd of [-1, 99_999])
+    for (const fd of [-1, 99_999]) {
       expect(() => transport.attach(fd, '{}', false)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+      expect(() => transport.attachGreeted(fd, 1024)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    }
   });
 
   it('works with an event array of one record', async () => {
