@@ -88,7 +88,10 @@ export interface NativeTransport {
   flush(): void;
   meta(payload: number): string;
   body(payload: number): Buffer;
+  /** Of its body; 0 for an unknown one. */
+  bodyBytes(payload: number): number;
   drop(payload: number): void;
+  /** Written first is what was sent. The other end sees the end even if somebody has a copy of the socket; after `destroy` it does not. */
   close(connection: number): void;
   /** Stop and resume reading (back-pressure towards the peer). A frame that has begun is still read, and nothing behind it. */
   pause(connection: number): void;

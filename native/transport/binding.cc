@@ -199,6 +199,15 @@ napi_value Drop(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value BodyBytes(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  const Payload* payload = call.loop().shared().payloads.Find(call.Number(0));
+  napi_value value = nullptr;
+  napi_create_double(env, payload == nullptr ? 0 : static_cast<double>(payload->body_bytes), &value);
+  return value;
+}
+
 napi_value Flush(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   if (call.live()) call.loop().FlushDirty();
@@ -285,6 +294,7 @@ constexpr struct {
     {"forward", Forward},
     {"meta", Meta},
     {"body", Body},
+    {"bodyBytes", BodyBytes},
     {"drop", Drop},
     {"flush", Flush},
     {"close", Close},

@@ -4,6 +4,8 @@
 #ifndef ILUVATAR_TRANSPORT_CONNECTION_H_
 #define ILUVATAR_TRANSPORT_CONNECTION_H_
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -90,6 +92,8 @@ class Connection {
   WriteResult Write();
   // Bytes not yet given to the kernel.
   size_t pending() const { return out_.pending() + legacy_.waiting_bytes(); }
+  // The other end sees its end, whoever else has a copy of the socket.
+  void ShutDown() { shutdown(fd_.get(), SHUT_RDWR); }
   // Gives up the socket and what was not written.
   void Drop() {
     out_.Clear();

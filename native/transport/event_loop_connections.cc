@@ -315,6 +315,9 @@ void EventLoop::Forget(Peer* peer) {
 void EventLoop::ClosePeer(Peer* peer, uint32_t reason) {
   const uint32_t id = peer->id;
   Forget(peer);
+  // Somebody else may hold a copy of the socket, so that closing this one would not be noticed at the other end. Not
+  // when all of it goes at once: then the other end is to live on, if somebody does.
+  if (!closed_) peer->ShutDown();
   // After uv_close, which takes the descriptor out of the epoll set.
   peer->Drop();
   if (closed_) return;

@@ -19,6 +19,8 @@ export const FAILPOINTS = [
   'container.create',
   'container.created',
   'container.destroyed',
+  'container.keep',
+  'container.kept',
   'characteristics.written',
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];

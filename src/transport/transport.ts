@@ -242,6 +242,11 @@ export class Transport {
     return payload === 0 ? EMPTY : this.#native.body(payload);
   }
 
+  /** Of a payload's body. */
+  bytes(payload: number): number {
+    return payload === 0 ? 0 : this.#native.bodyBytes(payload);
+  }
+
   /** Harmless after `destroy`, which drops everything. */
   drop(payload: number): void {
     if (payload !== 0 && !this.#destroyed) this.#native.drop(payload);
