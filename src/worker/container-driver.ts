@@ -5,8 +5,8 @@ import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
 import { failpoint } from '../store/failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
-import { entryText } from './adoption/kept-entry.js';
 import type { Holdings } from './adoption/holdings.js';
+import { entryText } from './adoption/kept-entry.js';
 import { DrivenContainer } from './driven-container.js';
 
 /**
@@ -193,7 +193,11 @@ export class ContainerDriver implements ContainerPort {
     const { facts, fds } = keepable;
     driven.keptAs = handle.name;
     this.#kept.add(driven);
-    holdings.keep(handle.name, entryText({ function: fn.key, digest, backend, device, gpu, mark: driven.mark, facts }), fds);
+    holdings.keep(
+      handle.name,
+      entryText({ function: fn.key, digest, backend, device, gpu, mark: driven.mark, facts }),
+      fds,
+    );
     failpoint('container.kept');
   }
 

@@ -5,9 +5,9 @@ import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
 import type { BackendContainer, ContainerEvents, RunRequest } from '../backend.js';
 import { NOTHING_READ, type RunMeter, type RunReading } from '../cgroups/run-meter.js';
+import type { KeepableContainer } from '../kept.js';
 import { failureOf, resultOf } from './answer.js';
 import type { AgentChannel, ChannelEvents } from './channel.js';
-import type { KeepableContainer } from '../kept.js';
 import { classifyEnd, type Exit } from './exit.js';
 
 /**

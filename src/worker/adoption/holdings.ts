@@ -105,7 +105,8 @@ export class Holdings {
     const { config, log } = this.#options;
     const keeper = await Keeper.open({ path: this.#path, graceMs: config.recovery.graceMs, log });
     keeper.onLost = (reason) => this.#lost(reason);
-    keeper.onRefused = (key) => log.warn({ kept: key }, 'the keeper is full: a warm container will not outlive this worker');
+    keeper.onRefused = (key) =>
+      log.warn({ kept: key }, 'the keeper is full: a warm container will not outlive this worker');
     return keeper;
   }
 
