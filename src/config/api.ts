@@ -190,6 +190,16 @@ export interface WatchedHealth {
   lastError: string | null;
 }
 
+/** How the last upgrade of a worker's process goes, or ended. */
+export interface UpgradeState {
+  /** Of the process that answers. */
+  pid: number;
+  /** `none`: this process has not been asked for one. After one that went well another process answers. */
+  state: 'none' | 'under way' | 'failed';
+  /** Why it failed. */
+  reason: string | null;
+}
+
 /** What a reload has changed; keys of options. */
 export interface ReloadReport {
   /** In force from now on. */
@@ -239,6 +249,10 @@ export const methodSchemas = {
   drain: z.strictObject({ timeoutMs: z.number().int().min(0).optional() }),
   /** → ReloadReport: the configuration is read again, as SIGHUP has it done */
   reload: z.strictObject({}),
+  /** → { pid }: a new process stands by to take this worker's place (`iluvatar upgrade`); how it ends, `upgradeState` says */
+  upgrade: z.strictObject({ drainMs: z.number().int().min(0).optional() }),
+  /** → UpgradeState */
+  upgradeState: z.strictObject({}),
   /** → Prometheus text as a JSON string */
   metrics: z.strictObject({}),
   /** → { pong: true, name, version, pid } */

@@ -109,7 +109,15 @@ export class ControlPlane {
   }
 
   reload(): Promise<unknown> {
-    return this.#options.shard.reload();
+    return this.#options.shard.ask({ of: 'reload' });
+  }
+
+  upgrade({ drainMs }: Parameters<'upgrade'>): Promise<unknown> {
+    return this.#options.shard.ask({ of: 'upgrade', drainMs: drainMs ?? null });
+  }
+
+  upgradeState(): Promise<unknown> {
+    return this.#options.shard.ask({ of: 'upgradeState' });
   }
 
   metrics(): Promise<string> {

@@ -6,16 +6,16 @@ export class PendingReplies<T> {
   readonly #limitMs: number;
   #last = 0;
 
-  /** `limitMs`: how long an answer is waited for. */
+  /** `limitMs`: how long an answer is waited for, unless the question says otherwise. */
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
 
   /** `send` is given the number to ask under. Rejects with `unavailable` when there is no answer. */
-  ask(send: (id: number) => void): Promise<T> {
+  ask(send: (id: number) => void, limitMs = this.#limitMs): Promise<T> {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => this.fail(id, unanswered(`no answer within ${this.#limitMs} ms`)), this.#limitMs);
+      const late = setTimeout(() => this.fail(id, unanswered(`no answer within ${limitMs} ms`)), limitMs);
       this.#open.set(id, { resolve, reject, late });
       send(id);
     });

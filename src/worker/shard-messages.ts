@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { ReloadReport, WorkerHealth } from '../config/api.js';
+import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { type ErrorClass, type ErrorDetails, IluvatarError } from '../core/errors.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
@@ -21,6 +21,9 @@ export interface ShardTask {
   inFlight: SharedArrayBuffer;
 }
 
+/** What a shard cannot answer itself. */
+export type ProcessQuestion = { of: 'reload' } | { of: 'upgrade'; drainMs: number | null } | { of: 'upgradeState' };
+
 /** `error` null = it went well. */
 export type Answer = { id: number; error: ShardEnd };
 
@@ -30,8 +33,10 @@ export type FromShard =
   | { type: 'ending'; cause: EndCause; message: string }
   | { type: 'health'; id: number; health: WorkerHealth }
   | ({ type: 'configured' } & Answer)
-  /** Somebody asks the worker to read its configuration again. */
-  | { type: 'reload'; id: number };
+  /** Null: everything that others wait for was answered, and what is left is with the keeper. The task ends. */
+  | ({ type: 'handedOver' } & Answer)
+  /** Somebody asks, through one of the edges, for what only the process can do. */
+  | { type: 'ask'; id: number; question: ProcessQuestion };
 
 export type ToShard =
   | { type: 'stop'; drainMs: number }
@@ -39,7 +44,9 @@ export type ToShard =
   | { type: 'health'; id: number }
   | { type: 'threads'; threads: WorkerHealth['threads'] }
   | { type: 'configure'; id: number; config: WorkerConfig }
-  | ({ type: 'reloaded'; report: ReloadReport | null } & Answer);
+  /** Make ready for another process, or the next shard, to go on; what runs may take so long to end. */
+  | { type: 'handOver'; id: number; drainMs: number }
+  | ({ type: 'told'; value: unknown } & Answer);
 
 /** An error as it crosses threads; what is no IluvatarError is a defect, and told as `internal`. */
 export function describeError(error: unknown): NonNullable<ShardEnd> {

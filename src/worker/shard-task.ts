@@ -1,4 +1,3 @@
-import type { ReloadReport } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
@@ -19,7 +18,8 @@ import { openWorkerStore, type WorkerStore } from './worker-store.js';
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
-const RELOAD_LIMIT_MS = 30_000;
+/** Longer than a new process takes to stand by. */
+const ASK_LIMIT_MS = 60_000;
 
 /** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
 export async function runShard(
@@ -28,7 +28,7 @@ export async function runShard(
 ): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
-  const reloads = new PendingReplies<ReloadReport>(RELOAD_LIMIT_MS);
+  const questions = new PendingReplies<unknown>(ASK_LIMIT_MS);
   const beating = startBeating(new Beat(beats), config);
   let opened: WorkerStore | null = null;
   let endsAsAsked = (): void => {};
@@ -41,13 +41,14 @@ export async function runShard(
       log,
       sockets,
       store: opened.store,
-      reload: () => reloads.ask((id) => tell({ type: 'reload', id })),
+      ask: (question) => questions.ask((id) => tell({ type: 'ask', id, question })),
     });
     endsAsAsked = onThreadEnd((cause, message) => {
       tell({ type: 'ending', cause, message });
       shard.lastWords(message);
     });
-    const stopped = new Promise<number>((resolve) => {
+    // How long to wait for what runs; null = it was handed over.
+    const stopped = new Promise<number | null>((resolve) => {
       port.on('message', (message: ToShard) => {
         if (message.type === 'stop') resolve(message.drainMs);
         else if (message.type === 'reopenLog') reopen(log);
@@ -55,13 +56,19 @@ export async function runShard(
         else if (message.type === 'threads') shard.setThreads(message.threads);
         else if (message.type === 'configure') {
           tell({ type: 'configured', id: message.id, error: configure(shard, log, message.config) });
-        } else if (message.report !== null) reloads.answer(message.id, message.report);
-        else if (message.error !== null) reloads.fail(message.id, toError(message.error));
+        } else if (message.type === 'handOver') {
+          void handOver(shard, message.drainMs).then((error) => {
+            tell({ type: 'handedOver', id: message.id, error });
+            if (error === null) resolve(null);
+          });
+        } else if (message.error === null) questions.answer(message.id, message.value);
+        else questions.fail(message.id, toError(message.error));
       });
     });
     await shard.start();
     tell({ type: 'listening', httpPort: shard.httpPort });
-    await shard.stop(await stopped);
+    const drainMs = await stopped;
+    if (drainMs !== null) await shard.stop(drainMs);
     return null;
   } catch (error) {
     return endOf(error);
@@ -83,6 +90,15 @@ function startBeating(beat: Beat, { supervision }: WorkerConfig): NodeJS.Timeout
 function endOf(error: unknown): ShardEnd {
   if (!(error instanceof IluvatarError)) throw error;
   return describeError(error);
+}
+
+async function handOver(shard: Shard, drainMs: number): Promise<ShardEnd> {
+  try {
+    await shard.handOver(drainMs);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
 }
 
 function configure(shard: Shard, log: Log, config: WorkerConfig): ShardEnd {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
-import type { PrewarmResult, ReloadReport, WorkerHealth, WorkerStatus } from '../config/api.js';
+import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
@@ -37,6 +37,7 @@ import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
+import type { ProcessQuestion } from './shard-messages.js';
 import { createNetworks } from './shard-networks.js';
 import { ShardReport } from './shard-report.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
@@ -56,8 +57,8 @@ export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
   sockets: InheritedSockets;
-  /** Has the worker read its configuration again; `configure` is called meanwhile. */
-  reload(): Promise<ReloadReport>;
+  /** What only the process can do. `configure` is called while it reads its configuration again. */
+  ask(question: ProcessQuestion): Promise<unknown>;
   /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
   store?: Store;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
@@ -270,8 +271,8 @@ export class Shard {
     this.#timer.arm();
   }
 
-  reload(): Promise<ReloadReport> {
-    return this.#options.reload();
+  ask(question: ProcessQuestion): Promise<unknown> {
+    return this.#options.ask(question);
   }
 
   setThreads(threads: WorkerHealth['threads']): void {

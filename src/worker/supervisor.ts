@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { within } from '../backends/within.js';
-import type { ReloadReport, WorkerHealth } from '../config/api.js';
+import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
@@ -10,6 +10,7 @@ import { PendingReplies } from './pending-replies.js';
 import {
   describeError,
   type FromShard,
+  type ProcessQuestion,
   type ShardEnd,
   type ShardTask,
   type ToShard,
@@ -34,19 +35,19 @@ export interface SupervisorOptions {
   /** A shard that does not serve for so long, whatever is tried, is given up: `alive` says so; ms. */
   bringBackMs?: number;
   sockets?: InheritedSockets;
-  /** Asked through one of the shard's edges. */
-  reload?: () => Promise<ReloadReport>;
+  /** Asked through one of the shard's edges for what only the process can do. */
+  answer?: (question: ProcessQuestion) => Promise<unknown>;
   /** What is run as the shard; its own task unless a test puts a faulty one in its place. */
   task?: ThreadFile;
 }
 
-type State = 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped';
+type State = 'starting' | 'running' | 'restarting' | 'handed over' | 'stopping' | 'stopped';
 
 /** A thread that is told to end and does not within this time stands in a system call. */
 const END_LIMIT_MS = 10_000;
 /** Several restarts with their back-offs, and functions registered again. */
 const BRING_BACK_MS = 90_000;
-const CONFIGURE_LIMIT_MS = 10_000;
+const ORDER_LIMIT_MS = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -66,7 +67,8 @@ export class Supervisor {
   /** When a shard that listens was last seen to live. */
   #lastServed = 0;
   #config: WorkerConfig;
-  readonly #configured = new PendingReplies<void>(CONFIGURE_LIMIT_MS);
+  #sockets: InheritedSockets;
+  readonly #orders = new PendingReplies<void>(ORDER_LIMIT_MS);
   #watch: NodeJS.Timeout | null = null;
   #told = '';
   httpPort: number | null = null;
@@ -75,6 +77,7 @@ export class Supervisor {
     this.#options = options;
     const { config, log } = options;
     this.#config = config;
+    this.#sockets = options.sockets ?? NO_SOCKETS;
     this.#watches = new WatchList({ restart: config.supervision.restart, log });
     this.#watched = this.#watches.thread('shard-0', { critical: true });
     this.#beatWatch = new BeatWatch(this.#periodMs);
@@ -94,17 +97,14 @@ export class Supervisor {
   /** Brings changed live options into force. Rejects when the shard refuses them, or is not there to be asked. */
   async configure(config: WorkerConfig): Promise<void> {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the shard is ${this.#state}; try again`);
-    await this.#configured.ask((id) => this.#send({ type: 'configure', id, config }));
+    await this.#orders.ask((id) => this.#send({ type: 'configure', id, config }));
     this.#config = config;
   }
 
   /** Resolves when the shard listens; rejects when its first start fails. */
   async start(): Promise<void> {
-    const { config, log } = this.#options;
     // First: a port that is taken must be found out before anything is made.
-    if (config.supervision.health.enabled) {
-      this.#listener = await HealthListener.start(config.supervision.health, () => this.health(), log);
-    }
+    await this.#listen();
     try {
       await this.#launch();
     } catch (error) {
@@ -133,6 +133,32 @@ export class Supervisor {
     this.#send({ type: 'reopenLog' });
   }
 
+  /**
+   * Ends the shard in such a way that another process, or `takeBack`, goes on where it was. Rejects with `unavailable`, with nothing changed, when what runs has not ended within `drainMs`, or there
+   * is nobody to hand over to.
+   */
+  async handOver(drainMs: number): Promise<void> {
+    if (this.#state !== 'running') throw new IluvatarError('unavailable', `the shard is ${this.#state}; try again`);
+    const order = (id: number): boolean => this.#send({ type: 'handOver', id, drainMs });
+    await this.#orders.ask(order, drainMs + ORDER_LIMIT_MS);
+    this.#state = 'handed over';
+    await within(
+      this.#task.catch(() => null),
+      END_LIMIT_MS,
+    );
+    await this.#end();
+    await this.#listener?.close();
+    this.#listener = null;
+  }
+
+  /** Goes on after `handOver`, on these sockets where others were handed over. */
+  async takeBack(sockets: InheritedSockets): Promise<void> {
+    this.#sockets = sockets;
+    this.#state = 'restarting';
+    await this.#listen();
+    await this.#launch();
+  }
+
   /** Drains and ends the shard; bounded by `drainMs` and then some. */
   async stop(drainMs: number): Promise<void> {
     this.#state = 'stopping';
@@ -149,6 +175,12 @@ export class Supervisor {
     this.#watched.set('stopped');
   }
 
+  async #listen(): Promise<void> {
+    const { config, log } = this.#options;
+    if (!config.supervision.health.enabled) return;
+    this.#listener = await HealthListener.start(config.supervision.health, () => this.health(), log);
+  }
+
   get #missedBeatMs(): number {
     return this.#options.config.supervision.missedBeatMs;
   }
@@ -158,7 +190,6 @@ export class Supervisor {
   }
 
   async #launch(): Promise<void> {
-    const { sockets = NO_SOCKETS } = this.#options;
     const pool = new Piscina({
       ...(this.#options.task ?? threadFile('./shard-task', import.meta.url)),
       minThreads: 1,
@@ -183,7 +214,7 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config: this.#config, sockets, port: port2, beats, inFlight: this.#inFlight };
+    const task: ShardTask = { config: this.#config, sockets: this.#sockets, port: port2, beats, inFlight: this.#inFlight };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
@@ -216,23 +247,23 @@ export class Supervisor {
       case 'health':
         this.#shardHealth.answered(message.id, message.health);
         return;
-      case 'reload':
-        void this.#reload(message.id);
+      case 'ask':
+        void this.#answer(message.id, message.question);
         return;
       case 'configured':
-        if (message.error === null) this.#configured.answer(message.id, undefined);
-        else this.#configured.fail(message.id, toError(message.error));
+      case 'handedOver':
+        if (message.error === null) this.#orders.answer(message.id, undefined);
+        else this.#orders.fail(message.id, toError(message.error));
     }
   }
 
-  async #reload(id: number): Promise<void> {
-    const { reload } = this.#options;
+  async #answer(id: number, question: ProcessQuestion): Promise<void> {
+    const { answer } = this.#options;
     try {
-      if (reload === undefined)
-        throw new IluvatarError('unavailable', 'this worker has no configuration to read again');
-      this.#send({ type: 'reloaded', id, report: await reload(), error: null });
+      if (answer === undefined) throw new IluvatarError('unavailable', 'nobody here can do that');
+      this.#send({ type: 'told', id, value: await answer(question), error: null });
     } catch (error) {
-      this.#send({ type: 'reloaded', id, report: null, error: describeError(error) });
+      this.#send({ type: 'told', id, value: null, error: describeError(error) });
     }
   }
 
@@ -252,7 +283,7 @@ export class Supervisor {
   #failed(error: unknown): void {
     if (this.#state !== 'running' && this.#state !== 'restarting') return;
     this.#state = 'restarting';
-    this.#configured.failAll('it crashed');
+    this.#orders.failAll('it crashed');
     // What it said last may still lie in its port: the end of a thread is told another way, and may be here first.
     for (let left = this.#port; left !== null; ) {
       const received = receiveMessageOnPort(left);

@@ -17,12 +17,15 @@ import type {
 import { parseConfig } from '../config/load.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
+import { IluvatarError } from '../core/errors.js';
 import { absoluteImage } from '../images/image-path.js';
 import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
 import { ConfigReload, type ReloadObserver } from './config-reload.js';
 import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
+import type { UpgradeControl } from './daemon/upgrade.js';
 import type { WorkerConnection } from './local-client.js';
 import { ShardConnection } from './shard-connection.js';
+import type { ProcessQuestion } from './shard-messages.js';
 import { Supervisor } from './supervisor.js';
 
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
@@ -34,6 +37,9 @@ export interface WorkerHost {
   configure(config: WorkerConfig): Promise<void> | void;
   /** Where the main thread serves its own health; null = it does not. */
   readonly healthPort: number | null;
+  /** Ends what serves so that another process, or `takeBack`, goes on where it was. Rejects, with nothing changed, when it cannot. */
+  handOver(drainMs: number): Promise<void>;
+  takeBack(sockets: InheritedSockets): Promise<void>;
   /** Has its log file opened again, where it has one of its own. */
   reopenLog(): void;
   stop(drainMs: number): Promise<void>;
@@ -46,6 +52,8 @@ export interface WorkerProcess {
   /** Reads the configuration anew, for `reload`. */
   reread?: () => WorkerConfig;
   observer?: ReloadObserver;
+  /** How it is replaced by a new process. */
+  upgrade?: UpgradeControl;
 }
 
 /**
@@ -212,6 +220,22 @@ export class Worker implements AsyncDisposable {
     return this.#reload.reload();
   }
 
+  /** @internal Part of an upgrade (src/worker/daemon/upgrade.ts). */
+  handOver(drainMs: number): Promise<void> {
+    return this.#host.handOver(drainMs);
+  }
+
+  /** @internal After `handOver`, when nobody has taken over. */
+  takeBack(sockets: InheritedSockets): Promise<void> {
+    return this.#host.takeBack(sockets);
+  }
+
+  /** @internal After `handOver`: another process serves. */
+  async leave(): Promise<void> {
+    this.#connection.close();
+    await closeLog(this.#log);
+  }
+
   /** Drains (at most `drainMs`), then removes every container, cgroup and socket of this worker. Idempotent. */
   stop(options: { drainMs?: number } = {}): Promise<void> {
     this.#stopping ??= this.#stop(options.drainMs ?? this.config.drainMs);
@@ -236,7 +260,8 @@ interface WorkerParts {
 }
 
 async function startThreaded({ config, log, sockets }: WorkerParts, own: WorkerProcess): Promise<Worker> {
-  const supervisor = new Supervisor({ config, log, sockets, reload: () => reload.reload() });
+  const answer = (question: ProcessQuestion): Promise<unknown> => answerFor(own, reload, question);
+  const supervisor = new Supervisor({ config, log, sockets, answer });
   const reload = configReload({ config, log, sockets }, own, supervisor);
   await supervisor.start();
   const connection = await ShardConnection.open(resolvePaths(config).socket, config.transport.maxBodyBytes);
@@ -250,7 +275,8 @@ async function startInline({ config, log, sockets }: WorkerParts, own: WorkerPro
   const { openWorkerStore } = await import('./worker-store.js');
   const opened = await openWorkerStore(config, log);
   try {
-    const shard = new Shard({ config, log, sockets, store: opened.store, reload: () => reload.reload() });
+    const ask = (question: ProcessQuestion): Promise<unknown> => answerFor(own, reload, question);
+    const shard = new Shard({ config, log, sockets, store: opened.store, ask });
     const reload = configReload({ config, log, sockets }, own, shard);
     await shard.start();
     return new Worker(new LocalClient(shard.gateway), withStore(shard, opened), reload, { config, log, sockets });
@@ -274,11 +300,23 @@ function withStore(shard: WorkerHost, store: { close(): Promise<void> }): Worker
     },
     configure: (config) => shard.configure(config),
     reopenLog: () => shard.reopenLog(),
+    handOver: () => shard.refuseHandOver(),
+    takeBack: () => shard.refuseHandOver(),
     stop: async (drainMs) => {
       await shard.stop(drainMs);
       await store.close();
     },
   };
+}
+
+/** What only the process can do. */
+async function answerFor(own: WorkerProcess, reload: ConfigReload, question: ProcessQuestion): Promise<unknown> {
+  if (question.of === 'reload') return await reload.reload();
+  if (own.upgrade !== undefined) {
+    return question.of === 'upgrade' ? await own.upgrade.begin(question.drainMs) : own.upgrade.state;
+  }
+  if (question.of === 'upgradeState') return { pid: process.pid, state: 'none', reason: null };
+  throw new IluvatarError('unavailable', 'this worker is part of another program, which alone can replace it');
 }
 
 function configReload({ config, log }: WorkerParts, own: WorkerProcess, host: WorkerHost): ConfigReload {

@@ -107,6 +107,10 @@ describeWith({ root: true, cgroups: true }, 'warm containers of a worker that wa
     });
     await worker.start();
     await worker.client(async (client) => {
+      await vi.waitFor(
+        async () => expect((await client.status()).counters).toMatchObject({ containersAdopted: 1 }),
+        { timeout: 30_000 },
+      );
       const [third, fourth] = [await call(client, { fill: 'xxx' }), await call(client)];
       expect(third).toMatchObject({ calls: 3, size: 3, state: 'warm' });
       expect(fourth).toMatchObject({ calls: 4, size: 0, state: 'warm' });
@@ -132,8 +136,8 @@ describeWith({ root: true, cgroups: true }, 'warm containers of a worker that wa
     });
     await worker.start();
     await worker.client(async (client) => {
+      await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).toEqual([]), { timeout: 30_000 });
       expect((await client.status()).memory).toMatchObject({ totalMb: 0, cachedContainers: 0 });
-      expect(await keptBy(worker.dataDir)).toEqual([]);
       expect(await call(client)).toMatchObject({ calls: 1, state: 'cold' });
     });
     expect(await worker.stopAndLook()).toEqual([]);

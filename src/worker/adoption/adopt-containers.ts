@@ -20,6 +20,8 @@ export interface AdoptionParts {
   /** What is registered now under this key; null = nothing. */
   registered(key: string, backend: string): { record: FunctionRecord; prepared: PreparedFunction } | null;
   readonly answerMs: number;
+  /** Nobody waits for them any more: those that have not answered are removed. */
+  readonly ended: AbortSignal;
   readonly log: Log;
 }
 
@@ -28,12 +30,11 @@ export function keptOf(left: readonly LeftContainer[], backend: string): KeptCon
   return left.flatMap((one) => (one.entry?.backend === backend ? [keptContainer(one, one.entry)] : []));
 }
 
-/** After the functions are registered and before anything is invoked. Returns how many serve on. Never rejects. */
-export async function adoptContainers(left: readonly LeftContainer[], parts: AdoptionParts): Promise<number> {
+/** After the functions are registered. Never rejects. */
+export async function adoptContainers(left: readonly LeftContainer[], parts: AdoptionParts): Promise<void> {
   const outcomes = await Promise.all(left.map((one) => adoptOne(one, parts)));
   const adopted = outcomes.filter(Boolean).length;
   if (left.length > 0) parts.log.info({ adopted, removed: left.length - adopted }, 'warm containers were taken over');
-  return adopted;
 }
 
 async function adoptOne(left: LeftContainer, parts: AdoptionParts): Promise<boolean> {
@@ -66,12 +67,13 @@ function answers(
   backend: Backend,
   left: LeftContainer,
   entry: KeptEntry,
-  { engine, registered, answerMs, log }: AdoptionParts,
+  { engine, registered, answerMs, ended, log }: AdoptionParts,
 ): Promise<boolean> {
   const { device, gpu } = entry;
   const target = registered(entry.function, entry.backend);
   const same = target !== null && target.prepared.digest === entry.digest && left.running !== HALF_SENT;
   return new Promise((resolve) => {
+    ended.addEventListener('abort', () => resolve(false), { once: true });
     driven.adoption = (ready) => {
       driven.adoption = null;
       if (!ready || target === null) {

@@ -30,7 +30,10 @@ export interface ShardRecoveryOptions {
 
 export class ShardRecovery {
   readonly #options: ShardRecoveryOptions;
+  readonly #ended = new AbortController();
   #left: LeftContainer[] = [];
+  /** Of those that were running something: it ends before they answer. */
+  #busy: Promise<void> = Promise.resolve();
 
   constructor(options: ShardRecoveryOptions) {
     this.#options = options;
@@ -43,11 +46,22 @@ export class ShardRecovery {
     for (const backend of backends.values()) await backend.start(keptOf(this.#left, backend.name));
   }
 
+  /** Resolves when those that ran nothing serve on, or are gone; the others follow. */
   async adopt(): Promise<void> {
+    const { config, networks, log } = this.#options;
+    const parts = { ...this.#options, answerMs: config.recovery.answerMs, ended: this.#ended.signal };
     const left = this.#left.splice(0);
-    const { config, networks } = this.#options;
-    await adoptContainers(left, { ...this.#options, answerMs: config.recovery.answerMs });
-    await networks.forgetKept();
+    const busy = adoptContainers(
+      left.filter(({ running }) => running > 0),
+      parts,
+    );
+    await adoptContainers(
+      left.filter(({ running }) => running === 0),
+      parts,
+    );
+    this.#busy = busy
+      .then(() => networks.forgetKept())
+      .catch((error: unknown) => log.warn({ err: error }, 'networks of containers that are gone could not be removed'));
   }
 
   /** For health. */
@@ -57,6 +71,8 @@ export class ShardRecovery {
 
   /** After the containers are gone. What was never taken over stays with the keeper, for the next who comes within its grace. */
   async end(): Promise<void> {
+    this.#ended.abort();
+    await this.#busy;
     const untouched = this.#left.splice(0);
     for (const fd of untouched.flatMap(({ fds }) => fds)) closeSync(fd);
     await this.#options.holdings.close(untouched.length === 0);
