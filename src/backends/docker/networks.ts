@@ -36,6 +36,7 @@ export class DockerNetworks implements Networks {
   readonly bridged = {
     take: (taken: NetworkTaken<DockerLease>): void => this.#take(taken),
     give: (lease: AddressLease): void => this.#giveBack((lease as DockerLease).allocation),
+    reclaim: (): null => null,
   };
   readonly #options: DockerNetworksOptions;
   /** By bridge; resolves with the name of its link. */
@@ -47,6 +48,13 @@ export class DockerNetworks implements Networks {
   constructor(options: DockerNetworksOptions) {
     this.#options = options;
   }
+
+  /** None: Docker's networks are removed with the worker that made them. */
+  keep(): readonly [] {
+    return [];
+  }
+
+  removeUnclaimed(): void {}
 
   async start(): Promise<void> {
     // A daemon that is away has no network to take away now; a bridge that is left is found used, and gone around.
