@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Backend, PreparedFunction } from '../../backends/backend.js';
 import { commonFacts } from '../../backends/kept.js';
-import type { NetworkLease } from '../../backends/networks.js';
+import type { NetworkLease, Networks } from '../../backends/networks.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
@@ -19,10 +19,7 @@ export interface ShardRecoveryOptions {
   readonly log: Log;
   readonly holdings: Holdings;
   readonly backends: ReadonlyMap<string, Backend>;
-  readonly networks: {
-    keep(leases: readonly NetworkLease[]): void;
-    forgetKept(): Promise<void>;
-  };
+  readonly networks: Pick<Networks, 'keep' | 'removeUnclaimed'>;
   readonly engine: Engine;
   readonly driver: ContainerDriver;
   registered(key: string, backend: string): { record: FunctionRecord; prepared: PreparedFunction } | null;
@@ -48,7 +45,7 @@ export class ShardRecovery {
 
   /** Resolves when those that ran nothing serve on, or are gone; the others follow. */
   async adopt(): Promise<void> {
-    const { config, networks, log } = this.#options;
+    const { config, networks } = this.#options;
     const parts = { ...this.#options, answerMs: config.recovery.answerMs, ended: this.#ended.signal };
     const left = this.#left.splice(0);
     const busy = adoptContainers(
@@ -59,9 +56,7 @@ export class ShardRecovery {
       left.filter(({ running }) => running === 0),
       parts,
     );
-    this.#busy = busy
-      .then(() => networks.forgetKept())
-      .catch((error: unknown) => log.warn({ err: error }, 'networks of containers that are gone could not be removed'));
+    this.#busy = busy.then(() => networks.removeUnclaimed());
   }
 
   /** For health. */
