@@ -170,6 +170,11 @@ export class Connection {
   }
 }
 
+/**
+ * Stops listening. A connection that the kernel has given us and that `accept` has not been told of is closed, or with `withAccepted` still told of, when the loop comes round. Idempotent.
+ */
+export type StopListening = (withAccepted?: boolean) => void;
+
 export class Transport {
   readonly #native: NativeTransport;
   readonly #events: Uint32Array;
@@ -199,19 +204,22 @@ export class Transport {
   }
 
   /** Listens on a unix socket path (a stale file is replaced, a live one is EADDRINUSE). Returns the function that stops it. */
-  listen(path: string, mode: number, accept: (connection: Connection) => ConnectionHandler): () => void {
+  listen(path: string, mode: number, accept: (connection: Connection) => ConnectionHandler): StopListening {
     return this.#listening(this.#native.listen(path, mode, 1024), accept);
   }
 
   /** Listens on a copy of a unix socket that somebody else made; its path stays when it stops. */
-  listenOn(fd: number, accept: (connection: Connection) => ConnectionHandler): () => void {
+  listenOn(fd: number, accept: (connection: Connection) => ConnectionHandler): StopListening {
     return this.#listening(this.#native.listenOn(fd), accept);
   }
 
-  #listening(id: number, accept: (connection: Connection) => ConnectionHandler): () => void {
+  #listening(id: number, accept: (connection: Connection) => ConnectionHandler): StopListening {
     this.#listeners.set(id, accept);
-    return () => {
-      if (this.#listeners.delete(id)) this.#native.closeListener(id);
+    return (withAccepted = false) => {
+      if (!this.#listeners.has(id)) return;
+      // Ids do not come again, so what is left here is never mistaken for another's.
+      if (!withAccepted) this.#listeners.delete(id);
+      this.#native.closeListener(id);
     };
   }
 

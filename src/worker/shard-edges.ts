@@ -3,7 +3,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { native } from '../native.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
-import { startUnixSocketEdge } from '../server/unix-socket/edge.js';
+import { startUnixSocketEdge, type UnixSocketEdge } from '../server/unix-socket/edge.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import type { Transport } from '../transport/transport.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
@@ -24,7 +24,7 @@ export interface ShardEdgesOptions {
 export class ShardEdges {
   readonly #options: ShardEdgesOptions;
   #http: HttpEdge | null = null;
-  #stopUnixSocket: () => void = () => {};
+  #unix: UnixSocketEdge | null = null;
 
   constructor(options: ShardEdgesOptions) {
     this.#options = options;
@@ -54,12 +54,12 @@ export class ShardEdges {
   /** Resolves when whoever was accepted has had an answer, or its time is over. */
   async close(): Promise<void> {
     await this.#http?.close();
-    this.#stopUnixSocket();
+    this.#unix?.close();
   }
 
   async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
     const { config, log, sockets, gateway } = this.#options;
-    if (due('unix')) this.#stopUnixSocket = this.#listenUnixSocket();
+    if (due('unix')) this.#unix = this.#listenUnixSocket();
     if (due('http') && config.http.enabled) {
       // A copy: the edge closes what it is given.
       const fd = sockets.http === null ? null : native().system.duplicate(sockets.http.fd);
@@ -68,7 +68,7 @@ export class ShardEdges {
     }
   }
 
-  #listenUnixSocket(): () => void {
+  #listenUnixSocket(): UnixSocketEdge {
     const { config, sockets, transport, gateway } = this.#options;
     const path = resolvePaths(config).socket;
     const mode = Number.parseInt(config.socketMode, 8);
