@@ -33,6 +33,8 @@ export class WorkerGateway implements Gateway {
   readonly #observe: WorkerGatewayOptions['observe'];
   readonly #handles = new Map<string, number>();
   readonly #functions: (FunctionRecord | null)[] = [null];
+  /** By which number clients of an earlier process know functions that are not registered again yet. */
+  #known: ReadonlyMap<string, number> = new Map();
   readonly #open = new Map<number, Invocation>();
   readonly #tidPrefix = randomBytes(6).toString('hex');
 
@@ -46,9 +48,28 @@ export class WorkerGateway implements Gateway {
 
   /** Gives a registered function its handle. Handles are never used twice, so a stale one can only be `not_found`. */
   publish(fn: FunctionRecord): number {
-    const handle = this.#functions.push(fn) - 1;
+    const known = this.#known.get(fn.key);
+    // Once only: what takes the name later is another function.
+    const handle = known !== undefined && this.#functions[known] === null ? known : this.#functions.length;
+    this.#functions[handle] = fn;
     this.#handles.set(fn.key, handle);
     return handle;
+  }
+
+  /** Clients of an earlier process are taken over, and call functions by these numbers: they mean the same here, and no other function gets one. Before anything is published. */
+  adoptHandles(known: ReadonlyMap<string, number>): void {
+    this.#known = known;
+    const last = Math.max(0, ...known.values());
+    while (this.#functions.length <= last) this.#functions.push(null);
+  }
+
+  /** All functions have been registered again. */
+  forgetHandles(): void {
+    this.#known = new Map();
+  }
+
+  get handles(): ReadonlyMap<string, number> {
+    return this.#handles;
   }
 
   withdraw(fn: FunctionRecord): void {

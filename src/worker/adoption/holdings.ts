@@ -1,7 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { WorkerConfig } from '../../config/schema.js';
+import { IluvatarError } from '../../core/errors.js';
 import { type Held, Keeper } from '../../keeper/keeper.js';
 import { native } from '../../native.js';
+import type { HandedOver } from '../../server/hand-over.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import { keeperPath } from './keeper-path.js';
 import { type KeptEntry, parseEntry } from './kept-entry.js';
@@ -14,7 +16,20 @@ import { RunMarks } from './run-marks.js';
 
 const MARKS = 'marks';
 const CONTAINER = 'container ';
+const CLIENT = 'client ';
+const HANDLES = 'handles ';
+/** Far below what a text may hold. */
+const HANDLES_EACH = 200;
 const RETRY_MS = 1_000;
+
+/** What an earlier process has left. */
+export interface Left {
+  readonly containers: LeftContainer[];
+  /** Connections of clients, and what the edges know of them; the descriptors are the receiver's. */
+  readonly clients: HandedOver[];
+  /** By which number those clients know which function. */
+  readonly handles: ReadonlyMap<string, number>;
+}
 
 /** A container that an earlier process has left. */
 export interface LeftContainer {
@@ -27,6 +42,8 @@ export interface LeftContainer {
   /** Invocations that it was running. */
   readonly running: number;
 }
+
+const NOTHING: Left = { containers: [], clients: [], handles: new Map() };
 
 export interface HoldingsOptions {
   readonly config: WorkerConfig;
@@ -55,22 +72,22 @@ export class Holdings {
   }
 
   /** What was left. Under `recovery.mode` "clean" it is let go, and nothing is kept. Never rejects. */
-  async open(): Promise<LeftContainer[]> {
+  async open(): Promise<Left> {
     const { config, log } = this.#options;
     try {
       if (config.recovery.mode === 'clean') {
         await (await Keeper.find({ path: this.#path, log }))?.quit();
-        return [];
+        return NOTHING;
       }
       const keeper = await this.#connect();
       const held = await keeper.list();
       this.#keeper = keeper;
       this.#useMarks(keeper, held);
-      return held.flatMap((one) => this.#left(one));
+      return this.#sort(keeper, held);
     } catch (error) {
       this.#trouble = (error as Error).message;
       log.warn({ err: error }, 'there is no keeper: warm containers will not outlive this worker');
-      return [];
+      return NOTHING;
     }
   }
 
@@ -80,6 +97,24 @@ export class Holdings {
 
   drop(name: string): void {
     this.#keeper?.drop(CONTAINER + name);
+  }
+
+  /**
+   * For the process that takes this one's place: its clients, and how they call functions. Resolves when the kernel has them, so that this process may end. Rejects with `unavailable` when nobody keeps
+   * them.
+   */
+  async keepClients(clients: readonly HandedOver[], handles: ReadonlyMap<string, number>): Promise<void> {
+    const keeper = this.#keeper;
+    if (keeper === null) throw new IluvatarError('unavailable', 'there is no keeper to leave anything with');
+    for (const [index, { edge, fd, state }] of clients.entries()) {
+      keeper.hold(`${CLIENT}${index}`, JSON.stringify({ edge, state }), [fd]);
+    }
+    const entries = [...handles];
+    for (let at = 0; at < entries.length; at += HANDLES_EACH) {
+      keeper.hold(`${HANDLES}${at}`, JSON.stringify(entries.slice(at, at + HANDLES_EACH)), []);
+    }
+    await keeper.flush();
+    for (const { fd } of clients) closeSync(fd);
   }
 
   /** For health. */
@@ -122,6 +157,19 @@ export class Holdings {
     this.#marksFd = fd;
     this.marks.use(bytes);
     keeper.hold(MARKS, '', [fd]);
+  }
+
+  /** What is only for whoever comes next is let go by the keeper: it has come. */
+  #sort(keeper: Keeper, held: readonly Held[]): Left {
+    const clients: HandedOver[] = [];
+    const handles = new Map<string, number>();
+    for (const { key, text, fds } of held) {
+      if (!key.startsWith(CLIENT) && !key.startsWith(HANDLES)) continue;
+      keeper.drop(key);
+      if (key.startsWith(CLIENT)) clients.push({ ...JSON.parse(text), fd: fds[0] } as HandedOver);
+      else for (const [name, handle] of JSON.parse(text) as [string, number][]) handles.set(name, handle);
+    }
+    return { containers: held.flatMap((one) => this.#left(one)), clients, handles };
   }
 
   #left({ key, text, fds }: Held): LeftContainer[] {

@@ -5,6 +5,7 @@ import type { NetworkLease, Networks } from '../../backends/networks.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
+import type { HandedOver } from '../../server/hand-over.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { ContainerDriver } from '../container-driver.js';
 import { adoptContainers, keptOf } from './adopt-containers.js';
@@ -22,6 +23,10 @@ export interface ShardRecoveryOptions {
   readonly networks: Pick<Networks, 'keep' | 'removeUnclaimed'>;
   readonly engine: Engine;
   readonly driver: ContainerDriver;
+  /** Before any function is registered. */
+  knownHandles(handles: ReadonlyMap<string, number>): void;
+  /** A client that a process before this one has served. */
+  takeOver(client: HandedOver): void;
   registered(key: string, backend: string): { record: FunctionRecord; prepared: PreparedFunction } | null;
 }
 
@@ -29,6 +34,7 @@ export class ShardRecovery {
   readonly #options: ShardRecoveryOptions;
   readonly #ended = new AbortController();
   #left: LeftContainer[] = [];
+  #clients: HandedOver[] = [];
   /** Of those that were running something: it ends before they answer. */
   #busy: Promise<void> = Promise.resolve();
 
@@ -38,7 +44,10 @@ export class ShardRecovery {
 
   async startBackends(): Promise<void> {
     const { holdings, backends, networks } = this.#options;
-    this.#left = await holdings.open();
+    const { containers, clients, handles } = await holdings.open();
+    this.#left = containers;
+    this.#clients = clients;
+    this.#options.knownHandles(handles);
     networks.keep(this.#left.flatMap(leaseOf));
     for (const backend of backends.values()) await backend.start(keptOf(this.#left, backend.name));
   }
@@ -59,6 +68,18 @@ export class ShardRecovery {
     this.#busy = busy.then(() => networks.removeUnclaimed());
   }
 
+  /** When all is there that they may ask for. */
+  takeOverClients(): void {
+    const { takeOver, log } = this.#options;
+    for (const client of this.#clients.splice(0)) {
+      try {
+        takeOver(client);
+      } catch (error) {
+        log.warn({ edge: client.edge, reason: (error as Error).message }, 'a client could not be taken over');
+      }
+    }
+  }
+
   /** For health. */
   notes(): string[] {
     return this.#options.holdings.notes();
@@ -70,6 +91,7 @@ export class ShardRecovery {
     await this.#busy;
     const untouched = this.#left.splice(0);
     for (const fd of untouched.flatMap(({ fds }) => fds)) closeSync(fd);
+    for (const { fd } of this.#clients.splice(0)) closeSync(fd);
     await this.#options.holdings.close(untouched.length === 0);
   }
 }
