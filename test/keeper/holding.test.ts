@@ -1,4 +1,4 @@
-import { closeSync, existsSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native, nativeFile } from '../../src/native.js';
@@ -79,6 +79,27 @@ describe('what is held', () => {
     expect(refused).toEqual([]);
     expect(describeHeld(await keeper.list())).toEqual(['after=all is well+1']);
     expect(refused).toEqual(['', 'text', 'files', 'closed', 'k'.repeat(256)]);
+  });
+});
+
+describe('marks', () => {
+  it('are zero at first, of one size for good, and the same wherever they are mapped', () => {
+    const { marks, mapMarks } = native().keeper;
+    const { fd, bytes } = marks(5000);
+    expect(bytes).toEqual(new Uint8Array(5000));
+    const again = mapMarks(fd);
+    bytes[4999] = 7;
+    expect([again.length, again[4999]]).toEqual([5000, 7]);
+    // One that shrinks would end whoever reads it with SIGBUS.
+    for (const size of [10, 9000]) expect(() => ftruncateSync(fd, size)).toThrow();
+    native().system.close(fd);
+    again[0] = 1;
+    expect(bytes[0]).toBe(1);
+    for (const count of [0, -1, Number.NaN, 2 ** 26 + 1]) {
+      expect(() => marks(count)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    }
+    expect(() => mapMarks(stage.file())).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => mapMarks(999_999)).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });
 });
 

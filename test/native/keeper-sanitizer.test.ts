@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 /** The keeper's parts under the address and undefined-behaviour sanitizers: what is held, slow and vanished clients, and mutated datagrams. */
 const run = promisify(execFile);
 const native = fileURLToPath(new URL('../../native', import.meta.url));
-const sources = ['protocol', 'shelf', 'server', 'marks', 'keeper_test'];
+const sources = ['protocol', 'shelf', 'server', 'keeper_test'];
 
 let folder = '';
 let program = '';
