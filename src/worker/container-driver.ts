@@ -152,7 +152,7 @@ export class ContainerDriver implements ContainerPort {
 
   keepLater(driven: DrivenContainer): void {
     if (!this.#options.holdings.active) return;
-    if (this.#unkept.push(driven) === 1) setImmediate(() => this.#keepNew());
+    if (this.#unkept.push(driven) === 1) setImmediate(() => this.keepNew());
   }
 
   /** It is kept already: an earlier process has given it. */
@@ -174,7 +174,8 @@ export class ContainerDriver implements ContainerPort {
     if (this.#kept.delete(driven)) holdings.drop(driven.keptAs);
   }
 
-  #keepNew(): void {
+  /** Gives what became ready since to the keeper. */
+  keepNew(): void {
     for (const driven of this.#unkept.splice(0)) this.#keep(driven);
   }
 

@@ -37,6 +37,7 @@ import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
+import { handOverShard } from './shard-hand-over.js';
 import type { ProcessQuestion } from './shard-messages.js';
 import { createNetworks } from './shard-networks.js';
 import { ShardReport } from './shard-report.js';
@@ -77,6 +78,7 @@ export class Shard {
   readonly #backends: ReadonlyMap<string, Backend>;
   readonly #engine: Engine;
   readonly #driver: ContainerDriver;
+  readonly #holdings: Holdings;
   readonly #recovery: ShardRecovery;
   readonly #timer: EngineTimer;
   readonly #load: LoadMonitor;
@@ -119,6 +121,7 @@ export class Shard {
     this.#backends = createBackends(parts, (name) => moduleLog(log, name));
     const again = (): void => this.#driver.keepAll();
     const holdings = new Holdings({ config, log: moduleLog(log, 'recovery'), again });
+    this.#holdings = holdings;
     this.#driver = new ContainerDriver({
       backends: this.#backends,
       prepared: (key, name) => this.#registry.prepared(key, name),
@@ -142,6 +145,8 @@ export class Shard {
       engine: this.#engine,
       driver: this.#driver,
       registered: (key, backend) => this.#registry.preparedRecord(key, backend),
+      knownHandles: (handles) => this.gateway.adoptHandles(handles),
+      takeOver: (client) => this.#edges.takeOver(client),
     });
     this.#timer = new EngineTimer(this.#engine, now);
     this.#load = new LoadMonitor(this.#engine, {
@@ -249,7 +254,9 @@ export class Shard {
       await this.#kept.restore();
       await this.#recovery.adopt();
       this.#async.start();
+      this.gateway.forgetHandles();
       await this.#edges.openInherited();
+      this.#recovery.takeOverClients();
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -346,16 +353,46 @@ export class Shard {
     return this.#metrics.text();
   }
 
-  async stop(drainMs: number): Promise<void> {
-    if (this.#state === 'stopping') return;
-    await this.drain(drainMs);
+  /**
+   * Leaves everything to another process, or to the shard after this one, and ends, as if it were killed at a moment when nothing runs. Rejects, with everything going on as before, when there is no such
+   * moment within `drainMs`.
+   */
+  async handOver(drainMs: number): Promise<void> {
+    this.assertAccepting();
+    await handOverShard(
+      {
+        edges: this.#edges,
+        engine: this.#engine,
+        async: this.#async,
+        gateway: this.gateway,
+        holdings: this.#holdings,
+        keepContainers: () => this.#driver.keepNew(),
+      },
+      drainMs,
+    );
     this.#state = 'stopping';
+    this.#stopTimers();
+    await this.#async.close();
+    await this.#holdings.close(false);
+    await this.#lifecycle.close();
+    this.#transport.destroy();
+    this.#log.info({}, 'the worker was handed over');
+  }
+
+  #stopTimers(): void {
     this.#timer.stop();
     this.#load.stop();
     this.#sampler.stop();
     this.#pressure.stop();
     this.#supervision.stop();
     this.#kept.characteristics.stop();
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    if (this.#state === 'stopping') return;
+    await this.drain(drainMs);
+    this.#state = 'stopping';
+    this.#stopTimers();
     this.#async.withdraw();
     // Answers what is still open and ends the containers in the engine's own order, before their backends go.
     if (!(await within(new Promise<void>((done) => this.#engine.stop(done)), STOP_LIMIT_MS))) {

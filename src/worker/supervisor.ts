@@ -214,7 +214,13 @@ export class Supervisor {
         this.#received(message);
       });
     });
-    const task: ShardTask = { config: this.#config, sockets: this.#sockets, port: port2, beats, inFlight: this.#inFlight };
+    const task: ShardTask = {
+      config: this.#config,
+      sockets: this.#sockets,
+      port: port2,
+      beats,
+      inFlight: this.#inFlight,
+    };
     this.#task = pool.run(task, { transferList: [port2] });
     const ended = this.#task.then((end) => {
       if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');

@@ -286,8 +286,13 @@ async function startInline({ config, log, sockets }: WorkerParts, own: WorkerPro
   }
 }
 
+/** What serves is this very thread, which cannot end and go on. */
+async function refuse(): Promise<never> {
+  throw new IluvatarError('unavailable', 'a worker without threads cannot be handed over');
+}
+
 /** The store is closed after whatever writes there. */
-function withStore(shard: WorkerHost, store: { close(): Promise<void> }): WorkerHost {
+function withStore(shard: Omit<WorkerHost, 'handOver' | 'takeBack'>, store: { close(): Promise<void> }): WorkerHost {
   return {
     get httpPort() {
       return shard.httpPort;
@@ -300,8 +305,8 @@ function withStore(shard: WorkerHost, store: { close(): Promise<void> }): Worker
     },
     configure: (config) => shard.configure(config),
     reopenLog: () => shard.reopenLog(),
-    handOver: () => shard.refuseHandOver(),
-    takeBack: () => shard.refuseHandOver(),
+    handOver: refuse,
+    takeBack: refuse,
     stop: async (drainMs) => {
       await shard.stop(drainMs);
       await store.close();
@@ -319,7 +324,11 @@ async function answerFor(own: WorkerProcess, reload: ConfigReload, question: Pro
   throw new IluvatarError('unavailable', 'this worker is part of another program, which alone can replace it');
 }
 
-function configReload({ config, log }: WorkerParts, own: WorkerProcess, host: WorkerHost): ConfigReload {
+function configReload(
+  { config, log }: WorkerParts,
+  own: WorkerProcess,
+  host: Pick<WorkerHost, 'configure' | 'reopenLog'>,
+): ConfigReload {
   return new ConfigReload({
     config,
     log,

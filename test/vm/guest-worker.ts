@@ -161,7 +161,7 @@ Description=Iluvatar worker ${name}
 [Service]
 ExecStart=/usr/local/bin/iluvatar worker --config /etc/iluvatar/${name}.json
 Delegate=yes
-KillMode=mixed
+KillMode=process
 TimeoutStopSec=120
 
 [Install]

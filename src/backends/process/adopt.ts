@@ -1,5 +1,5 @@
-import { closeSync } from 'node:fs';
 import { z } from 'zod';
+import { native } from '../../native.js';
 import type { Transport } from '../../transport/transport.js';
 import { type CgroupLayout, cgroupDirs } from '../cgroups/layout.js';
 import { commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';
@@ -71,7 +71,7 @@ export function resumeCell(
     }
     return { cell, whole: (facts.network === null) === (network === null) };
   } catch {
-    for (const fd of left) closeSync(fd);
+    for (const fd of left) native().system.close(fd);
     return { cell, whole: false };
   }
 }

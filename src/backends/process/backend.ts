@@ -1,9 +1,9 @@
-import { closeSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
+import { native } from '../../native.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WatchActivity } from '../activity.js';
 import type {
@@ -165,7 +165,7 @@ export class ProcessBackend implements Backend {
     const parts = this.#started();
     const facts = factsOf(kept);
     if (facts === null) {
-      for (const fd of kept.fds) closeSync(fd);
+      for (const fd of kept.fds) native().system.close(fd);
       throw new IluvatarError('invalid', `what is kept of ${kept.name} is not understood`);
     }
     const { networks = null } = this.#options;

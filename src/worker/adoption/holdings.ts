@@ -1,10 +1,11 @@
-import { closeSync } from 'node:fs';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type Held, Keeper } from '../../keeper/keeper.js';
 import { native } from '../../native.js';
 import type { HandedOver } from '../../server/hand-over.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import type { InheritedSockets } from '../daemon/inherited-sockets.js';
+import { keepListening } from '../daemon/left-sockets.js';
 import { keeperPath } from './keeper-path.js';
 import { type KeptEntry, parseEntry } from './kept-entry.js';
 import { RunMarks } from './run-marks.js';
@@ -103,7 +104,11 @@ export class Holdings {
    * For the process that takes this one's place: its clients, and how they call functions. Resolves when the kernel has them, so that this process may end. Rejects with `unavailable` when nobody keeps
    * them.
    */
-  async keepClients(clients: readonly HandedOver[], handles: ReadonlyMap<string, number>): Promise<void> {
+  async keepClients(
+    clients: readonly HandedOver[],
+    handles: ReadonlyMap<string, number>,
+    listening: InheritedSockets,
+  ): Promise<void> {
     const keeper = this.#keeper;
     if (keeper === null) throw new IluvatarError('unavailable', 'there is no keeper to leave anything with');
     for (const [index, { edge, fd, state }] of clients.entries()) {
@@ -113,8 +118,9 @@ export class Holdings {
     for (let at = 0; at < entries.length; at += HANDLES_EACH) {
       keeper.hold(`${HANDLES}${at}`, JSON.stringify(entries.slice(at, at + HANDLES_EACH)), []);
     }
+    keepListening(keeper, listening);
     await keeper.flush();
-    for (const { fd } of clients) closeSync(fd);
+    for (const { fd } of clients) native().system.close(fd);
   }
 
   /** For health. */
@@ -132,7 +138,7 @@ export class Holdings {
       await keeper?.flush();
       keeper?.close();
     }
-    if (this.#marksFd !== -1) closeSync(this.#marksFd);
+    if (this.#marksFd !== -1) native().system.close(this.#marksFd);
     this.#marksFd = -1;
   }
 

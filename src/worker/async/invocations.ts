@@ -117,6 +117,11 @@ export class Invocations {
   withdraw(): void {
     this.hold();
     this.#mode = 'withdrawing';
+    this.wakeAll();
+  }
+
+  /** Whoever waits for an end is told how it stands. */
+  wakeAll(): void {
     for (const entry of this.#entries.values()) wake(entry);
   }
 

@@ -139,6 +139,18 @@ export class AsyncService {
     this.#invocations.hold();
   }
 
+  /** Another process is about to go on: nothing begins any more, and whoever waits for a result is told how it stands. */
+  pause(): void {
+    this.hold();
+    this.#invocations.wakeAll();
+  }
+
+  /** After `pause`: this one goes on itself. */
+  resume(): void {
+    this.#invocations.open();
+    this.#schedules.start();
+  }
+
   /** The worker is about to cut off what runs: such failures are no ends. Whoever waits for a result is answered. */
   withdraw(): void {
     this.hold();

@@ -17,6 +17,8 @@ export interface InheritedSocket {
   readonly fd: number;
   /** "127.0.0.1:80", or the path of a unix socket. */
   readonly address: string;
+  /** A process of this worker made it: its path goes when the worker stops. */
+  readonly own: boolean;
 }
 
 export const NO_SOCKETS: InheritedSockets = { http: null, unix: null };
@@ -39,7 +41,7 @@ export function inheritedSockets(
     const edge = name === 'http' || name === 'unix' ? name : family === 'unix' ? 'unix' : 'http';
     if ((edge === 'unix') !== (family === 'unix')) refuse(`is not of the kind that its name says (${address})`);
     if (found[edge] !== null) refuse(`is a second one for ${edge}; each has one`);
-    found[edge] = { fd, address };
+    found[edge] = { fd, address, own: false };
   }
   const { socket } = resolvePaths(config);
   if (found.http !== null && !config.http.enabled) {

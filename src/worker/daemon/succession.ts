@@ -8,9 +8,7 @@ export const SUCCESSOR_VARIABLE = 'ILUVATAR_SUCCESSOR_OF';
 
 export type ToPredecessor =
   /** All that can be done while the old process serves was done. */
-  | { type: 'standing by' }
-  | { type: 'serving' }
-  | { type: 'failed'; error: NonNullable<ShardEnd> };
+  { type: 'standing by' } | { type: 'serving' } | { type: 'failed'; error: NonNullable<ShardEnd> };
 
 export type ToSuccessor =
   /** Everything is there to be taken over. */

@@ -127,7 +127,9 @@ class SuccessorProcess {
       this.#changed();
     };
     child.on('error', (error) => ended(`could not be started: ${error.message}`));
-    child.on('exit', (code, signal) => ended(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`));
+    child.on('exit', (code, signal) =>
+      ended(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`),
+    );
   }
 
   get pid(): number {
