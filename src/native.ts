@@ -306,7 +306,13 @@ export interface NativeKeeper {
 }
 
 export interface NativeAddon {
-  transport: { create(options: TransportOptions): NativeTransport };
+  transport: {
+    create(options: TransportOptions): NativeTransport;
+    /**
+     * A unix socket that listens, for `listenOn`: the caller's to close, and its path to remove. A stale file is replaced; EADDRINUSE where somebody listens.
+     */
+    listenUnix(path: string, mode: number, backlog: number): number;
+  };
   cgroup: NativeCgroup;
   netlink: NativeNetlink;
   system: NativeSystem;

@@ -362,4 +362,24 @@ napi_value MakeTransportModule(napi_env env) {
 
 }  // namespace iluvatar::transport
 
-Napi::Object InitTransport(Napi::Env env) { return Napi::Object(env, iluvatar::transport::MakeTransportModule(env)); }
+namespace {
+
+// Of no loop: for whoever listens on copies of it, one after the other.
+Napi::Value ListenUnix(const Napi::CallbackInfo& info) {
+  using namespace iluvatar::transport;
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  UniqueFd fd;
+  BoundPath bound;
+  const Status status =
+      ListenUnix(path, info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Int32Value(), &fd, &bound);
+  if (!status.ok()) return Napi::Value(info.Env(), ThrowSystemError(info.Env(), status, path));
+  return Napi::Number::New(info.Env(), fd.release());
+}
+
+}  // namespace
+
+Napi::Object InitTransport(Napi::Env env) {
+  Napi::Object exports(env, iluvatar::transport::MakeTransportModule(env));
+  exports.Set("listenUnix", Napi::Function::New<ListenUnix>(env, "listenUnix"));
+  return exports;
+}

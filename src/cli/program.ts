@@ -27,6 +27,7 @@ import { addSimCommand } from './sim/sim.js';
 import { addStatusCommand } from './status.js';
 import { addStopCommand } from './stop.js';
 import { addUnregisterCommand } from './unregister.js';
+import { addUpgradeCommand } from './upgrade.js';
 import { addWorkerCommand } from './worker/worker.js';
 
 /** Puts the subcommands together and turns how they end into an exit code. */
@@ -47,6 +48,7 @@ export function buildProgram(json = false): Command {
   const host = new CommandHost(program);
   addWorkerCommand(host);
   addReloadCommand(host);
+  addUpgradeCommand(host);
   addStopCommand(host);
   addServiceCommands(host);
   addRegisterCommand(host);

@@ -1,4 +1,12 @@
-import type { DeadLetter, DeadLetterSelection, MethodName, Schedule, ScheduleInput } from '../config/api.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AsyncInvocation,
+  DeadLetter,
+  DeadLetterSelection,
+  MethodName,
+  Schedule,
+  ScheduleInput,
+} from '../config/api.js';
 import { IluvatarError } from '../core/errors.js';
 
 /** Dead letters and schedules, for whoever can call the control plane: the client over its socket, the library in its process. */
@@ -60,6 +68,18 @@ export class ScheduleCalls {
   /** What it has fired goes on. */
   async remove(id: string): Promise<void> {
     await this.#caller.call('removeSchedule', { id });
+  }
+}
+
+const ASK_AGAIN_MS = 50;
+
+/** An asynchronous invocation as it is once it has ended, or after `waitMs`. A worker that is being replaced answers sooner: then the next one is asked. */
+export async function awaitedResult(caller: ControlCaller, id: string, waitMs: number): Promise<AsyncInvocation> {
+  const until = Date.now() + waitMs;
+  for (let left = waitMs; ; left = until - Date.now()) {
+    const found = (await caller.call('result', { id, waitMs: left })) as AsyncInvocation;
+    if (found.finishedAt !== null || Date.now() + ASK_AGAIN_MS >= until) return found;
+    await sleep(ASK_AGAIN_MS);
   }
 }
 

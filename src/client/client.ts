@@ -10,12 +10,13 @@ import type {
   RegisteredFunction,
   RegisterOptions,
   ReloadReport,
+  UpgradeState,
   WorkerHealth,
   WorkerStatus,
 } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import { type WorkerConfigInput, workerConfigSchema } from '../config/schema.js';
-import { DeadLetterCalls, given, ScheduleCalls, toJson } from './async-calls.js';
+import { awaitedResult, DeadLetterCalls, given, ScheduleCalls, toJson } from './async-calls.js';
 import { ClientConnection } from './client-connection.js';
 
 /**
@@ -136,7 +137,7 @@ export class Client {
 
   /** Waits up to `waitMs` for its end; a failed invocation resolves too, with `error`. May be read many times. */
   async result(id: string, waitMs = 0): Promise<AsyncInvocation> {
-    return (await this.call('result', { id, waitMs })) as AsyncInvocation;
+    return await awaitedResult(this, id, waitMs);
   }
 
   /** Cancels an asynchronous invocation that has not begun. Rejects with `conflict` when it has. */
@@ -180,6 +181,18 @@ export class Client {
   /** The worker reads its configuration again. Rejects with `invalid` when it refuses it, and goes on with what it has. */
   async reload(): Promise<ReloadReport> {
     return (await this.call('reload')) as ReloadReport;
+  }
+
+  /**
+   * A new process takes the worker's place, with its containers and clients, this one among them. Resolves with its process id when it stands by; how it ends, `upgradeState` says. Rejects with why it
+   * cannot. `drainMs`: how long what runs may take to end.
+   */
+  async upgrade(drainMs?: number): Promise<{ pid: number }> {
+    return (await this.call('upgrade', drainMs === undefined ? {} : { drainMs })) as { pid: number };
+  }
+
+  async upgradeState(): Promise<UpgradeState> {
+    return (await this.call('upgradeState')) as UpgradeState;
   }
 
   /** Prometheus text. */

@@ -1,8 +1,17 @@
 import { availableParallelism, totalmem } from 'node:os';
 // Not the global of the same name: that is a getter, and the clock is read several times an invocation.
 import { performance } from 'node:perf_hooks';
+import type { PrewarmResult } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
-import { configureEngine, type EngineOptions } from '../core/index.js';
+import {
+  configureEngine,
+  type Device,
+  type Engine,
+  type EngineOptions,
+  type FunctionRecord,
+  IluvatarError,
+  type PrewarmSink,
+} from '../core/index.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { Transport } from '../transport/transport.js';
 import type { ContainerDriver } from './container-driver.js';
@@ -39,4 +48,17 @@ export function machineMemoryMb(): number {
 
 export function dropPayload(transport: Transport, payload: unknown): void {
   if (typeof payload === 'number') transport.drop(payload);
+}
+
+/** Resolves when all are ready; rejects with why not. Throws as `Engine.prewarm` does. */
+export function prewarmed(engine: Engine, fn: FunctionRecord, count: number, device?: Device): Promise<PrewarmResult> {
+  return new Promise((resolve, reject) => {
+    const sink: PrewarmSink = {
+      settled(ready, failure, attempts) {
+        if (failure === null) resolve({ containers: ready, attempts });
+        else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
+      },
+    };
+    engine.prewarm(fn, count, sink, device);
+  });
 }

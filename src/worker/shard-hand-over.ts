@@ -27,7 +27,8 @@ const LOOK_MS = 5;
 /** Rejects with `unavailable`, with everything going on as before, when what runs has not ended within `drainMs`, or nobody keeps anything. */
 export async function handOverShard(parts: HandOverParts, drainMs: number): Promise<void> {
   const { edges, engine, async, gateway, holdings, keepContainers } = parts;
-  if (!holdings.active) throw new IluvatarError('unavailable', 'there is no keeper (recovery.mode "adopt"), so nothing can be handed over');
+  if (!holdings.active)
+    throw new IluvatarError('unavailable', 'there is no keeper (recovery.mode "adopt"), so nothing can be handed over');
   const until = Date.now() + drainMs;
   const clients: HandedOver[] = [];
   async.pause();
@@ -39,7 +40,10 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
     await edges.reopen(listening);
     for (const client of clients) edges.takeOver(client);
     async.resume();
-    throw new IluvatarError('unavailable', `${busy} calls had not ended after ${drainMs} ms; a longer time may be given, or another moment chosen`);
+    throw new IluvatarError(
+      'unavailable',
+      `${busy} calls had not ended after ${drainMs} ms; a longer time may be given, or another moment chosen`,
+    );
   }
   keepContainers();
   await holdings.keepClients(clients, gateway.handles, listening);

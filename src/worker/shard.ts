@@ -1,19 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
 import type { PrewarmResult, WorkerHealth, WorkerStatus } from '../config/api.js';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
-import {
-  adjustableOptions,
-  type Device,
-  Engine,
-  type FunctionRecord,
-  IluvatarError,
-  type PrewarmSink,
-} from '../core/index.js';
+import { adjustableOptions, type Device, Engine, type FunctionRecord, IluvatarError } from '../core/index.js';
 import { native } from '../native.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
@@ -29,16 +21,13 @@ import { ControlPlane } from './control-plane.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
-import { HostPressure } from './host-pressure.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
-import { LoadMonitor } from './load-monitor.js';
-import { MemorySampler } from './memory-sampler.js';
-import { PressureMonitor } from './pressure-monitor.js';
 import { ShardEdges } from './shard-edges.js';
-import { dropPayload, engineOptions, machineMemoryMb, now } from './shard-engine.js';
+import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
 import type { ProcessQuestion } from './shard-messages.js';
+import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
 import { ShardReport } from './shard-report.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
@@ -81,9 +70,7 @@ export class Shard {
   readonly #holdings: Holdings;
   readonly #recovery: ShardRecovery;
   readonly #timer: EngineTimer;
-  readonly #load: LoadMonitor;
-  readonly #sampler: MemorySampler;
-  readonly #pressure: PressureMonitor;
+  readonly #monitors: ShardMonitors;
   readonly #store: Store;
   readonly #kept: KeptState;
   readonly #registry: FunctionRegistry;
@@ -149,24 +136,12 @@ export class Shard {
       takeOver: (client) => this.#edges.takeOver(client),
     });
     this.#timer = new EngineTimer(this.#engine, now);
-    this.#load = new LoadMonitor(this.#engine, {
-      task: this.#supervision.background('load-monitor'),
-      enabled: config.cpu.oversubscribe.maxSlots > 0,
-      periodMs: config.cpu.oversubscribe.checkMs,
-      cores: availableParallelism(),
-    });
-    this.#sampler = new MemorySampler(
-      this.#driver,
-      config.memory.sampleMs,
-      this.#supervision.background('memory-sampler'),
-    );
-    this.#pressure = new PressureMonitor({
+    this.#monitors = new ShardMonitors({
+      config,
       engine: this.#engine,
-      source: new HostPressure(),
-      settings: config.memory.pressure,
-      now,
-      task: this.#supervision.background('pressure-monitor'),
-      log: moduleLog(log, 'memory'),
+      driver: this.#driver,
+      supervision: this.#supervision,
+      log,
     });
     this.#async = new AsyncService({
       store: this.#store,
@@ -210,10 +185,10 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
-      registered: () => this.#pressure.unlimitedFunctions(this.#registry.someUnlimited),
+      registered: () => this.#monitors.unlimitedFunctions(this.#registry.someUnlimited),
       unregistered: (record) => {
         this.#metrics.forget(record);
-        this.#pressure.unlimitedFunctions(this.#registry.someUnlimited);
+        this.#monitors.unlimitedFunctions(this.#registry.someUnlimited);
       },
     });
     this.#report = new ShardReport({
@@ -224,7 +199,7 @@ export class Shard {
       async: this.#async,
       functions: () => this.#registry.size,
       counters: () => ({
-        memoryReads: this.#sampler.reads,
+        memoryReads: this.#monitors.memoryReads,
         storeCommits: this.#store.commits,
         ...transport.counters(),
       }),
@@ -273,8 +248,7 @@ export class Shard {
   configure(config: WorkerConfig): void {
     this.#engine.adjust(adjustableOptions(config, machineMemoryMb()));
     this.#config = config;
-    this.#sampler.periodMs = config.memory.sampleMs;
-    this.#pressure.configure(config.memory.pressure, this.#registry.someUnlimited);
+    this.#monitors.configure(config, this.#registry.someUnlimited);
     this.#timer.arm();
   }
 
@@ -295,18 +269,9 @@ export class Shard {
 
   prewarm(fn: FunctionRecord, count: number, device?: Device): Promise<PrewarmResult> {
     this.assertAccepting();
-    const pressure = this.#pressure;
-    return new Promise((resolve, reject) => {
-      const sink: PrewarmSink = {
-        settled(ready, failure, attempts) {
-          pressure.arm();
-          if (failure === null) resolve({ containers: ready, attempts });
-          else reject(new IluvatarError(failure.errorClass, failure.message, failure.details ?? {}));
-        },
-      };
-      this.#engine.prewarm(fn, count, sink, device);
-      this.#timer.arm();
-    });
+    const result = prewarmed(this.#engine, fn, count, device);
+    this.#timer.arm();
+    return result.finally(() => this.#monitors.arm());
   }
 
   status(): WorkerStatus {
@@ -381,9 +346,7 @@ export class Shard {
 
   #stopTimers(): void {
     this.#timer.stop();
-    this.#load.stop();
-    this.#sampler.stop();
-    this.#pressure.stop();
+    this.#monitors.stop();
     this.#supervision.stop();
     this.#kept.characteristics.stop();
   }
@@ -414,8 +377,7 @@ export class Shard {
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
     this.#metrics.observe(result, fn);
-    this.#sampler.arm();
-    this.#pressure.arm();
+    this.#monitors.arm();
     this.#supervision.arm();
     this.#kept.characteristics.arm();
     if (this.#config.log.invocations) {

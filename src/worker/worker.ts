@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { DeadLetterCalls, given, ScheduleCalls, toJson } from '../client/async-calls.js';
+import { awaitedResult, DeadLetterCalls, given, ScheduleCalls, toJson } from '../client/async-calls.js';
 import type {
   AsyncInvocation,
   AsyncInvokeOptions,
@@ -166,7 +166,7 @@ export class Worker implements AsyncDisposable {
 
   /** An asynchronous invocation as it is, or as it is once it has ended within `waitMs`. May be read many times. */
   async result(id: string, options: { waitMs?: number } = {}): Promise<AsyncInvocation> {
-    return (await this.#connection.call('result', { id, waitMs: options.waitMs ?? 0 })) as AsyncInvocation;
+    return await awaitedResult(this.#connection, id, options.waitMs ?? 0);
   }
 
   /** Cancels an asynchronous invocation that has not begun. Rejects with `conflict` when it has. */

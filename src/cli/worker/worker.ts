@@ -79,6 +79,7 @@ async function run(context: Context, detached: boolean): Promise<void> {
     await runWorkerProcess({
       read: await context.reader(),
       pidFile: detached,
+      command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
       note: (line) => context.note(line),
       started: async (worker) => {
         const notes: string[] = [];

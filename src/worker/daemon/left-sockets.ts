@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { resolvePaths } from '../../config/paths.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { Keeper, type KeeperLog } from '../../keeper/keeper.js';
 import { native } from '../../native.js';
@@ -19,11 +21,8 @@ export function keepListening(keeper: Keeper, sockets: InheritedSockets): void {
   }
 }
 
-/** Those that were left, if any; the keeper gives them up. Descriptors stay open as long as this process lives, so that each of its shards finds them. */
-export async function takeLeftSockets(
-  config: Pick<WorkerConfig, 'name' | 'dataDir'>,
-  log: KeeperLog,
-): Promise<InheritedSockets> {
+/** Those that were left, if any, and that the configuration still asks for; the keeper gives them up. Descriptors stay open as long as this process lives, so that each of its shards finds them. */
+export async function takeLeftSockets(config: WorkerConfig, log: KeeperLog): Promise<InheritedSockets> {
   const keeper = await Keeper.find({ path: keeperPath(config), log });
   if (keeper === null) return NO_SOCKETS;
   const found: { -readonly [edge in keyof InheritedSockets]: InheritedSockets[edge] } = { ...NO_SOCKETS };
@@ -36,9 +35,22 @@ export async function takeLeftSockets(
       continue;
     }
     keeper.drop(key);
-    found[edge] = { ...(JSON.parse(text) as Omit<InheritedSocket, 'fd'>), fd };
+    const socket = { ...(JSON.parse(text) as Omit<InheritedSocket, 'fd'>), fd };
+    if (isWanted(edge, socket, config)) found[edge] = socket;
+    else native().system.close(fd);
   }
   await keeper.flush();
   keeper.close();
   return found;
+}
+
+/** One at another address than is configured now would serve where nobody looks. */
+function isWanted(edge: (typeof EDGES)[number], { address }: InheritedSocket, config: WorkerConfig): boolean {
+  if (edge === 'unix') return address === resolvePaths(config).socket;
+  const { http } = config;
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  // A name may stand for any address: such a socket is made anew only when its port changes.
+  const sameHost = isIP(http.address) === 0 || http.address === host;
+  return http.enabled && sameHost && (http.port === 0 || http.port === port);
 }

@@ -10,6 +10,8 @@ export interface ServiceEnvironment {
   readonly watchdogMs: number;
   /** `LISTEN_FDS`, where it is meant for this process: descriptors and their names (`LISTEN_FDNAMES`), in order. */
   readonly descriptors: readonly { readonly fd: number; readonly name: string }[];
+  /** Of a process that is started to replace this one: it speaks to the same manager. Descriptors come to it otherwise. */
+  readonly forSuccessor: Readonly<Record<string, string>>;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -32,6 +34,10 @@ export function takeServiceEnvironment(environment: Environment, pid: number): S
     notifyAddress: given.NOTIFY_SOCKET || null,
     watchdogMs: watchdogIsOurs ? whole(given.WATCHDOG_USEC) / 1000 : 0,
     descriptors: Array.from({ length: count }, (_, i) => ({ fd: FIRST_DESCRIPTOR + i, name: names[i] || 'unknown' })),
+    forSuccessor: {
+      ...(given.NOTIFY_SOCKET === undefined ? {} : { NOTIFY_SOCKET: given.NOTIFY_SOCKET }),
+      ...(watchdogIsOurs && given.WATCHDOG_USEC !== undefined ? { WATCHDOG_USEC: given.WATCHDOG_USEC } : {}),
+    },
   };
 }
 

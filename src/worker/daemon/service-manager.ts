@@ -56,6 +56,11 @@ export class ServiceManager {
     this.#send([statusLine(status)]);
   }
 
+  /** Another process is the one to watch from now on, and the one whose words count. */
+  mainProcess(pid: number): void {
+    this.#send([`MAINPID=${pid}`]);
+  }
+
   /** To be said well within `watchdogMs`, as long as all is well. */
   alive(): void {
     this.#send(['WATCHDOG=1']);

@@ -64,9 +64,19 @@ export class ServiceReports {
     try {
       await stop();
     } finally {
-      for (const timer of this.#timers) clearInterval(timer);
-      this.#timers.clear();
+      this.#stopTimers();
     }
+  }
+
+  /** Another process reports from now on. */
+  ended(): void {
+    this.#worker = null;
+    this.#stopTimers();
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
   }
 
   #every(ms: number, act: () => void): void {

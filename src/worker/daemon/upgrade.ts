@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { UpgradeState } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
 import { toError } from '../shard-messages.js';
@@ -21,30 +22,51 @@ export interface UpgradeOptions {
   /** Of the new process, beside this one's environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly drainMs: number;
-  readonly standbyMs: number;
   readonly readyMs: number;
   /** Makes ready for another process to go on. Rejects with nothing changed. */
   handOver(drainMs: number): Promise<void>;
   /** Goes on after `handOver`. */
   takeBack(): Promise<void>;
-  /** The new process serves; this one has nothing more to do. */
+  /** The new process serves: before it reports so itself. */
   succeeded(pid: number): void;
-  /** This process can neither be replaced nor go on. */
-  lost(error: Error): void;
   note(line: string): void;
 }
 
 export class Upgrade implements UpgradeControl {
+  /** Resolves when this process has nothing more to do; rejects when it can neither be replaced nor go on. */
+  readonly replaced: Promise<'replaced'>;
   readonly #options: UpgradeOptions;
-  #state: UpgradeState['state'] = 'none';
+  #state: UpgradeState['state'] | 'done' = 'none';
+  #attempt: Promise<void> = Promise.resolve();
+  #successor = 0;
   #reason: string | null = null;
+  #end!: (how: 'replaced') => void;
+  #lose!: (error: Error) => void;
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
+    this.replaced = new Promise((resolve, reject) => {
+      this.#end = resolve;
+      this.#lose = reject;
+    });
+    // Whoever waits for it hears it; nobody may.
+    this.replaced.catch(() => undefined);
   }
 
   get state(): UpgradeState {
-    return { pid: process.pid, state: this.#state, reason: this.#reason };
+    const state = this.#state === 'done' ? 'under way' : this.#state;
+    return { pid: process.pid, state, reason: this.#reason };
+  }
+
+  /** Resolves when none is under way: whether this process was replaced meanwhile. */
+  async settled(): Promise<'replaced' | 'not replaced'> {
+    while (this.#state === 'under way') await this.#attempt;
+    return this.#state === 'done' ? 'replaced' : 'not replaced';
+  }
+
+  /** Of the process that has replaced this one, or is about to; 0 = none. */
+  get successor(): number {
+    return this.#successor;
   }
 
   async begin(drainMs: number | null): Promise<{ pid: number }> {
@@ -52,15 +74,16 @@ export class Upgrade implements UpgradeControl {
     this.#state = 'under way';
     this.#reason = null;
     const successor = new SuccessorProcess(this.#options);
+    this.#successor = successor.pid;
     try {
-      await successor.says('standing by', this.#options.standbyMs);
+      await successor.says('standing by', STANDBY_LIMIT_MS);
     } catch (error) {
       await successor.end();
       this.#failed(error as Error);
       throw error;
     }
     // After the answer is on its way: its connection is one of those that are handed over.
-    setTimeout(() => void this.#replace(successor, drainMs ?? this.#options.drainMs), ANSWER_MS);
+    this.#attempt = pause(ANSWER_MS).then(() => this.#replace(successor, drainMs ?? this.#options.drainMs));
     return { pid: successor.pid };
   }
 
@@ -82,18 +105,19 @@ export class Upgrade implements UpgradeControl {
       return;
     }
     note(`process ${successor.pid} has taken over`);
+    this.#state = 'done';
     succeeded(successor.pid);
     successor.tell({ type: 'farewell' });
     successor.release();
+    this.#end('replaced');
   }
 
   async #goOn(why: Error): Promise<void> {
-    const { takeBack, lost } = this.#options;
     this.#failed(why);
     try {
-      await takeBack();
+      await this.#options.takeBack();
     } catch (error) {
-      lost(error as Error);
+      this.#lose(error as Error);
     }
   }
 
@@ -104,6 +128,8 @@ export class Upgrade implements UpgradeControl {
   }
 }
 
+/** It has its program to load and its configuration to read. */
+const STANDBY_LIMIT_MS = 30_000;
 /** An answer is written within a turn of the loop of the thread that gives it. */
 const ANSWER_MS = 50;
 
