@@ -1,7 +1,9 @@
+import { closeSync } from 'node:fs';
 import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { native } from '../native.js';
+import type { Give, HandedOver, HandOverResult } from '../server/hand-over.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge, type UnixSocketEdge } from '../server/unix-socket/edge.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
@@ -55,6 +57,29 @@ export class ShardEdges {
   async close(): Promise<void> {
     await this.#http?.close();
     this.#unix?.close();
+  }
+
+  /**
+   * Gives the clients' connections away, each as soon as nothing is in flight on it, and accepts nobody any more: who connects waits in the sockets that were inherited (those of their own the
+   * edges close). What is busy after `limitMs` is kept, and served until `close`. Once only.
+   */
+  async handOver(give: Give, limitMs: number): Promise<HandOverResult> {
+    const results = await Promise.all([this.#unix?.handOver(give, limitMs), this.#http?.handOver(give, limitMs)]);
+    const sum = (which: keyof HandOverResult) => results.reduce((all, one) => all + (one?.[which] ?? 0), 0);
+    return { given: sum('given'), kept: sum('kept') };
+  }
+
+  /** Goes on with a connection that another process gave away. Its descriptor is the edge's in any case; throws when it is of no use, or its edge is not open. */
+  takeOver(handed: HandedOver): void {
+    if (handed.edge === 'unix' && this.#unix !== null) this.#unix.takeOver(handed.fd, handed.state);
+    else if (handed.edge === 'http' && this.#http !== null) this.#http.takeOver(handed.fd, handed.state);
+    else {
+      closeSync(handed.fd);
+      throw new IluvatarError(
+        'unavailable',
+        `a connection of the edge ${handed.edge} was handed over, which is not open`,
+      );
+    }
   }
 
   async #listen(due: (edge: keyof InheritedSockets) => boolean): Promise<void> {

@@ -6,7 +6,9 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { Gateway } from '../gateway.js';
+import type { Give, HandOverResult, HttpClientState } from '../hand-over.js';
 import { createControlApp } from './control-app.js';
+import { HttpHandOver, TakenOver } from './hand-over.js';
 import { InvokeRoute } from './invoke-route.js';
 import { problemOf, refuseUnread, STATUS_OF_CLASS, tooLarge } from './problems.js';
 
@@ -32,6 +34,13 @@ export interface HttpEdge {
   readonly connections: number;
   /** Stops accepting, closes idle connections, waits for running requests, and cuts off what is left after `graceMs` (default 5,000). */
   close(graceMs?: number): Promise<void>;
+  /**
+   * Stops accepting, and gives each connection away once nothing is in flight on it and its last answer is in the kernel; reads no request meanwhile but those that have begun. What is busy
+   * after `limitMs` (a long poll, say) is kept and served on, until `close`. Who connects waits in the socket for whoever else has it. Once only.
+   */
+  handOver(give: Give, limitMs: number): Promise<HandOverResult>;
+  /** Goes on with a connection that another edge gave away. `fd` is the edge's in any case; throws when it is no socket. */
+  takeOver(fd: number, state: HttpClientState): void;
 }
 
 const KEEP_ALIVE_MS = 65_000;
@@ -73,7 +82,12 @@ export async function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge>
     socket.once('close', () => sockets.delete(socket));
     invocations.connected(socket);
   });
-  server.on('clientError', refuseUnreadable);
+  const used = new WeakSet<Socket>();
+  const takenOver = new TakenOver(server, KEEP_ALIVE_MS, used);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && takenOver.isBetweenRequests(socket as Socket)) return;
+    refuseUnreadable(error, socket);
+  });
   await listen(server, config, fd);
   // From here on an error of the listening socket (out of descriptors, say) must not end the process.
   server.on('error', (error) => log.error({ err: error }, 'the HTTP server failed'));
@@ -85,8 +99,10 @@ export async function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge>
     },
     close: (graceMs = CLOSE_GRACE_MS) => {
       invocations.closing = true;
-      return close(server, sockets, graceMs);
+      return close(server, takenOver, sockets, graceMs);
     },
+    handOver: (give, limitMs) => new HttpHandOver(server, sockets, used).run(give, limitMs),
+    takeOver: (given, state) => takenOver.add(given, state),
   };
 }
 
@@ -113,19 +129,24 @@ function listen(server: Server, { address, port }: HttpEdgeOptions['config'], fd
   });
 }
 
-function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+function close(server: Server, takenOver: TakenOver, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const closeIdle = (): void => {
+      server.closeIdleConnections();
+      takenOver.closeIdle();
+    };
     // A connection turns idle when its last answer is written, which nothing announces: ask again until all are gone.
-    const idle = setInterval(() => server.closeIdleConnections(), CLOSE_POLL_MS);
+    const idle = setInterval(closeIdle, CLOSE_POLL_MS);
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
     server.close(() => {
-      clearInterval(idle);
-      clearTimeout(cut);
-      // The server is done before its last sockets have said so; what they carried is only given up when they do.
-      Promise.all([...sockets].map((socket) => new Promise((gone) => socket.once('close', gone)))).then(() =>
-        resolve(),
-      );
+      // The server is done before its last sockets have said so, and does not count those taken over; what they carried is only given up when they end.
+      Promise.all([...sockets].map((socket) => new Promise((gone) => socket.once('close', gone)))).then(() => {
+        clearInterval(idle);
+        clearTimeout(cut);
+        resolve();
+      });
     });
+    takenOver.closeIdle();
   });
 }
 
