@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
+import { native } from '../native.js';
 import type { HandedOver } from '../server/hand-over.js';
 import type { Holdings } from './adoption/holdings.js';
 import type { AsyncService } from './async/service.js';
@@ -38,6 +39,7 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
   if (kept > 0 || engine.open > 0) {
     const busy = Math.max(kept, engine.open);
     await edges.reopen(listening);
+    if (listening.http?.own === true) native().system.close(listening.http.fd);
     for (const client of clients) edges.takeOver(client);
     async.resume();
     throw new IluvatarError(
@@ -47,4 +49,5 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
   }
   keepContainers();
   await holdings.keepClients(clients, gateway.handles, listening);
+  if (listening.http?.own === true) native().system.close(listening.http.fd);
 }

@@ -6,6 +6,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
 import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
+import { closeOwnSocket, openOwnSocket } from './daemon/own-socket.js';
 import { PendingReplies } from './pending-replies.js';
 import {
   describeError,
@@ -103,12 +104,13 @@ export class Supervisor {
 
   /** Resolves when the shard listens; rejects when its first start fails. */
   async start(): Promise<void> {
-    // First: a port that is taken must be found out before anything is made.
-    await this.#listen();
     try {
+      // First: a port that is taken must be found out before anything is made.
+      await this.#listen();
       await this.#launch();
     } catch (error) {
       await this.#listener?.close();
+      this.#closeSockets();
       throw error;
     }
     this.#watch = setInterval(() => this.#look(), this.#periodMs);
@@ -171,14 +173,22 @@ export class Supervisor {
     );
     await this.#end();
     await this.#listener?.close();
+    this.#closeSockets();
     this.#state = 'stopped';
     this.#watched.set('stopped');
   }
 
   async #listen(): Promise<void> {
     const { config, log } = this.#options;
+    this.#sockets = { ...this.#sockets, unix: this.#sockets.unix ?? openOwnSocket(config) };
     if (!config.supervision.health.enabled) return;
     this.#listener = await HealthListener.start(config.supervision.health, () => this.health(), log);
+  }
+
+  /** Nobody serves there any more. Sockets of a service manager stay at their places. */
+  #closeSockets(): void {
+    if (this.#sockets.unix !== null) closeOwnSocket(this.#sockets.unix);
+    this.#sockets = NO_SOCKETS;
   }
 
   get #missedBeatMs(): number {

@@ -32,7 +32,10 @@ async function shardEdges(unix: number, http: number, path: string, enabled = tr
   const edges = new ShardEdges({
     config,
     log,
-    sockets: { unix: { fd: unix, address: path }, http: enabled ? { fd: http, address: '' } : null },
+    sockets: {
+      unix: { fd: unix, address: path, own: false },
+      http: enabled ? { fd: http, address: '', own: false } : null,
+    },
     transport,
     gateway: gateway as unknown as WorkerGateway,
     inFlight,

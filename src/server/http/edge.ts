@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
+import { native } from '../../native.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { Gateway } from '../gateway.js';
 import type { Give, HandOverResult, HttpClientState } from '../hand-over.js';
@@ -39,6 +40,8 @@ export interface HttpEdge {
    * after `limitMs` (a long poll, say) is kept and served on, until `close`. Who connects waits in the socket for whoever else has it. Once only.
    */
   handOver(give: Give, limitMs: number): Promise<HandOverResult>;
+  /** A copy of the listening socket, the caller's to close, and where it listens: "127.0.0.1:80". Before `handOver`. */
+  listening(): { readonly fd: number; readonly address: string };
   /** Goes on with a connection that another edge gave away. `fd` is the edge's in any case; throws when it is no socket. */
   takeOver(fd: number, state: HttpClientState): void;
 }
@@ -103,6 +106,7 @@ export async function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge>
     },
     handOver: (give, limitMs) => new HttpHandOver(server, sockets, used).run(give, limitMs),
     takeOver: (given, state) => takenOver.add(given, state),
+    listening: () => listeningSocket(server),
   };
 }
 
@@ -127,6 +131,13 @@ function listen(server: Server, { address, port }: HttpEdgeOptions['config'], fd
       resolve();
     });
   });
+}
+
+function listeningSocket(server: Server): { fd: number; address: string } {
+  // Node has no other way to it.
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const { address, family, port } = server.address() as AddressInfo;
+  return { fd: native().system.duplicate(fd), address: `${family === 'IPv6' ? `[${address}]` : address}:${port}` };
 }
 
 function close(server: Server, takenOver: TakenOver, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
