@@ -1,7 +1,8 @@
 // Unit tests and fuzzers of the parts of the transport that know no Node; built with sanitizers and run by
 // test/native/transport-sanitizer.test.ts. Usage: transport_test [seed [rounds]]. Prints the seed, so that a failure
 // can be repeated.
-#include <sys/ioctl.h>
+#include "transport/transport_test.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,58 +10,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
 
-#include "transport/connection.h"
-#include "transport/frame.h"
-#include "transport/unix_socket.h"
-
+namespace iluvatar::transport {
 namespace {
-
-using namespace iluvatar::transport;  // NOLINT: one test program
-
-#define CHECK(condition)                                                                 \
-  do {                                                                                   \
-    if (!(condition)) {                                                                  \
-      std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                      \
-    }                                                                                    \
-  } while (false)
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
-  uint32_t Next() {
-    state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
-    return static_cast<uint32_t>(state_ >> 33);
-  }
-  uint32_t Below(uint32_t limit) { return limit == 0 ? 0 : Next() % limit; }
-
- private:
-  uint64_t state_;
-};
-
-FrameHeader HeaderOf(uint8_t type, uint32_t request_id) {
-  FrameHeader header = {};
-  header.magic = kFrameMagic;
-  header.type = type;
-  header.request_id = request_id;
-  return header;
-}
-
-std::string Encode(uint8_t type, uint32_t request_id, const std::string& meta, const std::string& body, uint32_t x0 = 0,
-                   uint32_t x1 = 0) {
-  FrameHeader header = HeaderOf(type, request_id);
-  header.meta_length = static_cast<uint32_t>(meta.size());
-  header.body_length = body.size();
-  header.x0 = x0;
-  header.x1 = x1;
-  std::string bytes(reinterpret_cast<const char*>(&header), sizeof(header));
-  return bytes + meta + body;
-}
 
 std::string EncodeReply(const std::string& body) {
   const uint64_t length = body.size();
@@ -177,27 +132,6 @@ void TestTokens() {
   CHECK(store.published() == 0);
 }
 
-class Collector final : public FrameSink {
- public:
-  bool OnFrame(Connection& /*connection*/, const FrameHeader& header, PayloadRef payload) override {
-    frames.emplace_back(header.type, header.request_id,
-                        payload ? std::string(reinterpret_cast<char*>(payload->bytes()), payload->total()) : "");
-    return true;
-  }
-  std::vector<std::tuple<int, uint32_t, std::string>> frames;
-};
-
-struct Pair {
-  UniqueFd left;
-  UniqueFd right;
-};
-
-Pair MakePair() {
-  int fds[2];
-  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
 // Two connections over small socket buffers: partial writes at every possible place, bodies by reference, nothing lost
 // or reordered.
 void TestConnectionsTalk(Random* random) {
@@ -237,115 +171,6 @@ void TestConnectionsTalk(Random* random) {
   receiver.Drop();
   CHECK(sender.SendFrame(HeaderOf(frame_type::kCancel, 0), {}, {}));
   CHECK(sender.Write() == WriteResult::kFailed && sender.error_number() == EPIPE);
-}
-
-// What a paused connection has begun is read to its end and not a byte further, wherever in a frame it is paused.
-void TestPausesBetweenFrames() {
-  const std::string first = Encode(1, 0, "{}", "", 1, 1) + Encode(5, 1, "{\"a\":1}", std::string(5000, 'b'));
-  const std::string second = Encode(5, 2, "", std::string(100, 'c'));
-  const size_t hello_bytes = Encode(1, 0, "{}", "").size();
-  std::vector<uint8_t> scratch(1 << 16);
-  for (size_t cut = hello_bytes; cut <= first.size(); cut += cut < hello_bytes + 50 ? 1 : 301) {
-    ConnectionShared shared;
-    Pair pair = MakePair();
-    const int raw = pair.right.get();
-    Connection connection(shared, std::move(pair.left), Dialect::kFramed);
-    CHECK(!connection.between_frames());
-    Collector collector;
-    CHECK(write(raw, first.data(), cut) == static_cast<ssize_t>(cut));
-    CHECK(connection.Read(scratch.data(), scratch.size(), collector) == ReadResult::kOpen);
-    connection.set_paused(true);
-    const bool between = cut == hello_bytes || cut == first.size();
-    CHECK(connection.wants_bytes() == !between && connection.between_frames() == between);
-    const std::string rest = first.substr(cut) + second;
-    for (size_t at = 0; at < rest.size(); at += 777) {
-      const size_t size = std::min<size_t>(777, rest.size() - at);
-      CHECK(write(raw, rest.data() + at, size) == static_cast<ssize_t>(size));
-      CHECK(connection.Read(scratch.data(), scratch.size(), collector) == ReadResult::kOpen);
-    }
-    CHECK(connection.between_frames() && collector.frames.size() == (cut == hello_bytes ? 1 : 2));
-    int waiting = 0;
-    CHECK(ioctl(connection.fd(), FIONREAD, &waiting) == 0);
-    CHECK(static_cast<size_t>(waiting) == (cut == hello_bytes ? rest.size() : second.size()));
-    connection.set_paused(false);
-    CHECK(connection.Read(scratch.data(), scratch.size(), collector) == ReadResult::kOpen);
-    CHECK(collector.frames.size() == 3);
-  }
-}
-
-class Hand final : public FrameSink {
- public:
-  bool OnFrame(Connection& connection, const FrameHeader& header, PayloadRef payload) override {
-    // What lies behind this frame may be in the reader's hands.
-    CHECK(!connection.between_frames());
-    frames.emplace_back(header.type, header.request_id, payload ? static_cast<size_t>(payload->total()) : 0);
-    if (header.type == frame_type::kInvoke) {
-      CHECK(connection.SendFrame(HeaderOf(frame_type::kResult, header.request_id), {}, "answered"));
-      if (random->Below(2) == 0) connection.Write();
-    }
-    return true;
-  }
-  Random* random = nullptr;
-  std::vector<std::tuple<int, uint32_t, size_t>> frames;
-};
-
-// One socket that goes from connection to connection while frames come in pieces: each frame is read once, in order,
-// and each answer is written once. Returns how often it was handed over.
-size_t TestHandsOver(Random* random) {
-  std::string stream = Encode(1, 0, "{}", "", 1, 1);
-  std::vector<std::tuple<int, uint32_t, size_t>> expected = {{1, 0, 2}};
-  for (uint32_t i = 1; i <= 60; i++) {
-    const std::string meta(random->Below(3) == 0 ? random->Below(50) : 0, 'm');
-    const std::string body(random->Below(8) == 0 ? random->Below(20000) : random->Below(60), 'b');
-    stream += Encode(5, i, meta, body);
-    expected.emplace_back(5, i, meta.size() + body.size());
-  }
-  Pair pair = MakePair();
-  const int raw = pair.right.get();
-  ConnectionShared shared;
-  Hand hand;
-  hand.random = random;
-  auto connection = std::make_unique<Connection>(shared, std::move(pair.left), Dialect::kFramed);
-  std::vector<uint8_t> scratch(1 + random->Below(3000));
-  std::string answers;
-  size_t at = 0;
-  size_t handed = 0;
-  for (int turn = 0; turn < 1000000 && (hand.frames.size() < expected.size() || connection->has_output()); turn++) {
-    const size_t size = std::min<size_t>(stream.size() - at, random->Below(700));
-    const ssize_t written = size == 0 ? 0 : write(raw, stream.data() + at, size);
-    if (written > 0) at += static_cast<size_t>(written);
-    if (random->Below(3) == 0) connection->set_paused(!connection->paused());
-    if (random->Below(3) != 0) CHECK(connection->Read(scratch.data(), scratch.size(), hand) == ReadResult::kOpen);
-    if (random->Below(3) == 0) CHECK(connection->Write() != WriteResult::kFailed);
-    if (random->Below(2) == 0 && connection->has_output()) connection->Write();
-    if (connection->between_frames() && random->Below(4) != 0) {
-      const int fd = connection->Release();
-      connection = std::make_unique<Connection>(shared, UniqueFd(fd), Dialect::kFramed);
-      connection->Resume(65536);
-      CHECK(connection->peer_max_body_bytes() == 65536 && connection->between_frames());
-      handed++;
-    }
-    char bytes[4096];
-    const ssize_t received = recv(raw, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (received > 0) answers.append(bytes, static_cast<size_t>(received));
-  }
-  CHECK(hand.frames == expected && at == stream.size());
-  std::string expected_answers;
-  for (uint32_t i = 1; i <= 60; i++) expected_answers += Encode(6, i, "", "answered");
-  for (int turn = 0; turn < 1000 && answers.size() < expected_answers.size(); turn++) {
-    char bytes[4096];
-    const ssize_t received = recv(raw, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (received > 0) answers.append(bytes, static_cast<size_t>(received));
-  }
-  CHECK(answers == expected_answers);
-  // Once greeted is greeted, in other hands too.
-  connection->set_paused(false);
-  const std::string again = Encode(1, 0, "{}", "", 1, 1);
-  CHECK(write(raw, again.data(), again.size()) == static_cast<ssize_t>(again.size()));
-  CHECK(connection->Read(scratch.data(), scratch.size(), hand) == ReadResult::kClosed || scratch.size() < again.size());
-  while (connection->failure() == FrameError::kNone) connection->Read(scratch.data(), scratch.size(), hand);
-  CHECK(connection->failure() == FrameError::kType && !connection->between_frames());
-  return handed;
 }
 
 // Whatever bytes come, a connection ends in an orderly way and frees everything (the leak checker looks at the end).
@@ -425,8 +250,10 @@ void Fuzz(Random* random, uint32_t rounds) {
 }
 
 }  // namespace
+}  // namespace iluvatar::transport
 
 int main(int argc, char** argv) {
+  using namespace iluvatar::transport;  // NOLINT: one test program
   const uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   const uint32_t rounds = argc > 2 ? static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10)) : 20000;
   std::printf("seed %llu, %u rounds\n", static_cast<unsigned long long>(seed), rounds);
@@ -436,10 +263,7 @@ int main(int argc, char** argv) {
   TestNamedErrors();
   TestTokens();
   for (int i = 0; i < 20; i++) TestConnectionsTalk(&random);
-  TestPausesBetweenFrames();
-  size_t handed = 0;
-  for (int i = 0; i < 200; i++) handed += TestHandsOver(&random);
-  CHECK(handed > 400);
+  TestHandOvers(&random);
   Fuzz(&random, rounds);
   std::printf("ok\n");
   return 0;

@@ -9,7 +9,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 /** The transport's pure C++ under the address and undefined-behaviour sanitizers: unit tests, and fuzzers of both dialects. */
 const run = promisify(execFile);
 const native = fileURLToPath(new URL('../../native', import.meta.url));
-const sources = ['frame', 'payload_store', 'out_queue', 'connection', 'unix_socket', 'transport_test'];
+const sources = [
+  'frame',
+  'payload_store',
+  'out_queue',
+  'connection',
+  'unix_socket',
+  'transport_test',
+  'hand_over_test',
+];
 
 let folder = '';
 let program = '';
