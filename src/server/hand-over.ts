@@ -27,30 +27,42 @@ export type Give = (connection: HandedOver) => void;
 /** Connections that ended by themselves are in neither number. */
 export interface HandOverResult {
   readonly given: number;
-  /** Still busy when the time was over; they go on as before, with the edge that had them. */
+  /** Something was still in flight on them when the time was over; they go on as before, with the edge that had them. */
   readonly kept: number;
+  /** Nobody waits for an answer on them, but they have not come to the end of what they began to say; they go on, too. */
+  readonly stalled: number;
 }
 
 /** Nothing tells when the kernel has taken the last bytes of an answer, or when a client that is in the middle of a request has sent the rest. */
 const LOOK_AGAIN_MS = 5;
+/** Who waits for no answer, and for so long says neither HELLO nor the rest of what was begun, holds nobody else up. */
+const STALLED_MS = 1_000;
 
 /** Gives an edge's connections away one by one, until there are none or the time is over. */
 export class HandOver<Client> {
   readonly done: Promise<HandOverResult>;
   readonly #clients: ReadonlySet<Client>;
   readonly #give: (client: Client) => boolean;
+  readonly #isBusy: (client: Client) => boolean;
+  #lastBusy = Date.now();
   readonly #timers: NodeJS.Timeout[];
   #given = 0;
   #over = false;
   #finish!: (result: HandOverResult) => void;
 
   /**
-   * `clients`: the edge's own set, which loses those that are given or end. `give` gives one away if it is free. It is tried with all of them at once, and again for whom `look` is
+   * `clients`: the edge's own set, which loses those that are given or end. `give` gives one away if it is free; one that `isBusy` has something in flight. It is tried with all of them at once, and again for whom `look` is
    * called, and now and then.
    */
-  constructor(clients: ReadonlySet<Client>, limitMs: number, give: (client: Client) => boolean) {
+  constructor(
+    clients: ReadonlySet<Client>,
+    limitMs: number,
+    give: (client: Client) => boolean,
+    isBusy: (client: Client) => boolean,
+  ) {
     this.#clients = clients;
     this.#give = give;
+    this.#isBusy = isBusy;
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -71,7 +83,12 @@ export class HandOver<Client> {
 
   #lookAtAll(): void {
     for (const client of this.#clients) this.#try(client);
-    if (this.#clients.size === 0) this.#end();
+    if (this.#busy > 0) this.#lastBusy = Date.now();
+    if (this.#clients.size === 0 || Date.now() - this.#lastBusy > STALLED_MS) this.#end();
+  }
+
+  get #busy(): number {
+    return [...this.#clients].filter((client) => this.#isBusy(client)).length;
   }
 
   #try(client: Client): void {
@@ -84,6 +101,7 @@ export class HandOver<Client> {
     if (this.#over) return;
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#finish({ given: this.#given, kept: this.#clients.size });
+    const kept = this.#busy;
+    this.#finish({ given: this.#given, kept, stalled: this.#clients.size - kept });
   }
 }

@@ -82,7 +82,7 @@ export class ShardEdges {
     const { unix, http } = this.#open;
     const results = await Promise.all([unix?.handOver(give, limitMs), http?.handOver(give, limitMs)]);
     const sum = (which: keyof HandOverResult) => results.reduce((all, one) => all + (one?.[which] ?? 0), 0);
-    return { given: sum('given'), kept: sum('kept') };
+    return { given: sum('given'), kept: sum('kept'), stalled: sum('stalled') };
   }
 
   /** Nobody has taken over: goes on at the same places. */

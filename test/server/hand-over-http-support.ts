@@ -63,7 +63,7 @@ export class HttpChain {
   async next(connections: number): Promise<void> {
     const from = this.edge;
     const given: HandedOver[] = [];
-    expect(await from.handOver((handed) => given.push(handed), LONG_MS)).toEqual({ given: connections, kept: 0 });
+    expect(await from.handOver((handed) => given.push(handed), LONG_MS)).toMatchObject({ given: connections, kept: 0 });
     expect(from.connections).toBe(0);
     expect(from.gateway.held.size).toBe(0);
     await from.close(0);

@@ -63,7 +63,7 @@ it('gives the connections of both edges to whoever comes next', async () => {
   await eventually(() => given.length === 1);
   expect(given[0]?.edge).toBe('unix');
   for (const held of [...first.gateway.held.values()]) held.settle({ payload: Buffer.from('"first"') });
-  expect(await handing).toEqual({ given: 2, kept: 0 });
+  expect(await handing).toMatchObject({ given: 2, kept: 0 });
   await raw.until((text) => text.endsWith('"first"'));
   expect(first.edges.httpConnections).toBe(0);
   await first.edges.close();

@@ -30,7 +30,8 @@ export class HttpHandOver {
     NetServer.prototype.close.call(this.#server);
     const watch = (_request: IncomingMessage, response: ServerResponse): void => this.#watch(response);
     this.#server.on('request', watch).on('checkContinue', watch);
-    this.#handing = new HandOver(this.#sockets, limitMs, (socket) => this.#give(socket, give));
+    const isBusy = (socket: ServerSocket): boolean => socket._httpMessage != null;
+    this.#handing = new HandOver(this.#sockets, limitMs, (socket) => this.#give(socket, give), isBusy);
     const result = await this.#handing.done;
     this.#server.off('request', watch).off('checkContinue', watch);
     for (const socket of this.#sockets) this.#readOn(socket);

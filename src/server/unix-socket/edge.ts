@@ -52,20 +52,21 @@ export function startUnixSocketEdge(options: UnixSocketEdgeOptions): UnixSocketE
     get connections() {
       return clients.size;
     },
-    async handOver(give, limitMs) {
+    async handOver(hand, limitMs) {
       stop(true);
       leaving = true;
       for (const client of clients) leave(client);
       // Whoever was accepted is announced when the loop has come round, and is a client like the others.
       await turn();
       await turn();
-      handing = new HandOver(clients, limitMs, (client) => {
+      const give = (client: UnixClient): boolean => {
         const given = client.giveUp();
         if (given < 0) return false;
         clients.delete(client);
-        give({ edge: 'unix', fd: given, state: client.state });
+        hand({ edge: 'unix', fd: given, state: client.state });
         return true;
-      });
+      };
+      handing = new HandOver(clients, limitMs, give, (client) => client.isBusy);
       const result = await handing.done;
       handing = null;
       leaving = false;

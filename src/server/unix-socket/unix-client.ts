@@ -63,9 +63,14 @@ export class UnixClient implements ConnectionHandler {
     this.#connection.resume();
   }
 
+  /** It waits for answers. */
+  get isBusy(): boolean {
+    return this.#pending.size > 0 || this.#calls > 0;
+  }
+
   /** The descriptor of a connection on which nothing is in flight, or −1. */
   giveUp(): number {
-    if (this.#pending.size > 0 || this.#calls > 0) return -1;
+    if (this.isBusy) return -1;
     // Not known any more once it is given up.
     const { peerMaxBody } = this.#connection;
     this.#peerMaxBody = Number.isFinite(peerMaxBody) ? peerMaxBody : null;
