@@ -195,6 +195,10 @@ export interface NetworkLink {
   /** Index of the bridge it is a port of; 0 = none. */
   master: number;
   up: boolean;
+  /** As a port of a bridge. */
+  isolated: boolean;
+  /** IPv4: "10.0.0.1/21". */
+  addresses: string[];
 }
 
 /** Works on threads of its own; rejects with system errors that name what was tried in `syscall` and the link in `path`. Throws for malformed arguments. */

@@ -173,6 +173,15 @@ Napi::Value RemoveNamespaces(const Napi::CallbackInfo& info) {
       info.Env(), [=](Nothing*) { return netlink::RemoveNamespaces(paths, links); }, &Undefined);
 }
 
+// As ToAddress reads them.
+Napi::Array ToTexts(Napi::Env env, const std::vector<netlink::Address>& addresses) {
+  Napi::Array array = Napi::Array::New(env, addresses.size());
+  for (uint32_t i = 0; i < addresses.size(); ++i) {
+    array.Set(i, Napi::String::New(env, netlink::FormatAddress(addresses[i])));
+  }
+  return array;
+}
+
 Napi::Value Links(const Napi::CallbackInfo& info) {
   using Links = std::vector<netlink::Link>;
   const std::string prefix = ToText(info[0]);
@@ -181,7 +190,8 @@ Napi::Value Links(const Napi::CallbackInfo& info) {
       [=](Links* links) {
         netlink::RouteSocket socket;
         if (Status status = socket.Open(); !status.ok()) return status;
-        return netlink::ListLinks(&socket, prefix, links);
+        if (Status status = netlink::ListLinks(&socket, prefix, links); !status.ok()) return status;
+        return netlink::ListAddresses(&socket, links);
       },
       [](Napi::Env env, const Links& links) -> Napi::Value {
         Napi::Array array = Napi::Array::New(env, links.size());
@@ -192,6 +202,8 @@ Napi::Value Links(const Napi::CallbackInfo& info) {
           object.Set("index", Napi::Number::New(env, links[i].index));
           object.Set("master", Napi::Number::New(env, links[i].master));
           object.Set("up", Napi::Boolean::New(env, links[i].up));
+          object.Set("isolated", Napi::Boolean::New(env, links[i].isolated));
+          object.Set("addresses", ToTexts(env, links[i].addresses));
           array.Set(i, object);
         }
         return array;

@@ -82,6 +82,12 @@ bool ParseIp(std::string_view text, uint32_t* ip) {
   return true;
 }
 
+std::string FormatAddress(const Address& address) {
+  char text[INET_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET, &address.ip, text, sizeof text);
+  return std::string(text) + '/' + std::to_string(address.prefix_length);
+}
+
 bool IsLinkName(std::string_view name) {
   return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':'; });
@@ -224,17 +230,42 @@ bool ParseLink(std::string_view body, Link* link) {
   link->index = header.ifi_index;
   link->up = (header.ifi_flags & IFF_UP) != 0;
   bool whole = true;
+  std::string master_kind;
   const bool read = EachAttribute(body.substr(sizeof header), [&](uint16_t type, std::string_view value) {
     if (type == IFLA_IFNAME) link->name = ReadText(value);
     if (type == IFLA_MASTER) link->master = static_cast<int>(ReadU32(value));
     if (type == IFLA_LINK) link->peer = static_cast<int>(ReadU32(value));
     if (type == IFLA_GROUP) link->group = ReadU32(value);
     if (type != IFLA_LINKINFO) return;
+    bool inner_whole = true;
     whole = EachAttribute(value, [&](uint16_t inner, std::string_view text) {
       if (inner == IFLA_INFO_KIND) link->kind = ReadText(text);
+      if (inner == IFLA_INFO_SLAVE_KIND) master_kind = ReadText(text);
+      if (inner != IFLA_INFO_SLAVE_DATA || master_kind != "bridge") return;
+      inner_whole = EachAttribute(text, [&](uint16_t field, std::string_view flag) {
+        if (field == kPortIsolated) link->isolated = !flag.empty() && flag[0] != 0;
+      });
     });
+    whole = whole && inner_whole;
   });
   return read && whole && !link->name.empty();
+}
+
+bool ParseAddress(std::string_view body, int* index, Address* address) {
+  struct ifaddrmsg header;
+  if (body.size() < sizeof header) return false;
+  std::memcpy(&header, body.data(), sizeof header);
+  if (header.ifa_family != AF_INET) return false;
+  *index = static_cast<int>(header.ifa_index);
+  *address = {0, header.ifa_prefixlen};
+  bool found = false;
+  const bool read = EachAttribute(body.substr(sizeof header), [&](uint16_t type, std::string_view value) {
+    // Not IFA_ADDRESS, which on a link between two is the other's.
+    if (type != IFA_LOCAL || value.size() < sizeof address->ip) return;
+    address->ip = ReadU32(value);
+    found = true;
+  });
+  return read && found;
 }
 
 Status FindLink(RouteSocket* socket, const std::string& name, Link* link) {
@@ -259,6 +290,26 @@ Status ListLinks(RouteSocket* socket, const std::string& prefix, std::vector<Lin
     links->push_back(std::move(link));
   });
   return status;
+}
+
+Status ListAddresses(RouteSocket* socket, std::vector<Link>* links) {
+  struct ifaddrmsg header = {};
+  header.ifa_family = AF_INET;
+  return socket->Dump(Message(RTM_GETADDR, NLM_F_DUMP, header, "list addresses", ""),
+                      [&](const nlmsghdr& answer, std::string_view body) {
+                        int index = 0;
+                        Address address;
+                        if (answer.nlmsg_type != RTM_NEWADDR || !ParseAddress(body, &index, &address)) return;
+                        // As above.
+                        const auto same = [&](const Address& known) {
+                          return known.ip == address.ip && known.prefix_length == address.prefix_length;
+                        };
+                        for (Link& link : *links) {
+                          std::vector<Address>& known = link.addresses;
+                          if (link.index == index && std::none_of(known.begin(), known.end(), same))
+                            known.push_back(address);
+                        }
+                      });
 }
 
 }  // namespace iluvatar::netlink

@@ -15,6 +15,12 @@ namespace iluvatar::netlink {
 
 using Mac = std::array<uint8_t, 6>;
 
+// An IPv4 address in network order with the length of its subnet's prefix.
+struct Address {
+  uint32_t ip = 0;
+  uint8_t prefix_length = 0;
+};
+
 struct Link {
   std::string name;
   // "veth", "bridge", …; "" for hardware and lo.
@@ -26,17 +32,17 @@ struct Link {
   int peer = 0;
   uint32_t group = 0;
   bool up = false;
-};
-
-// An IPv4 address in network order with the length of its subnet's prefix.
-struct Address {
-  uint32_t ip = 0;
-  uint8_t prefix_length = 0;
+  // As a port of a bridge.
+  bool isolated = false;
+  // Filled by ListAddresses.
+  std::vector<Address> addresses;
 };
 
 // Each returns false for text that is no such thing.
 bool ParseMac(std::string_view text, Mac* mac);
 bool ParseIp(std::string_view text, uint32_t* ip);
+// "10.0.0.1/22"
+std::string FormatAddress(const Address& address);
 // 1 to 15 characters, no '/', no space: what the kernel takes as the name of a link.
 bool IsLinkName(std::string_view name);
 
@@ -79,8 +85,13 @@ Status FindLink(RouteSocket* socket, const std::string& name, Link* link);
 // Those whose name begins with `prefix`.
 Status ListLinks(RouteSocket* socket, const std::string& prefix, std::vector<Link>* links);
 
+// What each of them answers at, IPv4.
+Status ListAddresses(RouteSocket* socket, std::vector<Link>* links);
+
 // What an answer to GETLINK says; false = unreadable.
 bool ParseLink(std::string_view body, Link* link);
+// What an answer to GETADDR says; false = unreadable, or not of IPv4.
+bool ParseAddress(std::string_view body, int* index, Address* address);
 
 }  // namespace iluvatar::netlink
 

@@ -93,13 +93,17 @@ void Mutate(std::string* bytes, std::mt19937* random) {
 void Fuzz(uint32_t seed, int rounds) {
   std::mt19937 random(seed);
   const Message request = NewVeth("host", 7, "eth0", MacOf(1), 3);
-  const std::string wanted = request.Finish(1) + NewBridge("br", MacOf(2)).Finish(2) + SetPort("p", true).Finish(3);
+  const std::string wanted = request.Finish(1) + NewBridge("br", MacOf(2)).Finish(2) + SetPort("p", true).Finish(3) +
+                             AddAddress(7, AddressOf("10.9.0.1", 24), "br").Finish(4);
   for (int i = 0; i < rounds; ++i) {
     std::string bytes = wanted;
     Mutate(&bytes, &random);
     EachMessage(bytes, [&](const nlmsghdr& header, std::string_view body) {
       Link link;
       ParseLink(body, &link);
+      int index = 0;
+      Address address;
+      ParseAddress(body, &index, &address);
       const Status status = ErrorOf(request, body, header.nlmsg_flags);
       CHECK(status.ok() || status.syscall == request.what());
     });
@@ -134,6 +138,7 @@ void TestLinks() {
   EXPECT(outcomes[39], EEXIST);
   CHECK(outcomes[39].path.compare(0, 6, "ilt-v0") == 0);
   OK(socket.Run({SetMaster("ilt-v0", 0), SetPort("ilt-v1", true), SetPort("ilt-v1", false)}));
+  OK(socket.Run({SetPort("ilt-v2", true)}));
   EXPECT(socket.Run({SetMaster("ilt-none", bridge)}), ENODEV);
 
   std::vector<Link> links;
@@ -142,7 +147,15 @@ void TestLinks() {
   for (const Link& found : links) {
     const bool is_port = found.name.back() != 'p' && found.name != "ilt-v0";
     CHECK(found.kind == "veth" && found.master == (is_port ? bridge : 0));
+    CHECK(found.isolated == (found.name == "ilt-v2"));
   }
+  OK(socket.Run({AddAddress(bridge, AddressOf("10.9.1.1", 25), "ilt-b0")}));
+  std::vector<Link> bridges;
+  OK(ListLinks(&socket, "ilt-b", &bridges));
+  OK(ListAddresses(&socket, &bridges));
+  CHECK(bridges.size() == 1 && bridges[0].addresses.size() == 2);
+  CHECK(FormatAddress(bridges[0].addresses[0]) == "10.9.0.1/24");
+  CHECK(FormatAddress(bridges[0].addresses[1]) == "10.9.1.1/25");
   OK(socket.Run({SetUp(bridge, false, "ilt-b0"), DeleteLink("ilt-v0")}));
   std::vector<std::string> names = {"ilt-none", "ilt-b0"};
   for (int i = 0; i < 39; ++i) names.push_back("ilt-v" + std::to_string(i));

@@ -1,6 +1,9 @@
 import type { ContainerFailure } from '../core/ports.js';
 
-/** A network namespace that is ready to be entered, mounted at `<folder>/<name>`: by `setns`, or as the path of an OCI container's network namespace. */
+/**
+ * A network namespace that is ready to be entered, mounted at `<folder>/<name>`: by `setns`, or as the path of an OCI container's network namespace. Plain data with
+ * fields of its source's own: written as JSON, it can be kept for a later process.
+ */
 export interface NetworkLease {
   /** File below `Networks.folder`. */
   readonly name: string;
@@ -15,9 +18,12 @@ export type NetworkTaken<Lease> = (lease: Lease | null, failure: ContainerFailur
 export interface NamespaceSource<Lease extends NetworkLease = NetworkLease> {
   /** `urgent`: a start waits for it. What is only made ahead gets none when there are few. */
   take(taken: NetworkTaken<Lease>, urgent: boolean): void;
-  /** Once nothing runs in it any more. */
+  /** Once nothing runs in it any more. The very lease that `take` or `reclaim` handed out, not a copy. */
   give(lease: Lease): void;
-  /** One that an earlier process had handed out and whose container lives on (`Networks.keep`); it is as if it were taken now. null = it is not to be had. */
+  /**
+   * After `start`, for a container that an earlier process began: as `take`, for this lease of that process. null = it is none of those that were kept, is not whole any
+   * more, or was reclaimed already: the container has no network and must go.
+   */
   reclaim(lease: NetworkLease): Lease | null;
 }
 
@@ -33,8 +39,15 @@ export interface Networks {
   readonly bridged: NamespaceSource<AddressLease>;
   /** Of containers with network "none", for engines that would else make one during the start. Root only; what takes none costs nothing. null = the engine makes them. */
   readonly isolated: NamespaceSource | null;
-  /** Removes what an earlier worker of this name left. By each backend that uses it; the first one counts. */
+  /**
+   * Before `start`, once: leases of an earlier process of this worker, read back from JSON, whose containers live on. They are checked: what is malformed, or would not be
+   * handed out under the present configuration, is not kept. Returns those that are; whether they are whole shows when they are reclaimed.
+   */
+  keep(leases: readonly unknown[]): readonly NetworkLease[];
+  /** Removes what an earlier worker of this name left, but for what is kept. By each backend that uses it; the first one counts, and all wait for it. */
   start(): Promise<void>;
+  /** When everybody has reclaimed what is theirs: what else was kept is removed, in the background. */
+  removeUnclaimed(): void;
   /** Before the first namespace with an address. Rejects with `unavailable` and the reason. */
   open(): Promise<void>;
   /**

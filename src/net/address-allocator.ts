@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { formatAddress, overlap, type Range, sizeOf } from './range.js';
 
 /**
@@ -42,7 +43,8 @@ export class AddressAllocator {
   readonly #limits: AddressLimits;
   readonly #used: () => readonly Range[];
   readonly #prefixLength: number;
-  readonly #bridges: OpenBridge[] = [];
+  /** By index, in the order in which they fill. */
+  readonly #bridges = new Map<number, OpenBridge>();
   #nextSubnet: number;
 
   /** `used` is asked when a bridge is opened. Throws a RangeError when the range does not hold even one bridge. */
@@ -60,11 +62,13 @@ export class AddressAllocator {
   }
 
   get bridges(): BridgePlan[] {
-    return this.#bridges.map(({ plan }) => plan);
+    return [...this.#bridges.values()].map(({ plan }) => plan);
   }
 
   get taken(): number {
-    return this.#bridges.reduce((sum, { taken }) => sum + taken.size, 0);
+    let sum = 0;
+    for (const { taken } of this.#bridges.values()) sum += taken.size;
+    return sum;
   }
 
   /** So many can be out at once, as the machine's ranges are now. */
@@ -72,8 +76,8 @@ export class AddressAllocator {
     const { bridges, portsPerBridge } = this.#limits;
     const size = sizeOf(this.#prefixLength);
     const end = this.#range.first + sizeOf(this.#range.prefixLength);
-    const used = this.#used();
-    let open = this.#bridges.length;
+    const used = this.#unavailable();
+    let open = this.#bridges.size;
     for (let first = this.#nextSubnet; first < end && open < bridges; first += size) {
       if (!used.some((other) => overlap(other, { first, prefixLength: this.#prefixLength }))) open++;
     }
@@ -83,36 +87,90 @@ export class AddressAllocator {
   /** null = every port of every bridge is taken, or the range has no unused subnet left. */
   take(): Allocation | null {
     const { portsPerBridge } = this.#limits;
-    const bridge = this.#bridges.find(({ taken }) => taken.size < portsPerBridge) ?? this.#open();
+    const roomy = [...this.#bridges.values()].find(({ taken }) => taken.size < portsPerBridge);
+    const bridge = roomy ?? this.#openNext();
     if (bridge === null) return null;
     const port = bridge.fresh < portsPerBridge ? bridge.fresh++ : (bridge.free.shift() as number);
-    bridge.taken.add(port);
-    const { plan } = bridge;
-    return { bridge: plan, port, address: formatAddress(plan.subnet.first + 2 + port) };
+    return take(bridge, port);
+  }
+
+  /**
+   * Takes the very address that an earlier allocator handed out, on its bridge. null = this one could not hand it out (its range, the size or the number of
+   * its bridges are others), or it is taken.
+   */
+  retake({ bridge: { index, subnet, gateway }, port, address }: Allocation): Allocation | null {
+    const { portsPerBridge } = this.#limits;
+    const known = this.#bridges.get(index);
+    const plan = planOf(index, subnet);
+    const fits = known === undefined ? this.#hasRoomFor(plan) : isDeepStrictEqual(known.plan, plan);
+    if (!fits || gateway !== plan.gateway) return null;
+    if (!Number.isInteger(port) || port < 0 || port >= portsPerBridge || address !== addressOf(plan, port)) return null;
+    if (known?.taken.has(port)) return null;
+    const bridge = known ?? this.#open(plan);
+    // What lies below `fresh` is either taken or free: an address that were neither or both would be handed out never, or twice.
+    while (bridge.fresh <= port) bridge.free.push(bridge.fresh++);
+    bridge.free.splice(bridge.free.indexOf(port), 1);
+    return take(bridge, port);
   }
 
   /** Only once nothing answers at it any more. Twice is a defect of the caller's: the address would be two containers'. */
   give({ bridge, port }: Allocation): void {
-    const open = this.#bridges[bridge.index];
+    const open = this.#bridges.get(bridge.index);
     if (open === undefined || !open.taken.delete(port))
       throw new Error(`port ${port} of ${bridge.gateway} is not taken`);
     open.free.push(port);
   }
 
-  #open(): OpenBridge | null {
-    if (this.#bridges.length >= this.#limits.bridges) return null;
-    const used = this.#used();
+  /** Could be the plan of one more bridge of this allocator's. */
+  #hasRoomFor({ index, subnet }: BridgePlan): boolean {
+    if (!Number.isInteger(index) || index < 0 || index >= this.#limits.bridges) return false;
+    const offset = subnet.first - this.#range.first;
+    const size = sizeOf(this.#prefixLength);
+    const isPart = offset >= 0 && offset % size === 0 && offset + size <= sizeOf(this.#range.prefixLength);
+    return isPart && subnet.prefixLength === this.#prefixLength && !this.#own().some((own) => overlap(own, subnet));
+  }
+
+  #openNext(): OpenBridge | null {
+    if (this.#bridges.size >= this.#limits.bridges) return null;
+    const used = this.#unavailable();
     const end = this.#range.first + sizeOf(this.#range.prefixLength);
     const prefixLength = this.#prefixLength;
     for (; this.#nextSubnet < end; this.#nextSubnet += sizeOf(prefixLength)) {
       const subnet = { first: this.#nextSubnet, prefixLength };
       if (used.some((other) => overlap(other, subnet))) continue;
       this.#nextSubnet += sizeOf(prefixLength);
-      const plan = { index: this.#bridges.length, subnet, gateway: formatAddress(subnet.first + 1) };
-      const bridge = { plan, taken: new Set<number>(), free: [], fresh: 0 };
-      this.#bridges.push(bridge);
-      return bridge;
+      let index = 0;
+      while (this.#bridges.has(index)) index++;
+      return this.#open(planOf(index, subnet));
     }
     return null;
   }
+
+  #open(plan: BridgePlan): OpenBridge {
+    const bridge = { plan, taken: new Set<number>(), free: [], fresh: 0 };
+    this.#bridges.set(plan.index, bridge);
+    return bridge;
+  }
+
+  /** Subnets that no further bridge can have. Its own too: one that was taken again may lie before those that come next. */
+  #unavailable(): Range[] {
+    return [...this.#used(), ...this.#own()];
+  }
+
+  #own(): Range[] {
+    return this.bridges.map(({ subnet }) => subnet);
+  }
+}
+
+function planOf(index: number, { first, prefixLength }: Range): BridgePlan {
+  return { index, subnet: { first, prefixLength }, gateway: formatAddress(first + 1) };
+}
+
+function addressOf({ subnet }: BridgePlan, port: number): string {
+  return formatAddress(subnet.first + 2 + port);
+}
+
+function take(bridge: OpenBridge, port: number): Allocation {
+  bridge.taken.add(port);
+  return { bridge: bridge.plan, port, address: addressOf(bridge.plan, port) };
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { native } from '../native.js';
+import { UnclaimedLeases } from './kept-leases.js';
 import type { LeaseSource, LeaseTaken, NamespaceLease } from './leases.js';
+import { isolatedName, isolatedNumber } from './names.js';
 import {
   type Maker,
   NamespacePool,
@@ -16,16 +18,34 @@ import {
  */
 export class IsolatedNamespaces implements LeaseSource<NamespaceLease> {
   readonly #options: IsolatedOptions;
+  readonly #unclaimed: UnclaimedLeases<NamespaceLease>;
+  readonly #names = new Names();
   #pool: NamespacePool<NamespaceLease> | null = null;
 
   constructor(options: IsolatedOptions) {
     this.#options = options;
+    this.#unclaimed = new UnclaimedLeases(options.folder);
   }
 
   take(taken: LeaseTaken<NamespaceLease>, urgent: boolean): void {
-    const { folder, marks, log, activity } = this.#options;
-    this.#pool ??= new NamespacePool(new Names(), new BareMaker(folder), marks, log, null, activity);
-    this.#pool.take(taken, urgent);
+    this.#open().take(taken, urgent);
+  }
+
+  /** Made in an earlier life, in use, and waiting to be claimed. Makes none. */
+  adopt(leases: readonly NamespaceLease[]): void {
+    for (const lease of leases) {
+      this.#names.retake(lease);
+      this.#open().adopt(lease);
+      this.#unclaimed.add(lease);
+    }
+  }
+
+  reclaim(lease: NamespaceLease): NamespaceLease | null {
+    return this.#unclaimed.claim(lease);
+  }
+
+  removeUnclaimed(): void {
+    for (const lease of this.#unclaimed.drain()) this.give(lease);
   }
 
   give(lease: NamespaceLease): void {
@@ -36,12 +56,19 @@ export class IsolatedNamespaces implements LeaseSource<NamespaceLease> {
   async close(): Promise<void> {
     const pool = this.#pool;
     this.#pool = null;
+    this.#unclaimed.drain();
     await pool?.close();
   }
 
   counters(): Record<string, number> {
     const pool = this.#pool;
     return pool === null ? {} : { isolatedNetworksReady: pool.ready, isolatedNetworksInUse: pool.inUse };
+  }
+
+  #open(): NamespacePool<NamespaceLease> {
+    const { folder, marks, log, activity } = this.#options;
+    this.#pool ??= new NamespacePool(this.#names, new BareMaker(folder), marks, log, null, activity);
+    return this.#pool;
   }
 }
 
@@ -60,7 +87,13 @@ class Names implements Supply<NamespaceLease> {
 
   take(): NamespaceLease {
     this.taken++;
-    return { name: `isolated-${++this.#last}`, address: null };
+    return { name: isolatedName(++this.#last), address: null };
+  }
+
+  /** Those after it have other names. */
+  retake({ name }: NamespaceLease): void {
+    this.taken++;
+    this.#last = Math.max(this.#last, isolatedNumber(name) ?? 0);
   }
 
   give(): void {

@@ -1,7 +1,7 @@
 import type { ContainerFailure } from '../core/ports.js';
 import type { Allocation } from './address-allocator.js';
 
-/** What is handed out: a namespace that is ready to be entered, by the name of its file. It has loopback alone when it has no address. */
+/** What is handed out: a namespace that is ready to be entered, by the name of its file. It has loopback alone when it has no address. Plain data, which JSON keeps whole. */
 export interface NamespaceLease {
   readonly name: string;
   readonly address: string | null;
@@ -20,4 +20,6 @@ export interface LeaseSource<Lease> {
   take(taken: LeaseTaken<Lease>, urgent: boolean): void;
   /** Nothing runs in it any more. */
   give(lease: Lease): void;
+  /** As `take` for one of those that were kept. null = it is none of them, or was claimed already, or its namespace is gone. */
+  reclaim(lease: NamespaceLease): Lease | null;
 }

@@ -34,3 +34,14 @@ export function macOf(address: string): string {
   const bytes = (parseAddress(address) as number).toString(16).padStart(8, '0');
   return `02:69:${(bytes.match(/../g) as string[]).join(':')}`;
 }
+
+/** The file of a namespace with loopback alone; 1 for the first. */
+export function isolatedName(number: number): string {
+  return `isolated-${number}`;
+}
+
+/** null = no such name. No more digits than a number holds exactly: the next one is counted on from it. */
+export function isolatedNumber(name: string): number | null {
+  const digits = /^isolated-([1-9]\d{0,14})$/.exec(name)?.[1];
+  return digits === undefined ? null : Number(digits);
+}

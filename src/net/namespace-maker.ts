@@ -72,6 +72,11 @@ export class NamespaceMaker implements Maker<Allocation> {
     return made;
   }
 
+  /** It is there already, with all that it needs. */
+  adopt(bridge: BridgePlan): void {
+    this.#bridges.set(bridge.index, Promise.resolve());
+  }
+
   async #create(name: string, mac: string, address: string): Promise<void> {
     await this.#netlink.createBridge(name, mac, address);
     try {

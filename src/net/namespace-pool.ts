@@ -134,6 +134,11 @@ export class NamespacePool<Item extends object> {
     this.#make();
   }
 
+  /** In use from the beginning: made in an earlier life, and known to the supply as taken. */
+  adopt(item: Item): void {
+    this.#inUse.add(item);
+  }
+
   /** Nothing runs in it any more. Never handed out again: what a container left in it would be the next one's. */
   give(item: Item): void {
     if (!this.#inUse.delete(item)) throw new Error('what is given back is not in use');

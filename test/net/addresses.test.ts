@@ -85,11 +85,87 @@ describe('addresses', () => {
     expect(allocator.taken).toBe(0);
   });
 
-  /** Takes and gives as told; nothing may be out twice, leave its subnet, or be a bridge's own. */
-  function churn(bridges: number, portsPerBridge: number, steps: Iterable<{ give: boolean; pick: number }>): void {
+  it('are taken again by the next allocator, and all others can still be had', () => {
+    const limits = { bridges: 3, portsPerBridge: 4 };
+    const whole = range('10.0.0.0/24');
+    const first = new AddressAllocator(whole, limits);
+    const all = Array.from({ length: 12 }, () => first.take() as Allocation);
+    const kept = [all[1], all[7]].map((one) => JSON.parse(JSON.stringify(one)) as Allocation);
+    const next = new AddressAllocator(whole, limits);
+    expect(kept.map((one) => next.retake(one))).toEqual(kept);
+    expect([next.taken, next.bridges.map(({ index }) => index), next.capacity()]).toEqual([2, [0, 1], 12]);
+    // Twice, and on a bridge that is said to be elsewhere.
+    const [one] = kept as [Allocation];
+    expect(next.retake(one)).toBeNull();
+    const moved = (all[9] as Allocation).bridge;
+    expect(next.retake({ ...(all[8] as Allocation), bridge: { ...moved, index: 1 } })).toBeNull();
+    next.give(one);
+    const rest = Array.from({ length: 11 }, () => (next.take() as Allocation).address);
+    expect(next.take()).toBeNull();
+    expect(new Set([...rest, kept[1]?.address])).toEqual(new Set(all.map(({ address }) => address)));
+    // Given back last: it rests longest.
+    expect(rest.indexOf(one.address)).toBeGreaterThan(rest.indexOf((all[3] as Allocation).address));
+  });
+
+  it('of bridges between which others are free are taken again in their places', () => {
+    const limits = { bridges: 3, portsPerBridge: 5 };
+    const first = new AddressAllocator(range('10.0.0.0/27'), limits);
+    const all = Array.from({ length: 15 }, () => first.take() as Allocation);
+    const next = new AddressAllocator(range('10.0.0.0/27'), limits);
+    expect(next.retake(all[6] as Allocation)).toEqual(all[6]);
+    expect(next.capacity()).toBe(15);
+    const rest = Array.from({ length: 14 }, () => next.take() as Allocation);
+    expect([next.take(), next.bridges.map(({ index }) => index)]).toEqual([null, [1, 0, 2]]);
+    expect(new Set(rest.map(({ address }) => address)).size).toBe(14);
+  });
+
+  it('are not taken again where they would not be handed out', () => {
+    const limits = { bridges: 2, portsPerBridge: 5 };
+    const taken = (text: string, more: { bridges: number; portsPerBridge: number }, count: number): Allocation => {
+      const allocator = new AddressAllocator(range(text), more);
+      const all = Array.from({ length: count }, () => allocator.take() as Allocation);
+      return all.at(-1) as Allocation;
+    };
+    const fine = taken('10.0.0.0/24', limits, 10);
+    const { bridge } = fine;
+    const wrong: Allocation[] = [
+      taken('10.0.1.0/24', limits, 1),
+      taken('10.0.0.0/24', { bridges: 2, portsPerBridge: 6 }, 1),
+      taken('10.0.0.0/24', { bridges: 3, portsPerBridge: 5 }, 11),
+      { ...fine, port: 5, address: '10.0.0.15' },
+      { ...fine, port: -1, address: bridge.gateway },
+      { ...fine, port: 0.5 },
+      { ...fine, address: '10.0.0.13' },
+      { ...fine, bridge: { ...bridge, gateway: '10.0.0.10' } },
+      { ...fine, bridge: { ...bridge, index: -1 } },
+      { ...fine, bridge: { ...bridge, subnet: { ...bridge.subnet, first: bridge.subnet.first + 1 } } },
+    ];
+    const next = new AddressAllocator(range('10.0.0.0/24'), limits);
+    expect(wrong.map((one) => next.retake(one))).toEqual(wrong.map(() => null));
+    expect([next.taken, next.bridges]).toEqual([0, []]);
+    expect(next.retake(fine)).toEqual(fine);
+  });
+
+  interface Step {
+    give: boolean;
+    pick: number;
+  }
+
+  /** Takes and gives as told; nothing may be out twice, leave its subnet, or be a bridge's own. Returns what is out at the end. */
+  function churn(
+    bridges: number,
+    portsPerBridge: number,
+    steps: Iterable<Step>,
+    kept: readonly Allocation[] = [],
+  ): Allocation[] {
     const whole = range('10.64.0.0/12');
     const allocator = new AddressAllocator(whole, { bridges, portsPerBridge });
     const out = new Map<string, Allocation>();
+    for (const one of kept) {
+      const again = allocator.retake(one);
+      expect(again).toEqual(one);
+      out.set(one.address, again as Allocation);
+    }
     for (const { give, pick } of steps) {
       const known = [...out.values()];
       if (give && known.length > 0) {
@@ -115,6 +191,8 @@ describe('addresses', () => {
     }
     const plans = allocator.bridges;
     for (const a of plans) for (const b of plans) expect(a === b || !overlap(a.subnet, b.subnet)).toBe(true);
+    expect(new Set(plans.map(({ index }) => index)).size).toBe(plans.length);
+    return [...out.values()];
   }
 
   it('are never out twice, whatever is taken and given back', () => {
@@ -124,8 +202,29 @@ describe('addresses', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.integer({ min: 1, max: 9 }),
         fc.array(step),
-        (bridges, ports, all) => churn(bridges, ports, all),
+        (bridges, ports, all) => {
+          churn(bridges, ports, all);
+        },
       ),
+    );
+  });
+
+  it('are never out twice when some are kept from an earlier life', () => {
+    const step = fc.record({ give: fc.boolean(), pick: fc.nat(10_000) });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.array(step),
+        fc.infiniteStream(fc.boolean()),
+        fc.array(step),
+        (bridges, ports, before, keeps, after) => {
+          const kept = churn(bridges, ports, before).filter(() => keeps.next().value as boolean);
+          // In any order, as they are found.
+          churn(bridges, ports, after, (JSON.parse(JSON.stringify(kept)) as Allocation[]).reverse());
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 

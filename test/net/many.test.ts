@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
+import { leaveBehind } from './support/killed-worker.js';
 import { knock, NetworksRig, taken } from './support/rig.js';
 
 /** Many at once, and what becomes of them: real namespaces on real bridges. */
@@ -38,26 +39,8 @@ describeWith({ root: true, command: 'python3' }, 'networks of many containers', 
   it('of a worker that was killed are gone when the next of its name begins, which has every address anew', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ilu-net-'));
     const network = { range: '10.225.0.0/26', bridges: 2, portsPerBridge: 6, pool: { low: 0, high: 2 } };
-    const program = `
-      const { NetworksRig, taken } = await import(${JSON.stringify(new URL('./support/rig.ts', import.meta.url).href)});
-      const rig = await new NetworksRig(${JSON.stringify(network)}, 'killed', ${JSON.stringify(folder)}).open();
-      for (let i = 0; i < 8; i++) await taken(rig.networks.bridged);
-      process.stdout.write(JSON.stringify(rig.links.length));
-      setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
     await using next = new NetworksRig(network, 'killed', folder);
-    let told = '';
-    let problems = '';
-    child.stderr.on('data', (chunk) => {
-      problems += chunk;
-    });
-    try {
-      await Promise.race([once(child.stdout, 'data').then(([chunk]) => (told += chunk)), once(child, 'exit')]);
-      expect([Number(told) >= 10, problems]).toEqual([true, '']);
-    } finally {
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
+    await leaveBehind(network, 'killed', folder, { bridged: 8 });
     expect(next.links.length).toBeGreaterThanOrEqual(10);
     await next.networks.start();
     expect([next.links, next.mounts]).toEqual([[], []]);

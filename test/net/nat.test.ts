@@ -21,6 +21,10 @@ describeWith({ root: true, command: ['nft', 'ip', 'unshare', 'nsenter', 'python3
       'outside calls in': 'TimeoutError',
       'the other bridge calls': 'TimeoutError',
       'tables while it runs': 2,
+      'sources of the next life': [true, false],
+      'outside sees of the kept one': '192.0.2.1',
+      'outside calls the kept one': 'TimeoutError',
+      'sources with a new bridge': [true, true],
       'tables afterwards': 'table ip theirs',
       'links left': [],
     });

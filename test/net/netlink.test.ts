@@ -42,14 +42,16 @@ describeWith({ root: true }, 'netlink', () => {
 
   it('makes a bridge and namespaces on it, lists them, and removes them', async () => {
     await netlink.createBridge(bridge, MAC, '10.219.0.1/24');
-    const requests = Array.from({ length: 5 }, (_, index) => request(folder, index + 2));
+    const requests = Array.from({ length: 5 }, (_, index) => request(folder, index + 2, { isolated: index > 0 }));
     expect(await netlink.createNamespaces(bridge, requests)).toEqual([null, null, null, null, null]);
     const links = await netlink.links(own);
     const master = links.find(({ name }) => name === bridge)?.index;
     expect(links.filter(({ kind }) => kind === 'veth')).toHaveLength(5);
     for (const link of links) {
       expect(link).toMatchObject(
-        link.name === bridge ? { kind: 'bridge', master: 0, up: true } : { kind: 'veth', master, up: true },
+        link.name === bridge
+          ? { kind: 'bridge', master: 0, up: true, isolated: false, addresses: ['10.219.0.1/24'] }
+          : { kind: 'veth', master, up: true, isolated: link.name !== `${own}v2`, addresses: [] },
       );
     }
     const paths = requests.map(({ path }) => path);

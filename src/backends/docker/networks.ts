@@ -49,6 +49,13 @@ export class DockerNetworks implements Networks {
     this.#options = options;
   }
 
+  /** None: Docker's networks are removed with the worker that made them. */
+  keep(): readonly [] {
+    return [];
+  }
+
+  removeUnclaimed(): void {}
+
   async start(): Promise<void> {
     // A daemon that is away has no network to take away now; a bridge that is left is found used, and gone around.
     await this.#sweep().catch(ignore(({ transient }) => transient));

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Backend, PreparedFunction } from '../../backends/backend.js';
 import { commonFacts } from '../../backends/kept.js';
-import type { NetworkLease } from '../../backends/networks.js';
+import type { NetworkLease, Networks } from '../../backends/networks.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
@@ -19,10 +19,7 @@ export interface ShardRecoveryOptions {
   readonly log: Log;
   readonly holdings: Holdings;
   readonly backends: ReadonlyMap<string, Backend>;
-  readonly networks: {
-    keep(leases: readonly NetworkLease[]): void;
-    forgetKept(): Promise<void>;
-  };
+  readonly networks: Pick<Networks, 'keep' | 'removeUnclaimed'>;
   readonly engine: Engine;
   readonly driver: ContainerDriver;
   registered(key: string, backend: string): { record: FunctionRecord; prepared: PreparedFunction } | null;
@@ -47,7 +44,7 @@ export class ShardRecovery {
     const left = this.#left.splice(0);
     const { config, networks } = this.#options;
     await adoptContainers(left, { ...this.#options, answerMs: config.recovery.answerMs });
-    await networks.forgetKept();
+    networks.removeUnclaimed();
   }
 
   /** For health. */

@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../../src/native.js';
+import type { AddressLease } from '../../../src/net/leases.js';
+import { overlap, parseRange, type Range } from '../../../src/net/range.js';
 import { NetworksRig, taken } from './rig.js';
 
 /**
@@ -35,6 +37,13 @@ except OSError as error:
 const forwarding = (): string => readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim();
 
 const tables = (): string => execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).trim();
+
+/** Which of the leases' bridges are translated. nft shows neighbouring subnets as one. */
+function sources(...leases: readonly AddressLease[]): boolean[] {
+  const rules = execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
+  const ranges = (rules.match(/[\d.]+\/\d+/g) ?? []).map((text) => parseRange(text) as Range);
+  return leases.map(({ allocation: { bridge } }) => ranges.some((range) => overlap(range, bridge.subnet)));
+}
 
 function inside(namespace: string, program: string, ...args: string[]): string {
   return execFileSync('nsenter', [`--net=${namespace}`, 'python3', '-c', program, ...args], { encoding: 'utf8' });
@@ -80,11 +89,13 @@ async function main(): Promise<void> {
     }
     seen['tables between'] = tables();
     const rig = await new NetworksRig({ ...network, forwarding: 'enable' }, 'nat').open();
+    // The next life of the same worker, which the first, as if it had been killed, does not tidy up for.
+    const next = new NetworksRig(network, 'nat', rig.folder);
     try {
       const { networks } = rig;
       seen['forwarding'] = [forwarding(), networks.notes()];
       const [one, two] = [await taken(networks.bridged), await taken(networks.bridged)];
-      const path = join(networks.folder, one.name);
+      const [path, path2] = [one, two].map(({ name }) => join(networks.folder, name)) as [string, string];
       seen['bridges'] = networks.counters()['networkBridges'];
       const stop = await serverIn(outside, OUTSIDE);
       try {
@@ -96,13 +107,28 @@ async function main(): Promise<void> {
       try {
         seen['host calls in'] = [inside('/proc/self/ns/net', CLIENT, one.address, '9', '2')];
         seen['outside calls in'] = inside(outside, CLIENT, one.address, '7000', '1');
-        seen['the other bridge calls'] = inside(join(networks.folder, two.name), CLIENT, one.address, '7000', '1');
+        seen['the other bridge calls'] = inside(path2, CLIENT, one.address, '7000', '1');
       } finally {
         stopInside();
       }
       seen['tables while it runs'] = tables().split('\n').length;
+      next.networks.keep(JSON.parse(JSON.stringify([two])));
+      await next.networks.start();
+      seen['sources of the next life'] = sources(two, one);
+      const stopAgain = await serverIn(outside, OUTSIDE);
+      const stopKept = await serverIn(path2, two.address);
+      try {
+        seen['outside sees of the kept one'] = inside(path2, CLIENT, OUTSIDE, '7000', '5');
+        seen['outside calls the kept one'] = inside(outside, CLIENT, two.address, '7000', '1');
+      } finally {
+        stopAgain();
+        stopKept();
+      }
+      await taken(next.networks.bridged);
+      seen['sources with a new bridge'] = sources(two, one);
+      await next.networks.stop();
     } finally {
-      await rig[Symbol.asyncDispose]();
+      await next[Symbol.asyncDispose]();
     }
     seen['tables afterwards'] = tables();
     seen['links left'] = rig.links;

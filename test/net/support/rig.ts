@@ -48,6 +48,8 @@ export class NetworksRig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.networks.stop();
+    // Of a test that failed before its start.
+    await this.networks.removeLeftovers();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
