@@ -1,0 +1,176 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { FunctionDefinitionInput, WorkerConfigInput } from '../../src/index.js';
+import { ContainerdDaemon } from '../support/containerd-daemon.js';
+import { DockerDaemon } from '../support/docker-daemon.js';
+import { keptBy } from '../support/keeper.js';
+import { describeWith } from '../support/requirement.js';
+import { type Counted, call, counter, killedInRun, livedOnce } from './support/counter.js';
+import { clean, ctr, curl, inContainerd, inDocker } from './support/in-engines.js';
+import { WorkerProcess } from './support/worker-process.js';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const SOON = { timeout: 30_000 };
+const NEEDS = { root: true, cgroups: true, command: ['python3', 'containerd', 'dockerd', 'runc', 'ctr', 'curl'] };
+
+describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed', () => {
+  let containerd: ContainerdDaemon;
+  let docker: DockerDaemon;
+  beforeAll(async () => {
+    [containerd, docker] = await Promise.all([ContainerdDaemon.start(), DockerDaemon.start()]);
+  });
+  afterAll(async () => {
+    await Promise.all([containerd?.close(), docker?.close()]);
+  });
+
+  describe.each([
+    ['containerd', 'iluvatar'],
+    ['containerd', 'io.containerd.runc.v2'],
+    ['docker', ''],
+  ] as const)('%s %s', (backend, runtime) => {
+    const recovery = (given: WorkerConfigInput['recovery']): WorkerConfigInput => ({
+      recovery: given,
+      backends:
+        backend === 'docker'
+          ? { docker: { enabled: true, socket: docker.socket } }
+          : { containerd: { enabled: true, address: containerd.address, runtime } },
+    });
+    const make = (given: WorkerConfigInput['recovery'] = {}): WorkerProcess => new WorkerProcess(recovery(given));
+    const definition = (worker: WorkerProcess, over: Partial<FunctionDefinitionInput> = {}): FunctionDefinitionInput =>
+      counter(worker, { backends: [backend], readOnlyRoot: false, ...over });
+    const inEngine = (worker: WorkerProcess): string[] =>
+      backend === 'docker' ? inDocker(docker, worker) : inContainerd(containerd, worker);
+    /** Of whatever the worker makes there. */
+    const leftIn = (worker: WorkerProcess): string[] => [
+      ...inEngine(worker),
+      ...(backend === 'docker' ? [] : ctr(containerd, 'leases', 'ls', '-q').filter((id) => id.includes(worker.name))),
+    ];
+
+    async function registered(worker: WorkerProcess, over: Partial<FunctionDefinitionInput> = {}): Promise<void> {
+      await livedOnce(worker, async (client) => {
+        await client.register(definition(worker, over));
+        await call(client);
+      });
+    }
+
+    it('serve warm under the next one, with their memory accounted, their output read, and their end noticed', async () => {
+      await using worker = make();
+      await registered(worker);
+      const names = inEngine(worker);
+      expect(names).toHaveLength(1);
+
+      await worker.start();
+      await worker.client(async (client) => {
+        expect(inEngine(worker)).toEqual(names);
+        const { memory, counters } = await client.status();
+        expect(memory).toMatchObject({ cachedContainers: 1, cachedMb: 64, runningMb: 0 });
+        expect(counters).toMatchObject({ containersAdopted: 1, containersCreated: 0 });
+        const second = await client.invoke<Counted>('counter', { print: 'still heard' });
+        expect(second).toMatchObject({ result: { calls: 2 }, containerState: 'warm', stdout: 'still heard\n' });
+        await call(client, { write: 'past the runtime' });
+        await vi.waitFor(() => expect(worker.log()).toContain('past the runtime'), SOON);
+        await expect(call(client, { die: 7 })).rejects.toMatchObject({
+          errorClass: 'crashed',
+          message: expect.stringContaining('code 7'),
+        });
+        expect(await call(client)).toMatchObject({ calls: 1, state: 'cold' });
+        await vi.waitFor(() => expect(inEngine(worker)).toHaveLength(1), SOON);
+        expect(inEngine(worker)).not.toEqual(names);
+        await client.unregister('counter');
+        await vi.waitFor(() => expect(leftIn(worker)).toEqual([]), SOON);
+        if (backend === 'containerd') expect(readdirSync(join(worker.dataDir, 'containerd-0', 'roots'))).toEqual([]);
+      });
+      expect(await worker.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
+    });
+
+    it('are taken over again and again, and "iluvatar clean" removes them when no worker does', async () => {
+      await using worker = make();
+      await registered(worker);
+      for (let life = 2; life <= 3; life++) {
+        await worker.start();
+        await worker.client(async (client) => {
+          expect(await call(client, { write: `in life ${life}` })).toMatchObject({ calls: life, state: 'warm' });
+          await vi.waitFor(() => expect(worker.log()).toContain(`in life ${life}`), SOON);
+        });
+        await worker.kill();
+      }
+      expect(inEngine(worker)).toHaveLength(1);
+      expect(clean(worker).problems).toEqual([]);
+      expect(inEngine(worker)).toEqual([]);
+      expect(worker.leftovers()).toEqual([]);
+    });
+
+    it('that were busy are taken over when their run has ended, and its result is nobody’s', async () => {
+      await using worker = make({ answerMs: 30_000 });
+      await worker.start();
+      await worker.client(async (client) => {
+        await client.register(definition(worker));
+        await call(client);
+        await killedInRun(worker, client, 3);
+      });
+      await worker.start();
+      await worker.client(async (client) => {
+        await vi.waitFor(
+          async () => expect((await client.status()).counters).toMatchObject({ containersAdopted: 1 }),
+          SOON,
+        );
+        expect(await call(client, { fill: 'xxx' })).toMatchObject({ calls: 3, size: 3, state: 'warm' });
+        expect(await call(client)).toMatchObject({ calls: 4, size: 0, state: 'warm' });
+      });
+      expect(await worker.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
+    });
+
+    it('that ended meanwhile are not taken over', async () => {
+      await using worker = make();
+      await registered(worker);
+      const [name] = inEngine(worker) as [string];
+      if (backend === 'docker') curl(docker, `/containers${name}/kill`, 'POST');
+      else ctr(containerd, 'tasks', 'kill', '-s', 'SIGKILL', name);
+      await worker.start();
+      await worker.client(async (client) => {
+        await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).toEqual([]), SOON);
+        const { memory, counters } = await client.status();
+        expect(memory.totalMb).toBe(0);
+        expect(counters).toMatchObject({ containersAdopted: 0 });
+        expect(await call(client)).toMatchObject({ calls: 1, state: 'cold' });
+        await vi.waitFor(() => expect(inEngine(worker)).toHaveLength(1), SOON);
+        expect(inEngine(worker)).not.toEqual([name]);
+      });
+      expect(await worker.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
+    });
+
+    it('of a function that nobody registers again are removed, and their image is let go', async () => {
+      await using worker = make();
+      await registered(worker);
+      const { dataDir } = worker;
+      for (const entry of readdirSync(join(dataDir, 'state'))) writeFileSync(join(dataDir, 'state', entry), 'nonsense');
+      await worker.start();
+      await worker.client(async (client) => {
+        expect((await client.status()).memory.totalMb).toBe(0);
+        await vi.waitFor(() => expect(leftIn(worker)).toEqual([]), SOON);
+        expect(await keptBy(dataDir)).toEqual([]);
+      });
+      expect(await worker.stopAndLook()).toEqual([]);
+    });
+
+    it('are removed with recovery.mode "clean"', async () => {
+      await using worker = make();
+      await registered(worker);
+      await using cleaning = worker.withConfig(recovery({ mode: 'clean' }));
+      await cleaning.start();
+      await cleaning.client(async (client) => {
+        expect(inEngine(worker)).toEqual([]);
+        expect((await client.status()).memory.totalMb).toBe(0);
+        expect(await call(client)).toMatchObject({ calls: 1, state: 'cold' });
+      });
+      expect(existsSync(join(worker.dataDir, 'keeper.sock'))).toBe(false);
+      expect(await cleaning.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
+    });
+  });
+});
