@@ -58,10 +58,10 @@ export async function livedOnce(worker: WorkerProcess, first: (client: Client) =
   await worker.kill();
 }
 
-/** Kills it in the middle of a run of this many seconds, whose caller is told. */
-export async function killedInRun(worker: WorkerProcess, client: Client, seconds: number): Promise<void> {
+/** Kills it in the middle of a run with these arguments, whose caller is told. */
+export async function killedInRun(worker: WorkerProcess, client: Client, args: object): Promise<void> {
   await untilKept(worker);
-  const cut = expect(call(client, { sleep: seconds })).rejects.toMatchObject({
+  const cut = expect(call(client, args)).rejects.toMatchObject({
     errorClass: 'unavailable',
     details: { mayHaveRun: true },
   });
