@@ -110,7 +110,7 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
         await client.register(definition(worker));
         await call(client);
         // More than pipes hold: it ends only if somebody reads on.
-        await killedInRun(worker, client, { sleep: 3, write: `${'x'.repeat(300_000)} heard late` });
+        await killedInRun(worker, client, { sleep: 3, write: 'heard late', after: 300_000 });
       });
       await worker.start();
       await worker.client(async (client) => {
@@ -121,7 +121,7 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
         expect(await call(client, { fill: 'xxx' })).toMatchObject({ calls: 3, size: 3, state: 'warm' });
         expect(await call(client)).toMatchObject({ calls: 4, size: 0, state: 'warm' });
         // Docker reads on by itself, for nobody.
-        if (backend === 'containerd') await vi.waitFor(() => expect(worker.log()).toContain(' heard late'), SOON);
+        if (backend === 'containerd') await vi.waitFor(() => expect(worker.log()).toContain('heard late'), SOON);
       });
       expect(await worker.stopAndLook()).toEqual([]);
       expect(leftIn(worker)).toEqual([]);
@@ -163,13 +163,25 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
 
     it('that have an address keep it, where it can be kept', async () => {
       await using worker = make();
-      await registered(worker, { network: 'bridge' });
+      await worker.start();
+      await worker.client(async (client) => {
+        await client.register(definition(worker, { network: 'bridge' }));
+        await call(client);
+        await client.register(definition(worker, { name: 'beside' }));
+        await call(client, {}, 'beside');
+        await vi.waitFor(
+          async () => expect(await keptBy(worker.dataDir)).toHaveLength(backend === 'docker' ? 1 : 2),
+          SOON,
+        );
+      });
+      await worker.kill();
       await worker.start();
       await worker.client(async (client) => {
         // Docker's networks are removed with the worker that made them.
         const next = backend === 'docker' ? { calls: 1, state: 'cold' } : { calls: 2, state: 'warm' };
         expect(await call(client)).toMatchObject(next);
-        await vi.waitFor(async () => expect(await client.status()).toMatchObject({ memory: { totalMb: 64 } }), SOON);
+        expect(await call(client, {}, 'beside')).toMatchObject({ calls: 2, state: 'warm' });
+        await vi.waitFor(async () => expect(await client.status()).toMatchObject({ memory: { totalMb: 128 } }), SOON);
       });
       expect(await worker.stopAndLook()).toEqual([]);
       expect(leftIn(worker)).toEqual([]);

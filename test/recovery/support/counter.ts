@@ -17,7 +17,7 @@ def main(args):
     if "print" in args:
         print(args["print"], flush=True)
     if "write" in args:
-        os.write(1, args["write"].encode() + b"\\n")
+        os.write(1, b"." * args.get("after", 0) + args["write"].encode() + b"\\n")
     if "die" in args:
         os._exit(args["die"])
     return {"calls": calls, "pid": os.getpid(), "size": len(args.get("fill", ""))}
