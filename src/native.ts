@@ -260,6 +260,8 @@ export interface NativeSystem {
   inspectSocket(fd: number): InheritedSocket;
   /** A copy of a descriptor, for an owner that closes what it is given. */
   duplicate(fd: number): number;
+  /** Closes a descriptor that the addon returned: `node:fs` warns, in a worker thread, of each that it has not opened. Throws EBADF. */
+  close(fd: number): void;
   /** False when another process has locked the file. The lock lasts until every copy of the descriptor is closed. */
   lockFile(fd: number): boolean;
 }
@@ -268,7 +270,7 @@ export interface NativeSystem {
 export interface KeeperEvents {
   /** The keeper has no room for it: nothing is held under this key. */
   onFull(key: string): void;
-  /** The answer to the earliest `list` that has none. Descriptors are close-on-exec and the receiver's to close. */
+  /** The answer to the earliest `list` that has none. Descriptors are close-on-exec and the receiver's to `close`. */
   onListed(items: { key: string; text: string; fds: number[] }[]): void;
   /** The connection is over, and closed: null = the keeper closed it, else the code of a system error. Not called after `close`. */
   onEnd(code: string | null): void;
@@ -297,7 +299,7 @@ export interface NativeKeeper {
   start(path: string, graceMs: number, program: string): void;
   /** Throws ENOENT and ECONNREFUSED where there is no keeper, EAGAIN when it has many callers at once. */
   connect(path: string, events: KeeperEvents): NativeKeeperClient;
-  /** Shared memory of `count` bytes, zero at first, 64 MiB at most. The descriptor is the caller's; the bytes do not need it. */
+  /** Shared memory of `count` bytes, zero at first, 64 MiB at most. The descriptor is the caller's to `close`; the bytes do not need it. */
   marks(count: number): { fd: number; bytes: Uint8Array };
   /** The same bytes, of a descriptor that `marks` made here or in another process. Throws EINVAL for any other. */
   mapMarks(fd: number): Uint8Array;

@@ -80,7 +80,7 @@ void Protect() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// In the daemon: readable once SIGTERM has come.
+// Readable once SIGTERM has come.
 UniqueFd TakeSignals() {
   for (const int number : {SIGPIPE, SIGHUP, SIGINT}) signal(number, SIG_IGN);
   sigset_t set;
@@ -128,21 +128,23 @@ void RemovePath(const std::string& path, const struct stat& ours) {
   if (now.st_dev == ours.st_dev && now.st_ino == ours.st_ino) unlink(path.c_str());
 }
 
-int Serve(const Arguments& arguments, const struct stat& ours) {
-  if (setsid() < 0 || chdir("/") != 0 || !CloseOthers()) return 1;
+// All that can fail, before whoever started us is told that it has not.
+bool Prepare(UniqueFd* stop) {
+  if (setsid() < 0 || chdir("/") != 0 || !CloseOthers()) return false;
   prctl(PR_SET_NAME, "iluvatar-keeper", 0, 0, 0);
   Protect();
-  const UniqueFd stop = TakeSignals();
-  UniqueFd listening(kListeningFd);
-  if (!stop.valid() || fcntl(kListeningFd, F_SETFD, FD_CLOEXEC) != 0) return 1;
+  *stop = TakeSignals();
+  return stop->valid() && fcntl(kListeningFd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+void Serve(const Arguments& arguments, const struct stat& ours, int stop) {
   ShelfLimits limits;
   limits.descriptors = RaiseFiles();
   Shelf shelf(limits);
-  Server server(std::move(listening), geteuid(), &shelf);
-  Run(&server, arguments.grace_ms, stop.get());
+  Server server(UniqueFd(kListeningFd), geteuid(), &shelf);
+  Run(&server, arguments.grace_ms, stop);
   // First, so that nobody who comes now finds a socket that will not answer.
   RemovePath(arguments.path, ours);
-  return 0;
 }
 
 }  // namespace
@@ -162,11 +164,10 @@ int main(int argc, char** argv) {
     std::perror("iluvatar-keeper: descriptor 3 or its path");
     return 1;
   }
+  UniqueFd stop;
+  if (!Prepare(&stop)) return 1;
   // The caller waits for this process alone, and has no child left.
   const pid_t daemon = fork();
-  if (daemon < 0) {
-    std::perror("iluvatar-keeper: fork");
-    return 1;
-  }
-  return daemon > 0 ? 0 : Serve(arguments, ours);
+  if (daemon == 0) Serve(arguments, ours, stop.get());
+  return daemon < 0 ? 1 : 0;
 }

@@ -93,6 +93,12 @@ Napi::Value Duplicate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), copy);
 }
 
+Napi::Value Close(const Napi::CallbackInfo& info) {
+  const Status status = iluvatar::system::Close(info[0].As<Napi::Number>().Int32Value());
+  if (!status.ok()) ThrowSystemError(info.Env(), status);
+  return info.Env().Undefined();
+}
+
 Napi::Value LockFile(const Napi::CallbackInfo& info) {
   bool locked = false;
   const Status status = iluvatar::system::LockFile(info[0].As<Napi::Number>().Int32Value(), &locked);
@@ -115,6 +121,7 @@ Napi::Object InitSystem(Napi::Env env) {
   exports.Set("notify", Napi::Function::New<Notify>(env, "notify"));
   exports.Set("inspectSocket", Napi::Function::New<InspectSocket>(env, "inspectSocket"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("close", Napi::Function::New<Close>(env, "close"));
   exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
   return exports;
 }

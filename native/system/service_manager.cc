@@ -108,6 +108,11 @@ Status Duplicate(int fd, int* copy) {
   return *copy < 0 ? Status::Errno("fcntl") : Status::Ok();
 }
 
+Status Close(int fd) {
+  // After EINTR it is closed all the same.
+  return close(fd) == 0 || errno == EINTR ? Status::Ok() : Status::Errno("close");
+}
+
 Status LockFile(int fd, bool* locked) {
   *locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
   if (!*locked && errno != EWOULDBLOCK) return Status::Errno("flock");

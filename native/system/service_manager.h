@@ -35,6 +35,7 @@ Status InspectSocket(int fd, InheritedSocket* socket);
 
 // A close-on-exec copy: for an owner who closes what he is given.
 Status Duplicate(int fd, int* copy);
+Status Close(int fd);
 
 // Locks an open file for as long as it is open, here and in whoever inherits the descriptor. `*locked` false when
 // another process has it.

@@ -17,6 +17,7 @@
 
 namespace {
 
+using iluvatar::system::Close;
 using iluvatar::system::Duplicate;
 using iluvatar::system::InheritedSocket;
 using iluvatar::system::InspectSocket;
@@ -132,7 +133,7 @@ void TestInspect(const std::string& folder) {
   if (six.valid()) CHECK(InspectSocket(six.get(), &seen).ok() && seen.address == "[::]:0");
   int copy = -1;
   CHECK(Duplicate(listener.get(), &copy).ok() && fcntl(copy, F_GETFD) == FD_CLOEXEC);
-  UniqueFd owned(copy);
+  CHECK(Close(copy).ok() && fcntl(copy, F_GETFD) < 0 && Close(copy).error == EBADF);
   CHECK(Duplicate(9999, &copy).error == EBADF);
   UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
   CHECK(InspectSocket(file.get(), &seen).error == ENOTSOCK);

@@ -28,7 +28,7 @@ export interface KeeperOptions {
 export interface Held {
   key: string;
   text: string;
-  /** Close-on-exec, and the receiver's to close. */
+  /** Close-on-exec, and the receiver's to close: with `native().system.close`, in a thread, or whoever takes them over. */
   fds: number[];
 }
 
@@ -51,7 +51,7 @@ export class Keeper {
   #connected = true;
   #watch: NodeJS.Timeout | null = null;
 
-  /** Connects to the keeper of this path, or starts one. Rejects with a system error, or `unavailable` when somebody listens there and lets nobody in. */
+  /** Connects to the keeper of this path, or starts one. It may be lost at once, when its grace is just over: set `onLost` right after. Rejects with a system error, or `unavailable` when somebody listens there and lets nobody in. */
   static async open(options: KeeperOptions): Promise<Keeper> {
     let failure: unknown = null;
     for (let attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
@@ -100,7 +100,7 @@ export class Keeper {
     });
     this.#outbox = new Outbox({
       client: this.#client,
-      duplicate: (fd) => native().system.duplicate(fd),
+      system: native().system,
       stalledMs: STALLED_MS,
       onRefused: (key, reason) => this.#refuse(key, reason),
       onBroken: (reason) => this.#ended(reason),

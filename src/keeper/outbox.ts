@@ -1,5 +1,4 @@
-import { closeSync } from 'node:fs';
-import type { NativeKeeperClient } from '../native.js';
+import type { NativeKeeperClient, NativeSystem } from '../native.js';
 
 /**
  * What is on its way to the keeper, in the order in which it was said. Most of it goes to the kernel at once; what the kernel does not take waits here,
@@ -13,8 +12,8 @@ const GONE = ['EPIPE', 'ECONNRESET', 'ENOTCONN'];
 
 export interface OutboxOptions {
   client: NativeKeeperClient;
-  /** A copy of a descriptor. Throws. */
-  duplicate(fd: number): number;
+  /** For copies of descriptors. */
+  system: Pick<NativeSystem, 'duplicate' | 'close'>;
   stalledMs: number;
   /** Nothing is held under this key. Never called from within `hold`, as the others are not. */
   onRefused(key: string, reason: string): void;
@@ -65,9 +64,9 @@ export class Outbox {
     }
     const copies: number[] = [];
     try {
-      for (const fd of fds) copies.push(this.#options.duplicate(fd));
+      for (const fd of fds) copies.push(this.#options.system.duplicate(fd));
     } catch (error) {
-      closeAll(copies);
+      this.#close(copies);
       this.#refuse(key, error);
       this.drop(key);
       return;
@@ -98,7 +97,7 @@ export class Outbox {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    for (const each of this.#queue.splice(0)) closeAll(each.fds);
+    for (const each of this.#queue.splice(0)) this.#close(each.fds);
     for (const each of this.#flushing.splice(0)) each.reject(error);
   }
 
@@ -155,7 +154,7 @@ export class Outbox {
     let sent = 0;
     for (const message of this.#queue) {
       if (!this.#try(message)) break;
-      closeAll(message.fds);
+      this.#close(message.fds);
       sent++;
     }
     if (sent > 0) {
@@ -171,8 +170,8 @@ export class Outbox {
       this.#schedule();
     }
   }
-}
 
-function closeAll(fds: readonly number[]): void {
-  for (const fd of fds) closeSync(fd);
+  #close(copies: readonly number[]): void {
+    for (const fd of copies) this.#options.system.close(fd);
+  }
 }

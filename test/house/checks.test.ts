@@ -46,6 +46,7 @@ describe('static checks', () => {
       ['config-is-a-leaf', 'src/config/a2.ts', '../telemetry/b.js'],
       ['native-is-a-leaf', 'src/native.ts', './core/b.js'],
       ['transport-above-core-only', 'src/transport/a3.ts', '../server/b.js'],
+      ['keeper-above-the-addon-only', 'src/keeper/a10.ts', '../telemetry/b.js'],
       ['parts-do-not-look-up', 'src/server/a4.ts', '../worker/b.js'],
       ['parts-keep-apart', 'src/server/a5.ts', '../backends/b.js'],
       ['nodes-do-not-look-up', 'src/worker/a6.ts', '../cli/b.js'],
