@@ -1,11 +1,11 @@
-import { closeSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { Activity } from '../activity.js';
-import type { KeepableContainer } from '../kept.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
 import type { BackendLog } from '../log.js';
 import type {
   ContainerPlan,
@@ -192,7 +192,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#live.add(name);
     this.#lookSoon();
     if (facts === undefined) {
-      for (const fd of fds) closeSync(fd);
+      closeAll(fds);
       return false;
     }
     try {

@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { native } from '../../native.js';
+import { closeAll } from '../kept.js';
 
 /**
  * What containers write to their standard output and error, through named pipes: the engine or the process itself writes, the worker reads as it comes. A pipe
@@ -147,10 +148,6 @@ export class ContainerOutputs {
 }
 
 const STREAMS = ['stdout', 'stderr'] as const;
-
-function closeAll(fds: readonly number[]): void {
-  for (const fd of fds) closeSync(fd);
-}
 
 function end({ sockets, stdout }: Pair): void {
   for (const socket of sockets) socket.destroy();

@@ -1,10 +1,9 @@
-import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
 import type { Activity } from '../activity.js';
 import { hierarchies, removeFolders } from '../cgroups/hierarchies.js';
-import type { KeepableContainer } from '../kept.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
 import type { BackendLog } from '../log.js';
 import type {
   ContainerPlan,
@@ -177,7 +176,7 @@ export class DockerEngine implements OciEngine<DockerImage> {
   adopt(name: string, fds: readonly number[]): boolean {
     const exits = this.#started();
     // Its output is the daemon's to give.
-    for (const fd of fds) closeSync(fd);
+    closeAll(fds);
     const kept = this.#kept.get(name);
     this.#kept.delete(name);
     const { data } = dockerFacts.safeParse(kept?.facts);

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { FunctionDefinition } from '../../config/api.js';
@@ -20,7 +20,7 @@ import { allParents, type CgroupLayout, prepareCgroups } from '../cgroups/layout
 import { limitNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
 import { CgroupPool } from '../cgroups/pool.js';
-import { type KeptContainer, numberOf } from '../kept.js';
+import { closeAll, type KeptContainer, numberOf } from '../kept.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
@@ -167,7 +167,7 @@ export class OciBackend implements Backend {
     const { context } = this.#started();
     const facts = factsOf(kept);
     if (facts === null) {
-      for (const fd of kept.fds) closeSync(fd);
+      closeAll(kept.fds);
       throw new IluvatarError('invalid', `what is kept of ${kept.name} is not understood`);
     }
     const { body, whole } = adoptBody(facts, context);
@@ -176,7 +176,7 @@ export class OciBackend implements Backend {
     const known = this.#options.engine.adopt(engineName, kept.fds.slice(agent === null ? 0 : 1));
     this.#spared.delete(engineName);
     if (prepared === null) {
-      if (agent !== null) closeSync(agent);
+      if (agent !== null) closeAll([agent]);
       return this.#added(new StrandedContainer(kept.name, body, context));
     }
     const fn = prepared as OciFunction;

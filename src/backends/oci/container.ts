@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
@@ -13,7 +12,7 @@ import { SocketFolder } from '../agent/socket-folder.js';
 import type { ContainerEvents } from '../backend.js';
 import { applyLimits } from '../cgroups/apply-limits.js';
 import { runMeterFor } from '../cgroups/run-meter.js';
-import type { KeepableContainer } from '../kept.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
 import type { NamespaceSource } from '../networks.js';
 import { keepBody, type OciFacts } from './adopt.js';
 import { AgentDoor } from './agent-door.js';
@@ -315,7 +314,7 @@ export class OciContainer extends AgentContainer implements EngineContainer {
     try {
       return this.#context.transport.resume(fd, largest, this);
     } catch {
-      closeSync(fd);
+      closeAll([fd]);
       return null;
     }
   }
