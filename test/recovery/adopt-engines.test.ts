@@ -6,7 +6,8 @@ import { ContainerdDaemon } from '../support/containerd-daemon.js';
 import { DockerDaemon } from '../support/docker-daemon.js';
 import { keptBy } from '../support/keeper.js';
 import { describeWith } from '../support/requirement.js';
-import { type Counted, call, counter, killedInRun, livedOnce } from './support/counter.js';
+import { FaultyWorker } from '../worker/supervision/faulty-worker.js';
+import { type Counted, call, counter, killedInRun, livedOnce, writeCounter } from './support/counter.js';
 import { clean, ctr, curl, inContainerd, inDocker } from './support/in-engines.js';
 import { WorkerProcess } from './support/worker-process.js';
 
@@ -159,6 +160,27 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
         expect(await keptBy(dataDir)).toEqual([]);
       });
       expect(await worker.stopAndLook()).toEqual([]);
+    });
+
+    it('go on under the next shard when theirs crashes', async () => {
+      await using worker = await FaultyWorker.start(recovery({}));
+      await using client = await worker.connect();
+      await client.register({
+        name: 'counter',
+        source: writeCounter(worker.folder),
+        backends: [backend],
+        memoryMb: 64,
+      });
+      expect(await call(client)).toMatchObject({ calls: 1, state: 'cold' });
+      await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).toHaveLength(1), SOON);
+      worker.shardFault('throw');
+      await vi.waitFor(
+        () => expect(worker.supervisor.threads()[0]).toMatchObject({ state: 'running', restarts: 1 }),
+        SOON,
+      );
+      await using again = await worker.connect();
+      expect(await call(again, { write: 'under the next shard' })).toMatchObject({ calls: 2, state: 'warm' });
+      await vi.waitFor(() => expect(worker.shardLog().join('\n')).toContain('under the next shard'), SOON);
     });
 
     it('that have an address keep it, where it can be kept', async () => {

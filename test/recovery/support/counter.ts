@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import type { Client, FunctionDefinitionInput } from '../../../src/index.js';
 import { keptBy } from '../../support/keeper.js';
@@ -30,6 +32,14 @@ export interface Counted {
 
 export function counter(worker: WorkerProcess, over: Partial<FunctionDefinitionInput> = {}): FunctionDefinitionInput {
   return { name: 'counter', source: worker.source('counter', COUNTER), memoryMb: 64, ...over };
+}
+
+/** Writes it below a folder of somebody else's; where it is. */
+export function writeCounter(folder: string): string {
+  const path = join(folder, 'counter');
+  mkdirSync(path);
+  writeFileSync(join(path, 'main.py'), COUNTER);
+  return path;
 }
 
 export async function call(
