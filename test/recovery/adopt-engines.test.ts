@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FunctionDefinitionInput, WorkerConfigInput } from '../../src/index.js';
 import { ContainerdDaemon } from '../support/containerd-daemon.js';
@@ -13,6 +14,7 @@ import { WorkerProcess } from './support/worker-process.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
+const AGENTS = fileURLToPath(new URL('../backends/fixtures', import.meta.url));
 const SOON = { timeout: 30_000 };
 const NEEDS = { root: true, cgroups: true, command: ['python3', 'containerd', 'dockerd', 'runc', 'ctr', 'curl'] };
 
@@ -160,6 +162,38 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
         expect(await keptBy(dataDir)).toEqual([]);
       });
       expect(await worker.stopAndLook()).toEqual([]);
+    });
+
+    it('whose agents are not ours are reached anew', async () => {
+      await using worker = make();
+      const old = [
+        ['legacy-socket', 'legacy-socket-agent.py', {}],
+        ['http', 'http-agent.py', { network: 'host' }],
+      ] as const;
+      await worker.start();
+      await worker.client(async (client) => {
+        for (const [server, file, more] of old) {
+          const source = worker.source(server, readFileSync(join(AGENTS, file), 'utf8'));
+          await client.register({ name: server, source, server, backends: [backend], memoryMb: 64, ...more });
+          expect(await client.invoke(server, { n: 1 })).toMatchObject({ result: { got: { n: 1 } } });
+        }
+        await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).toHaveLength(2), SOON);
+      });
+      const names = inEngine(worker);
+      await worker.kill();
+      await worker.start();
+      await worker.client(async (client) => {
+        expect(inEngine(worker)).toEqual(names);
+        for (const [server] of old)
+          expect(await client.invoke(server, { n: 2 })).toMatchObject({
+            result: { got: { n: 2 } },
+            containerState: 'warm',
+          });
+        await client.clean();
+        await vi.waitFor(() => expect(inEngine(worker)).toEqual([]), SOON);
+      });
+      expect(await worker.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
     });
 
     it('go on under the next shard when theirs crashes', async () => {
