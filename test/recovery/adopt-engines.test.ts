@@ -196,6 +196,23 @@ describeWith(NEEDS, 'warm containers in an engine, of a worker that was killed',
       expect(leftIn(worker)).toEqual([]);
     });
 
+    // Left out, not skipped: Docker's containers end with their daemon, unless it is told otherwise.
+    const unlessTheyEndWithIt = backend === 'docker' ? () => {} : it;
+    unlessTheyEndWithIt('are removed when the engine was away as the next worker started', async () => {
+      await using worker = make();
+      await registered(worker);
+      await containerd.terminate();
+      try {
+        await worker.start();
+        await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).toEqual([]), SOON);
+      } finally {
+        await containerd.restart();
+      }
+      await vi.waitFor(() => expect(inEngine(worker)).toEqual([]), SOON);
+      expect(await worker.stopAndLook()).toEqual([]);
+      expect(leftIn(worker)).toEqual([]);
+    });
+
     it('go on under the next shard when theirs crashes', async () => {
       await using worker = await FaultyWorker.start(recovery({}));
       await using client = await worker.connect();
