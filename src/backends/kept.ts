@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { native } from '../native.js';
 
 /**
  * Containers that outlive the worker's process. Something that does not die with it (the keeper) holds their descriptors and what is written here; the next process, or the shard after
@@ -22,6 +23,11 @@ export interface KeptContainer {
   readonly fds: readonly number[];
   /** Invocations that it had been given and that had not ended. */
   readonly running: number;
+}
+
+/** Opened by another process: Node would warn of each that a thread closes by its own means. */
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) native().system.close(fd);
 }
 
 /** Of every backend: what of a container lies outside of it. */

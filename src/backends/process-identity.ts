@@ -10,3 +10,9 @@ export function processIdentity(pid: number): string {
     return `${pid} ended`;
   }
 }
+
+/** The process of an identity; 0 = it has ended, and whoever has its pid now is another. */
+export function livePid(identity: string): number {
+  const pid = Number.parseInt(identity, 10);
+  return processIdentity(pid) === identity && !identity.endsWith(' ended') ? pid : 0;
+}

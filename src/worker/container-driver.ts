@@ -136,12 +136,12 @@ export class ContainerDriver implements ContainerPort {
     return this.#options.holdings.active ? this.#options.payloadBytes(payload) : 0;
   }
 
-  output(container: Container, stream: 'stdout' | 'stderr', chunk: Buffer): void {
+  /** `container`: its number, or its name as long as the engine has none for it. */
+  output(fn: string, container: number | string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
     const { log } = this.#options;
     if (!log.isLevelEnabled('info')) return;
-    const fn = container.fn.key;
     for (const line of chunk.toString('utf8').split('\n')) {
-      if (line !== '') log.info({ function: fn, container: container.id, stream }, line);
+      if (line !== '') log.info({ function: fn, container, stream }, line);
     }
   }
 

@@ -17,6 +17,8 @@ export class DrivenContainer implements ContainerEvents {
   mark = -1;
   /** The name under which it is kept. */
   keptAs = '';
+  /** Function of one that an earlier process has made. */
+  keptFor = '';
   /** Told whether it is ready, or has ended, as long as the engine does not have it. */
   adoption: ((ready: boolean) => void) | null = null;
   readonly #driver: ContainerDriver;
@@ -101,7 +103,9 @@ export class DrivenContainer implements ContainerEvents {
   }
 
   output(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    if (this.container !== null) this.#driver.output(this.container, stream, chunk);
+    if (this.container !== null) this.#driver.output(this.container.fn.key, this.container.id, stream, chunk);
+    // Written while no worker listened.
+    else if (this.keptAs !== '') this.#driver.output(this.keptFor, this.keptAs, stream, chunk);
   }
 
   #bytesOf(payload: number | Uint8Array | string | null): number {

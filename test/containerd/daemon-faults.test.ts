@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ContainerdClient } from '../../src/backends/containerd/client.js';
+import { native } from '../../src/native.js';
 import { python, simulated } from '../backends/support/dialects.js';
 import {
   cgroupsOf,
@@ -67,7 +69,8 @@ describeWith(NEEDS, 'a running worker', () => {
       const groups = cgroupsOf(`${rig.harness.config.name}.containerd`).filter((path) => path.endsWith(group));
       const pids = groups.flatMap((path) => linesOf(readFileSync(join(path, 'cgroup.procs'), 'utf8')));
       expect(pids.length).toBeGreaterThan(0);
-      for (const pid of new Set(pids)) process.kill(Number(pid), 'SIGKILL');
+      // With the first of a namespace the others end by themselves.
+      for (const pid of new Set(pids)) native().system.kill(Number(pid), constants.signals.SIGKILL);
     }
 
     it('goes on warm while containerd is away, and finds everything as it was', async () => {

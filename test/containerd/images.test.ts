@@ -152,6 +152,27 @@ describeWith({ root: true, command: ['containerd', 'ctr', 'runc'] }, 'images in 
     expect(await held()).toEqual(NOTHING);
   });
 
+  it('that containers of an earlier run live on stay until these have gone, and nobody has them registered', async () => {
+    const [one, two] = await Promise.all([1, 2].map((n) => named(`iluvatar.local/spared:${n}`, [[unique()]])));
+    const spared = [await importAs(one as NamedImage), await importAs(two as NamedImage)] as const;
+    const next = new ContainerdImages(client, { snapshotter: SNAPSHOTTER, scope: 'worker.containerd' });
+    next.spare('c1', spared[0]);
+    next.spare('c2', spared[0]);
+    next.spare('c3', spared[1]);
+    expect(await next.sweep()).toEqual([]);
+    await next.gone('c1');
+    expect(await held()).toMatchObject({ images: 2 });
+    await next.gone('c2');
+    expect(await held()).toMatchObject({ images: 1 });
+    // Registered again and let go, while a container still lives on it.
+    const again = await next.import(two as NamedImage, () => undefined);
+    expect(again.mounts).toEqual(spared[1].mounts);
+    await next.release(again);
+    expect(await held()).toMatchObject({ images: 1 });
+    await next.gone('c3');
+    expect(await held()).toEqual(NOTHING);
+  });
+
   it('are all released at once when a worker stops', async () => {
     for (const name of ['a', 'b']) await importAs(await named(`iluvatar.local/${name}:1`, [[unique()]]));
     await images.releaseAll();

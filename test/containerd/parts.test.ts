@@ -1,13 +1,25 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ContainerdError } from '../../src/backends/containerd/client.js';
+import { ContainerOutputs, type KeepablePipes } from '../../src/backends/containerd/output.js';
 import { ContainerRoots } from '../../src/backends/containerd/roots.js';
 import { runtimeSpec, type SpecOptions } from '../../src/backends/containerd/spec.js';
 import { exitOf } from '../../src/backends/containerd/tasks.js';
 import { seccompProfile } from '../../src/backends/oci/seccomp-profile.js';
+import { native } from '../../src/native.js';
 import { functionOf, planOf } from '../oci/plans.js';
 
 const OWN: SpecOptions = { ownShim: true, shimSocket: '/data/shim.sock', seccomp: true, openFiles: 1024 };
@@ -138,6 +150,64 @@ describe('the root of a container', () => {
     await roots.remove('c2');
     await roots.remove('c2');
     expect(existsSync(own)).toBe(false);
+  });
+});
+
+describe('the roots of containers that an earlier process made', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'iluvatar-roots-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('go with them', async () => {
+    await new ContainerRoots(folder).prepare('c1', false);
+    const next = new ContainerRoots(folder);
+    await next.open();
+    expect(existsSync(join(folder, 'c1'))).toBe(true);
+    await next.remove('c1');
+    expect(existsSync(join(folder, 'c1'))).toBe(false);
+  });
+});
+
+describe('the output of containers', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'iluvatar-output-'));
+  const open: ContainerOutputs[] = [];
+  afterAll(() => {
+    for (const outputs of open) outputs.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const opened = (kept: string[] = []): ContainerOutputs => {
+    const outputs = new ContainerOutputs(folder);
+    open.push(outputs);
+    outputs.open(kept);
+    return outputs;
+  };
+
+  it('is read on by whoever has copies of its pipes, and those made later have other folders', async () => {
+    const first = opened();
+    const paths = first.take('c1', () => {});
+    const { folder: own, fds } = first.keepable('c1') as KeepablePipes;
+    const copies = fds.map((fd) => native().system.duplicate(fd));
+    writeFileSync(join(folder, 'stray'), '');
+
+    const heard: string[] = [];
+    const next = opened([own]);
+    expect(readdirSync(folder)).toEqual([own]);
+    next.adopt('c1', { folder: own, fds: copies }, (stream, chunk) => heard.push(`${stream} ${chunk}`));
+    // Two readers would share what comes.
+    first.close();
+    expect(next.inUse).toBe(1);
+    expect(next.keepable('c1')).toEqual({ folder: own, fds: copies });
+    for (const [i, stream] of ['stdout', 'stderr'].entries()) writeSync(copies[i] as number, `to ${stream}`);
+    await expect.poll(() => [...heard].sort()).toEqual(['stderr to stderr', 'stdout to stdout']);
+    expect(next.take('c2', () => {}).stdout).not.toBe(paths.stdout);
+  });
+
+  it('is not kept of whom it does not know, and nothing but two pipes is taken over', () => {
+    const outputs = opened();
+    expect(outputs.keepable('c9')).toBeNull();
+    const fd = openSync('/dev/null', 'r');
+    expect(() => outputs.adopt('c9', { folder: '1', fds: [fd] }, () => {})).toThrow();
+    expect(() => closeSync(fd)).toThrow(/EBADF/);
+    expect(outputs.inUse).toBe(0);
   });
 });
 

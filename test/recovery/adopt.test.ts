@@ -1,56 +1,12 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import type { Client, FunctionDefinitionInput } from '../../src/index.js';
 import { keptBy } from '../support/keeper.js';
 import { describeWith } from '../support/requirement.js';
+import { type Counted, call, counter, livedOnce } from './support/counter.js';
 import { WorkerProcess } from './support/worker-process.js';
 
-/** Says how often this very container was called, and which process it is: a new container would begin with 1 again. */
-const COUNTER = `
-import os, time
-calls = 0
-def main(args):
-    global calls
-    calls += 1
-    if "sleep" in args:
-        time.sleep(args["sleep"])
-    if "print" in args:
-        print(args["print"], flush=True)
-    if "die" in args:
-        os._exit(args["die"])
-    return {"calls": calls, "pid": os.getpid(), "size": len(args.get("fill", ""))}
-`;
-
-interface Counted {
-  calls: number;
-  size: number;
-}
-
 vi.setConfig({ testTimeout: 240_000 });
-
-const counter = (worker: WorkerProcess, over: Partial<FunctionDefinitionInput> = {}): FunctionDefinitionInput => ({
-  name: 'counter',
-  source: worker.source('counter', COUNTER),
-  memoryMb: 64,
-  ...over,
-});
-
-async function call(client: Client, args: object = {}, name = 'counter'): Promise<Counted & { state: string | null }> {
-  const { result, containerState } = await client.invoke<Counted>(name, args);
-  return { ...result, state: containerState };
-}
-
-/** Starts it, has it run `first`, and kills it. */
-async function livedOnce(worker: WorkerProcess, first: (client: Client) => Promise<unknown>): Promise<void> {
-  await worker.start();
-  await worker.client(async (client) => {
-    await first(client);
-    // What became ready is given to the keeper a turn of the loop later.
-    await vi.waitFor(async () => expect((await keptBy(worker.dataDir)).length).toBeGreaterThan(0), { timeout: 30_000 });
-  });
-  await worker.kill();
-}
 
 describeWith({ root: true, cgroups: true }, 'warm containers of a worker that was killed', () => {
   it('serve warm under the next one, with their memory accounted, their output read, and their end noticed', async () => {

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ContainerdDaemon } from '../support/containerd-daemon.js';
 import { DockerDaemon } from '../support/docker-daemon.js';
 import { describeWith } from '../support/requirement.js';
-import { BIN, WorkerProcess } from './support/worker-process.js';
+import { clean, inContainerd, inDocker } from './support/in-engines.js';
+import { WorkerProcess } from './support/worker-process.js';
 
 const HELLO = 'def main(args):\n    return "hello"\n';
 const LIMIT_MS = 240_000;
@@ -28,34 +28,10 @@ describeWith(NEEDS, 'iluvatar clean with container engines', () => {
     });
   }
 
-  function clean(worker: WorkerProcess, ...more: string[]): { leftovers: string[]; problems: string[] } {
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      [BIN, 'clean', '--json', '--config', worker.configFile, ...more],
-      {
-        encoding: 'utf8',
-        env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
-      },
-    );
-    expect(stdout, stderr).not.toBe('');
-    return JSON.parse(stdout) as { leftovers: string[]; problems: string[] };
-  }
-
-  /** As the engines tell others than the worker. */
-  function inEngines(worker: WorkerProcess): string[] {
-    const ctr = spawnSync('ctr', ['-a', containerd.address, '-n', 'iluvatar', 'containers', 'ls', '-q'], {
-      encoding: 'utf8',
-    });
-    const ask = (path: string): string =>
-      spawnSync('curl', ['-s', '--unix-socket', docker.socket, `http://docker${path}`], { encoding: 'utf8' }).stdout;
-    const containers = JSON.parse(ask('/containers/json?all=1')) as { Names: string[] }[];
-    const networks = JSON.parse(ask('/networks')) as { Name: string }[];
-    return [
-      ...ctr.stdout.split('\n'),
-      ...containers.flatMap(({ Names }) => Names),
-      ...networks.map(({ Name }) => Name),
-    ].filter((name) => name.includes(worker.name));
-  }
+  const inEngines = (worker: WorkerProcess): string[] => [
+    ...inContainerd(containerd, worker),
+    ...inDocker(docker, worker),
+  ];
 
   it(
     'removes containers and networks of the dead worker, and nothing of another',

@@ -5,12 +5,22 @@ import { IluvatarError } from '../../core/errors.js';
 import { nativeFile } from '../../native.js';
 import { Status } from '../../rpc/gen/task.js';
 import type { Activity } from '../activity.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
 import type { BackendLog } from '../log.js';
-import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
+import type {
+  ContainerPlan,
+  EngineEvents,
+  EngineHealth,
+  FoundImage,
+  KeptInEngine,
+  NamedImage,
+  OciEngine,
+} from '../oci/engine.js';
 import { ContainerdClient, ContainerdError } from './client.js';
 import { TaskEvents } from './events.js';
-import { type ContainerdImage, ContainerdImages } from './images.js';
-import { ContainerOutputs } from './output.js';
+import { type ContainerdFacts, containerdFacts } from './facts.js';
+import { type ContainerdImage, ContainerdImages, type ImageName } from './images.js';
+import { ContainerOutputs, type OutputSink } from './output.js';
 import { ContainerRoots } from './roots.js';
 import { runtimeSpec } from './spec.js';
 import { exitOf, removeContainer, SPEC_TYPE } from './tasks.js';
@@ -51,8 +61,11 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
   readonly #live = new Set<string>();
   /** Those whose end somebody waits for. */
   readonly #ending = new Map<string, () => void>();
-  /** Of which the daemon has heard, and not of the end. */
-  readonly #asked = new Set<string>();
+  /** Of which the daemon has heard, and not of the end; null = nobody knows of what image. */
+  readonly #asked = new Map<string, ImageName | null>();
+  /** Made by an earlier process, and not adopted yet. */
+  readonly #kept = new Map<string, ContainerdFacts>();
+  #looking = false;
   readonly #ownShim: boolean;
   readonly #runtime: string;
   #events: EngineEvents | null = null;
@@ -73,10 +86,17 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#runtime = this.#ownShim ? nativeFile('containerd-shim-iluvatar-v1') : options.runtime;
   }
 
-  async start(events: EngineEvents): Promise<void> {
+  async start(events: EngineEvents, kept: readonly KeptInEngine[] = []): Promise<void> {
     const { folder, log, activity } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#outputs.open();
+    for (const { name, facts } of kept) {
+      const { data } = containerdFacts.safeParse(facts);
+      if (data === undefined) continue;
+      this.#kept.set(name, data);
+      this.#images.spare(name, data.image);
+    }
+    this.#outputs.open([...this.#kept.values()].map(({ output }) => output));
+    await this.#roots.open();
     this.#events = events;
     const client = this.#client;
     this.#stream = new TaskEvents({
@@ -120,7 +140,7 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     if (this.#away !== null) {
       throw new IluvatarError('unavailable', `containerd at ${this.#options.address} is away: ${this.#away}`);
     }
-    this.#asked.add(plan.name);
+    this.#asked.set(plan.name, plan.fn.image);
     try {
       await this.#watched(this.#create(plan));
     } catch (error) {
@@ -148,10 +168,39 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       if (this.#live.has(name) && this.#away === null) await this.#ended(name);
       await this.#watched(removeContainer(this.#client, name, this.#runtime));
       this.#asked.delete(name);
+      await this.#images.gone(name);
     } finally {
       this.#live.delete(name);
       this.#outputs.give(name);
       await this.#roots.remove(name);
+    }
+  }
+
+  keepable(name: string): KeepableContainer | null {
+    const image = this.#asked.get(name) ?? null;
+    const pipes = this.#outputs.keepable(name);
+    if (image === null || pipes === null || !this.#live.has(name)) return null;
+    const { reference, digest } = image;
+    const facts: ContainerdFacts = { image: { reference, digest }, output: pipes.folder };
+    return { facts, fds: pipes.fds };
+  }
+
+  adopt(name: string, fds: readonly number[]): boolean {
+    const facts = this.#kept.get(name);
+    this.#kept.delete(name);
+    this.#asked.set(name, facts?.image ?? null);
+    this.#live.add(name);
+    this.#lookSoon();
+    if (facts === undefined) {
+      closeAll(fds);
+      return false;
+    }
+    try {
+      const sink: OutputSink = (stream, chunk) => this.#events?.output(name, stream, chunk);
+      this.#outputs.adopt(name, { folder: facts.output, fds }, sink);
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -187,7 +236,8 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     this.#events = null;
     this.#outputs.close();
     this.#client.close();
-    rmSync(this.#options.folder, { recursive: true, force: true });
+    // Of a start that was given up: pipes and roots of containers that nobody has adopted yet are theirs still.
+    if (this.#kept.size === 0) rmSync(this.#options.folder, { recursive: true, force: true });
   }
 
   async #create(plan: ContainerPlan<ContainerdImage>): Promise<void> {
@@ -224,6 +274,19 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
     const { log } = this.#options;
     const version = await this.#client.reach(START_LIMIT_MS);
     await this.#client.ensureNamespace();
+    await this.#tellEnded();
+    const again = this.#opened > 0;
+    // Before the first registration: what an earlier run of this worker held, whose containers the backend removes next.
+    if (!again) await this.#images.sweep();
+    this.#opened++;
+    this.#away = null;
+    this.#options.activity.running();
+    log.info({ version, again }, 'containerd answers');
+    await this.#images.removeLeft();
+    if (!this.#starting) this.#events?.back();
+  }
+
+  async #tellEnded(): Promise<void> {
     // Taken before the list is asked for: what is started meanwhile may be missing from it.
     const live = [...this.#live];
     const { tasks } = this.#client;
@@ -235,15 +298,18 @@ export class ContainerdEngine implements OciEngine<ContainerdImage> {
       if (task === undefined) this.#exited(name, UNKNOWN_STATUS);
       else if (task.status === Status.STOPPED) this.#exited(name, task.exitStatus);
     }
-    const again = this.#opened > 0;
-    // Before the first registration: what an earlier run of this worker held, whose containers the backend removes next.
-    if (!again) await this.#images.sweep();
-    this.#opened++;
-    this.#away = null;
-    this.#options.activity.running();
-    log.info({ version, again }, 'containerd answers');
-    await this.#images.removeLeft();
-    if (!this.#starting) this.#events?.back();
+  }
+
+  /** Once for all that are adopted in this turn. What is not answered is asked when the daemon is back. */
+  #lookSoon(): void {
+    if (this.#looking || this.#away !== null) return;
+    this.#looking = true;
+    setImmediate(() => {
+      this.#looking = false;
+      this.#watched(this.#tellEnded()).catch((error: Error) => {
+        this.#options.log.warn({ reason: error.message }, 'containerd did not say what runs');
+      });
+    });
   }
 
   /** One that restarts, or has cut a connection, is back within moments: not worth an attempt. */

@@ -43,7 +43,7 @@ interface Use {
   count: number;
 }
 
-interface ImageName {
+export interface ImageName {
   readonly reference: string;
   readonly digest: string;
 }
@@ -57,6 +57,8 @@ export class ContainerdImages {
   readonly #options: ContainerdImagesOptions;
   /** By lease. */
   readonly #uses = new Map<string, Use>();
+  /** Containers of an earlier process that live on such an image, by lease: whoever registers it or not, it stays for them. */
+  readonly #spared = new Map<string, { readonly name: ImageName; readonly containers: Set<string> }>();
   /** Leases that could not be taken away when nobody used them any more. */
   readonly #left = new Map<string, ImageName>();
 
@@ -133,19 +135,38 @@ export class ContainerdImages {
     const uses = [...this.#uses];
     this.#uses.clear();
     for (const [lease, { name, image }] of uses) {
+      if (this.#spared.has(lease)) continue;
       await image.catch(() => undefined);
       await this.#drop(lease, name);
     }
   }
 
-  /** Removes what an earlier run of this worker held. Before, no container of it may be left. Resolves with what was removed. */
+  /** Before `sweep`: a container that lives on it. Until it has `gone`, the image stays. */
+  spare(container: string, { reference, digest }: ImageName): void {
+    const name = { reference, digest };
+    const lease = this.#leaseOf(name);
+    const spared = this.#spared.get(lease) ?? { name, containers: new Set() };
+    spared.containers.add(container);
+    this.#spared.set(lease, spared);
+  }
+
+  /** Never rejects: what stays is tried again the next time. */
+  async gone(container: string): Promise<void> {
+    for (const [lease, { name, containers }] of this.#spared) {
+      if (!containers.delete(container) || containers.size > 0) continue;
+      this.#spared.delete(lease);
+      await this.#release(lease, name).catch(() => undefined);
+    }
+  }
+
+  /** Removes what an earlier run of this worker held, but for what is spared. Before, no other container of it may be left. Resolves with what was removed. */
   async sweep(): Promise<readonly string[]> {
     const { leases } = this.#client;
     const filters = [`labels."${OWNER}"==${this.#options.scope}`];
     const found = await this.#client.call('Leases.List', leases.list, leases, { filters });
     const removed: string[] = [];
     for (const { id, labels } of found.leases) {
-      if (this.#uses.has(id)) continue;
+      if (this.#uses.has(id) || this.#spared.has(id)) continue;
       await this.#drop(id, { reference: labels[REFERENCE] ?? '', digest: labels[DIGEST] ?? '' });
       removed.push(`lease ${id}`);
     }
@@ -217,8 +238,8 @@ export class ContainerdImages {
 
   async #release(lease: string, name: ImageName): Promise<void> {
     this.#left.set(lease, name);
-    // In use again meanwhile.
-    if (!this.#uses.has(lease)) await this.#drop(lease, name);
+    // In use again meanwhile, or by containers that are older than this process.
+    if (!this.#uses.has(lease) && !this.#spared.has(lease)) await this.#drop(lease, name);
     this.#left.delete(lease);
   }
 

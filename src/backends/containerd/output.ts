@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { native } from '../../native.js';
+import { closeAll } from '../kept.js';
 
 /**
  * What containers write to their standard output and error, through named pipes: the engine or the process itself writes, the worker reads as it comes. A pipe
@@ -16,8 +17,17 @@ export interface OutputPipes {
   readonly stderr: string;
 }
 
+/** What goes to a later process: while somebody has a copy of the ends for reading, what is written to the pipes waits in them. */
+export interface KeepablePipes {
+  /** Their folder's name. */
+  readonly folder: string;
+  /** Of standard output and error. They stay the pair's own. */
+  readonly fds: readonly number[];
+}
+
 interface Pair extends OutputPipes {
   readonly sockets: readonly Socket[];
+  readonly fds: readonly number[];
   sink: OutputSink | null;
 }
 
@@ -38,10 +48,13 @@ export class ContainerOutputs {
     this.#folder = folder;
   }
 
-  /** What an earlier worker left there goes. */
-  open(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+  /** What an earlier worker left there goes, but for the folders of those that live on. */
+  open(kept: readonly string[] = []): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    for (const entry of readdirSync(this.#folder)) {
+      if (!kept.includes(entry)) rmSync(join(this.#folder, entry), { recursive: true, force: true });
+    }
+    this.#made = Math.max(0, ...kept.map(Number));
   }
 
   /** Throws system errors. */
@@ -50,6 +63,18 @@ export class ContainerOutputs {
     pair.sink = sink;
     this.#used.set(container, pair);
     return pair;
+  }
+
+  /** null = it has none that are whole. */
+  keepable(container: string): KeepablePipes | null {
+    const pair = this.#used.get(container);
+    if (pair === undefined || pair.sockets.some(({ destroyed }) => destroyed)) return null;
+    return { folder: basename(dirname(pair.stdout)), fds: pair.fds };
+  }
+
+  /** Reads on where an earlier process has stopped. The descriptors are the pair's from now on. Throws, with them closed, for what are no such pipes. */
+  adopt(container: string, { folder, fds }: KeepablePipes, sink: OutputSink): void {
+    this.#used.set(container, this.#read(join(this.#folder, folder), fds, sink));
   }
 
   /** Nothing writes to them any more. Idempotent. */
@@ -90,27 +115,39 @@ export class ContainerOutputs {
   #make(): Pair {
     const folder = join(this.#folder, `${++this.#made}`);
     mkdirSync(folder, { mode: 0o700 });
-    const pair: Pair = {
-      stdout: join(folder, 'stdout'),
-      stderr: join(folder, 'stderr'),
-      sockets: [],
-      sink: null,
-    };
-    const sockets: Socket[] = [];
+    const fds: number[] = [];
     try {
-      for (const stream of ['stdout', 'stderr'] as const) {
-        const socket = new Socket({ fd: native().system.openFifo(pair[stream]), readable: true, writable: false });
+      for (const stream of STREAMS) fds.push(native().system.openFifo(join(folder, stream)));
+    } catch (error) {
+      closeAll(fds);
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+    return this.#read(folder, fds, null);
+  }
+
+  #read(folder: string, fds: readonly number[], sink: OutputSink | null): Pair {
+    const [stdout, stderr] = STREAMS.map((stream) => join(folder, stream)) as [string, string];
+    const sockets: Socket[] = [];
+    const pair: Pair = { stdout, stderr, sockets, fds, sink };
+    try {
+      if (fds.length !== STREAMS.length) throw new Error(`${fds.length} descriptors for ${STREAMS.length} pipes`);
+      for (const [i, stream] of STREAMS.entries()) {
+        const socket = new Socket({ fd: fds[i] as number, readable: true, writable: false });
         socket.on('data', (chunk: Buffer) => pair.sink?.(stream, chunk));
         socket.on('error', () => socket.destroy());
         sockets.push(socket);
       }
     } catch (error) {
-      end({ ...pair, sockets });
+      closeAll(fds.slice(sockets.length));
+      end(pair);
       throw error;
     }
-    return Object.assign(pair, { sockets });
+    return pair;
   }
 }
+
+const STREAMS = ['stdout', 'stderr'] as const;
 
 function end({ sockets, stdout }: Pair): void {
   for (const socket of sockets) socket.destroy();

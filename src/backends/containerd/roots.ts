@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Mount } from '../../rpc/gen/types.js';
@@ -19,6 +19,11 @@ export class ContainerRoots {
   /** `folder`: where the upper layers of containers are. */
   constructor(folder: string) {
     this.#folder = folder;
+  }
+
+  /** Those of an earlier process are there to be removed with their containers. */
+  async open(): Promise<void> {
+    for (const name of await readdir(this.#folder).catch(() => [])) this.#writable.add(name);
   }
 
   /** The folders of a writable one. */

@@ -3,14 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IluvatarError } from '../../core/errors.js';
 import type { Activity } from '../activity.js';
 import { hierarchies, removeFolders } from '../cgroups/hierarchies.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
 import type { BackendLog } from '../log.js';
-import type { ContainerPlan, EngineEvents, EngineHealth, FoundImage, NamedImage, OciEngine } from '../oci/engine.js';
+import type {
+  ContainerPlan,
+  EngineEvents,
+  EngineHealth,
+  FoundImage,
+  KeptInEngine,
+  NamedImage,
+  OciEngine,
+} from '../oci/engine.js';
 import type { ContainerDetails, ContainerSummary, DockerEvent, Info } from './api.js';
 import type { DockerClient } from './client.js';
 import { type ContainerOptions, createRequest } from './create-request.js';
 import { DockerError, ignore } from './error.js';
 import { EventStream } from './events.js';
 import { ExitWatch } from './exits.js';
+import { type DockerFacts, dockerFacts } from './facts.js';
 import { type DockerImage, DockerImages } from './images.js';
 import { LABELS } from './labels.js';
 import type { DockerNetworks } from './networks.js';
@@ -34,6 +44,9 @@ export interface DockerEngineOptions {
 const REMOVALS = 8;
 const FIRST_PAUSE_MS = 50;
 
+/** What is needed of a container's plan once it has been made. */
+type Placed = Pick<ContainerPlan, 'cgroupPath' | 'cgroupDirs' | 'network'>;
+
 export class DockerEngine implements OciEngine<DockerImage> {
   readonly name = 'docker';
   readonly #client: DockerClient;
@@ -44,7 +57,10 @@ export class DockerEngine implements OciEngine<DockerImage> {
   #exits: ExitWatch | null = null;
   #info: Info | null = null;
   #hierarchies: readonly string[] = [];
-  readonly #plans = new Map<string, ContainerPlan<DockerImage>>();
+  readonly #plans = new Map<string, Placed>();
+  /** Made by an earlier process, and not adopted yet. */
+  readonly #kept = new Map<string, KeptInEngine>();
+  #looking = false;
   #created = 0;
   #removed = 0;
 
@@ -64,7 +80,8 @@ export class DockerEngine implements OciEngine<DockerImage> {
     });
   }
 
-  async start(events: EngineEvents): Promise<void> {
+  async start(events: EngineEvents, kept: readonly KeptInEngine[] = []): Promise<void> {
+    for (const one of kept) this.#kept.set(one.name, one);
     this.#hierarchies = hierarchies(await readFile('/proc/self/mounts', 'utf8'));
     this.#events = events;
     this.#exits = new ExitWatch(this.#client, events);
@@ -94,7 +111,8 @@ export class DockerEngine implements OciEngine<DockerImage> {
       scope: this.#options.scope,
       cgroupParents: this.#cgroupParents(await this.#daemon()),
     });
-    this.#plans.set(name, plan);
+    const { cgroupPath, cgroupDirs, network } = plan;
+    this.#plans.set(name, { cgroupPath, cgroupDirs, network });
     let id: string | null = null;
     try {
       const made = await this.#client.call<{ Id: string }>('POST', '/containers/create', { query: { name }, body });
@@ -144,6 +162,32 @@ export class DockerEngine implements OciEngine<DockerImage> {
       this.#removed++;
       await this.#images.removeUnused();
     }
+  }
+
+  /** One in a network of ours is not: its address would be given to another (docs/docker.md). */
+  keepable(name: string): KeepableContainer | null {
+    const id = this.#exits?.runningId(name) ?? null;
+    const placed = this.#plans.get(name);
+    if (id === null || placed === undefined || placed.network !== null) return null;
+    const facts: DockerFacts = { id };
+    return { facts, fds: [] };
+  }
+
+  adopt(name: string, fds: readonly number[]): boolean {
+    const exits = this.#started();
+    // Its output is the daemon's to give.
+    closeAll(fds);
+    const kept = this.#kept.get(name);
+    this.#kept.delete(name);
+    const { data } = dockerFacts.safeParse(kept?.facts);
+    if (kept === undefined || data === undefined) return false;
+    const { cgroupPath, cgroupDirs } = kept;
+    this.#plans.set(name, { cgroupPath, cgroupDirs, network: null });
+    const output = new ContainerOutput(this.#client, data.id, (stream, chunk) => exits.output(name, stream, chunk));
+    exits.add(name, data.id, output);
+    exits.starting(name);
+    this.#lookSoon(exits);
+    return true;
   }
 
   async list(): Promise<string[]> {
@@ -200,10 +244,22 @@ export class DockerEngine implements OciEngine<DockerImage> {
     // A daemon that was restarted may have been given other options.
     this.#info = await this.#client.call<Info>('GET', '/info');
     this.#options.activity.running();
-    await this.#exits?.catchUp(await this.#own());
+    await this.#exits?.catchUp(() => this.#own());
     // Networks of an earlier life are looked for once, by whichever answer of the daemon is the first.
     if (this.#stream.connections === 0) await this.#options.networks?.start();
     else this.#events?.back();
+  }
+
+  /** Once for all that are adopted in this turn. What is not answered is asked when the daemon is back. */
+  #lookSoon(exits: ExitWatch): void {
+    if (this.#looking || this.#stream.failure !== null) return;
+    this.#looking = true;
+    setImmediate(() => {
+      this.#looking = false;
+      exits
+        .catchUp(() => this.#own())
+        .catch((error: Error) => this.#options.log.warn({ reason: error.message }, 'Docker did not say what runs'));
+    });
   }
 
   #event({ Action, Actor }: DockerEvent): void {

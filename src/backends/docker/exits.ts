@@ -64,6 +64,12 @@ export class ExitWatch {
     if (watched !== undefined) watched.started = false;
   }
 
+  /** Its id in Docker while it runs; null = it does not, or is not known here. */
+  runningId(name: string): string | null {
+    const watched = this.#byName.get(name);
+    return watched?.started === true && !watched.removing && !watched.told ? watched.id : null;
+  }
+
   /** Its id in Docker; null = not known here. */
   removing(name: string): string | null {
     const watched = this.#byName.get(name);
@@ -91,10 +97,11 @@ export class ExitWatch {
     if (watched !== undefined) void this.#tell(watched, code);
   }
 
-  /** All of this worker's containers that there are: what ended unseen is told, and what lives is read again. */
-  async catchUp(containers: readonly ContainerSummary[]): Promise<void> {
-    const states = new Map(containers.map(({ Id, State }) => [Id, State]));
+  /** `list`: asks for all of this worker's containers that there are. What ended unseen is told, and what lives is read again. */
+  async catchUp(list: () => Promise<readonly ContainerSummary[]>): Promise<void> {
+    // Before: what is started meanwhile may be missing from the list.
     const all = [...this.#byId.values()];
+    const states = new Map((await list()).map(({ Id, State }) => [Id, State]));
     await Promise.all(
       all.map((watched) => {
         const state = states.get(watched.id);

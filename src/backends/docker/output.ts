@@ -12,6 +12,7 @@ export class ContainerOutput {
   readonly #id: string;
   readonly #sink: OutputSink;
   #socket: Duplex | null = null;
+  #attaching: Promise<void> | null = null;
   #ended: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -26,7 +27,25 @@ export class ContainerOutput {
   }
 
   /** Before its process is started, so that nothing of it is missed; and again when the daemon has come back. Rejects with a DockerError. */
-  async attach(): Promise<void> {
+  attach(): Promise<void> {
+    // Two at once would pass everything on twice.
+    this.#attaching ??= this.#attach().finally(() => {
+      this.#attaching = null;
+    });
+    return this.#attaching;
+  }
+
+  /** The last of it has been passed on, or this time is over. */
+  async finished(limitMs: number): Promise<void> {
+    await within(this.#ended, limitMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#socket?.destroy();
+  }
+
+  async #attach(): Promise<void> {
     const query = { stream: true, stdout: true, stderr: true };
     const socket = await this.#client.hijack(`/containers/${this.#id}/attach`, query);
     if (this.#closed) {
@@ -51,15 +70,5 @@ export class ContainerOutput {
         resolve();
       });
     });
-  }
-
-  /** The last of it has been passed on, or this time is over. */
-  async finished(limitMs: number): Promise<void> {
-    await within(this.#ended, limitMs);
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#socket?.destroy();
   }
 }

@@ -20,19 +20,22 @@ import { allParents, type CgroupLayout, prepareCgroups } from '../cgroups/layout
 import { limitNotes } from '../cgroups/limit-notes.js';
 import { containerLimits } from '../cgroups/limits.js';
 import { CgroupPool } from '../cgroups/pool.js';
+import { closeAll, type KeptContainer, numberOf } from '../kept.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import { assertAlone, type NameLock } from '../name-lock.js';
 import type { Networks } from '../networks.js';
 import { within } from '../within.js';
+import { adoptBody, factsOf, keptInEngine } from './adopt.js';
 import { takeCgroup } from './cgroup.js';
 import { OciContainer } from './container.js';
-import type { OciContext } from './context.js';
-import type { OciEngine } from './engine.js';
+import type { EngineContainer, OciContext } from './context.js';
+import type { EngineEvents, OciEngine } from './engine.js';
 import type { OciFunction } from './function.js';
 import { socketsFolder } from './paths.js';
 import { FunctionPreparer } from './prepare.js';
 import { makeStages, STAGES, type Stages } from './stage.js';
+import { StrandedContainer } from './stranded-container.js';
 
 /**
  * A backend of any container engine: images at registration, containers made in stages, exits as the engine tells them. One instance per
@@ -68,9 +71,11 @@ export class OciBackend implements Backend {
   readonly #worker: string;
   readonly #scope: string;
   readonly #stages: Stages;
-  readonly #containers = new Set<OciContainer>();
+  readonly #containers = new Set<EngineContainer>();
   /** Those of which the engine has heard. */
-  readonly #byName = new Map<string, OciContainer>();
+  readonly #byName = new Map<string, EngineContainer>();
+  /** Names in the engine of what an earlier process made and nobody has adopted yet. */
+  readonly #spared = new Set<string>();
   #running: Running | null = null;
   #created = 0;
   #memoryReads = 0;
@@ -85,13 +90,16 @@ export class OciBackend implements Backend {
     this.#stages = makeStages(config.stages);
   }
 
-  async start(): Promise<void> {
+  async start(kept: readonly KeptContainer[] = []): Promise<void> {
     if (this.#running !== null) throw new IluvatarError('conflict', `the backend ${this.name} is already started`);
     const { config, engine, lifecycle, log, networks = null, shard = 0, watch = loggedActivity(log) } = this.#options;
     const lock = await assertAlone(config.cgroup.parent, this.#scope);
     try {
       const layout = prepareCgroups(config.cgroup, this.#scope);
-      const cgroups = new CgroupPool(layout, lifecycle, watch(`${engine.name}-cgroups`), config.cgroup.pool);
+      const living = kept.flatMap((one) => factsOf(one) ?? []);
+      const first = 1 + Math.max(0, ...living.map(({ cgroup }) => numberOf(cgroup)));
+      const activity = watch(`${engine.name}-cgroups`);
+      const cgroups = new CgroupPool(layout, lifecycle, activity, config.cgroup.pool, first);
       const sockets = socketsFolder(config, this.#scope);
       mkdirSync(sockets, { recursive: true, mode: 0o700 });
       const context = this.#context(layout, cgroups, sockets);
@@ -99,15 +107,19 @@ export class OciBackend implements Backend {
       await preparer.start();
       this.#running = { lock, layout, cgroups, context, preparer };
       await networks?.start();
-      await engine.start({
+      const spared = living.map((facts) => keptInEngine(facts, context));
+      for (const { name } of spared) this.#spared.add(name);
+      const events: EngineEvents = {
         exited: (name, exit) => this.#byName.get(name)?.exited(exit),
         output: (name, stream, chunk) => this.#byName.get(name)?.wrote(stream, chunk),
         back: () => void this.#reconcile(),
-      });
+      };
+      await engine.start(events, spared);
       await this.clean();
       cgroups.fill();
     } catch (error) {
       this.#running = null;
+      this.#spared.clear();
       lock.release();
       throw error;
     }
@@ -146,8 +158,31 @@ export class OciBackend implements Backend {
     return container;
   }
 
-  adopt(): never {
-    throw new IluvatarError('unavailable', `containers of ${this.name} cannot be taken over`);
+  adopt(
+    kept: KeptContainer,
+    prepared: PreparedFunction | null,
+    limitMs: number,
+    events: ContainerEvents,
+  ): BackendContainer {
+    const { context } = this.#started();
+    const facts = factsOf(kept);
+    if (facts === null) {
+      closeAll(kept.fds);
+      throw new IluvatarError('invalid', `what is kept of ${kept.name} is not understood`);
+    }
+    const { body, whole } = adoptBody(facts, context);
+    const { engineName } = body;
+    const agent = facts.agent === null ? null : (kept.fds[0] as number);
+    const known = this.#options.engine.adopt(engineName, kept.fds.slice(agent === null ? 0 : 1));
+    this.#spared.delete(engineName);
+    if (prepared === null) {
+      if (agent !== null) closeAll([agent]);
+      return this.#added(new StrandedContainer(kept.name, body, context));
+    }
+    const fn = prepared as OciFunction;
+    const container = this.#added(new OciContainer(fn, {}, numberOf(facts.cgroup), context, events, body, limitMs));
+    container.takeOver(whole && known, facts, agent, kept.running);
+    return container;
   }
 
   async memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
@@ -156,7 +191,7 @@ export class OciBackend implements Backend {
     if (!layout.memory) return containers.map(() => ({ usedBytes: 0, cacheBytes: 0 }));
     const versions = [...layout.versions];
     return this.#options.lifecycle.run('cgroupMemory', {
-      groups: containers.map((container) => ({ dirs: [...(container as OciContainer).cgroupDirs], versions })),
+      groups: containers.map((container) => ({ dirs: [...(container as EngineContainer).cgroupDirs], versions })),
     });
   }
 
@@ -190,7 +225,8 @@ export class OciBackend implements Backend {
     const { layout, context, cgroups } = this.#started();
     const { engine, lifecycle } = this.#options;
     const removed = engine.health().healthy ? await this.#cleanEngine() : [];
-    const keep = [...this.#containers].map(({ engineName }) => engineName.slice(this.#scope.length + 1));
+    const names = [...[...this.#containers].map(({ engineName }) => engineName), ...this.#spared];
+    const keep = names.map((name) => name.slice(this.#scope.length + 1));
     keep.push(...cgroups.names());
     const swept = await lifecycle.run('sweep', {
       ...allParents(layout),
@@ -205,7 +241,7 @@ export class OciBackend implements Backend {
     const removed: string[] = [];
     for (const name of await engine.list()) {
       // Looked up only now: one that was begun while the list was made may be in it.
-      if (this.#byName.has(name)) continue;
+      if (this.#byName.has(name) || this.#spared.has(name)) continue;
       await engine.remove(name);
       removed.push(`container ${name}`);
     }
@@ -224,6 +260,7 @@ export class OciBackend implements Backend {
   async #stop({ cgroups, layout, context }: Running): Promise<void> {
     await Promise.all([...this.#containers].map((container) => container.destroy('stopping')));
     this.#running = null;
+    this.#spared.clear();
     await this.#options.engine.stop();
     await this.#options.networks?.stop();
     await cgroups.close();
@@ -275,6 +312,12 @@ export class OciBackend implements Backend {
         if (engine.health().healthy) void this.#reconcile();
       },
     };
+  }
+
+  #added<Container extends EngineContainer>(container: Container): Container {
+    this.#containers.add(container);
+    this.#byName.set(container.engineName, container);
+    return container;
   }
 
   /** After an absence of the daemon, or a removal that failed: what could not be removed goes, and what was made without anybody hearing of it. */

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
-import { type CgroupEvidence, native } from '../../native.js';
+import type { CgroupEvidence } from '../../native.js';
 import type { Connection, ConnectionHandler } from '../../transport/transport.js';
 import { AgentContainer } from '../agent/agent-container.js';
 import { freePort, HttpChannel } from '../agent/http-channel.js';
@@ -11,17 +11,17 @@ import { LegacySocketChannel } from '../agent/legacy-socket-channel.js';
 import { SocketFolder } from '../agent/socket-folder.js';
 import type { ContainerEvents } from '../backend.js';
 import { applyLimits } from '../cgroups/apply-limits.js';
-import type { Cgroup } from '../cgroups/pool.js';
 import { runMeterFor } from '../cgroups/run-meter.js';
-import type { NamespaceSource, NetworkLease } from '../networks.js';
+import { closeAll, type KeepableContainer } from '../kept.js';
+import type { NamespaceSource } from '../networks.js';
+import { keepBody, type OciFacts } from './adopt.js';
 import { AgentDoor } from './agent-door.js';
-import { withChildren } from './cgroup.js';
-import type { OciContext } from './context.js';
+import { OciBody } from './body.js';
+import type { EngineContainer, OciContext } from './context.js';
 import type { ContainerPlan, EngineExit, PlannedNetwork } from './engine.js';
 import { containerEnvironment } from './environment.js';
 import type { OciFunction } from './function.js';
 import { takeLease } from './lease.js';
-import { withUncountedKills } from './uncounted-kills.js';
 
 /**
  * One container of an engine: made step by step, each step in its turn, and taken apart again from whichever step it got to. Its agent calls the worker through
@@ -36,29 +36,18 @@ const LONGEST_LOADING_MS = 1_000;
 /** Of an HTTP agent with an address of its own. */
 const HTTP_PORT = 8080;
 
-/** What a container has been given so far. */
-interface Holdings {
-  cgroup: Cgroup | null;
-  network: NetworkLease | null;
-  door: AgentDoor | null;
-  /** The engine was asked to make it. */
-  asked: boolean;
-}
-
-export class OciContainer extends AgentContainer {
+export class OciContainer extends AgentContainer implements EngineContainer {
   readonly fn: OciFunction;
-  /** As the engine knows it; '' = it has no name yet. */
-  engineName = '';
-  /** Of its first process; 0 = not started. */
-  pid = 0;
   readonly #id: number;
   readonly #placed: Readonly<Record<string, string>>;
   readonly #context: OciContext;
-  readonly #holds: Holdings = { cgroup: null, network: null, door: null, asked: false };
+  readonly #body: OciBody;
   readonly #token = randomBytes(16).toString('hex');
+  #door: AgentDoor | null = null;
   #connection: Connection | null = null;
+  /** Of an HTTP agent. */
+  #port = HTTP_PORT;
   #outOfMemory: boolean | null = false;
-  #killed = false;
   #making: Promise<void> = Promise.resolve();
   /** Aborted when it is taken apart: it waits for no stage's turn any more. */
   readonly #apart = new AbortController();
@@ -71,34 +60,56 @@ export class OciContainer extends AgentContainer {
     id: number,
     context: OciContext,
     events: ContainerEvents,
+    body = new OciBody(context),
+    startupTimeoutMs = fn.definition.startupTimeoutMs,
   ) {
     const { transport } = context;
-    const { startupTimeoutMs } = fn.definition;
     super({ transport, events, startupTimeoutMs, lastWordMs: LAST_WORD_MS });
     this.fn = fn;
     this.#placed = placed;
     this.#id = id;
     this.#context = context;
+    this.#body = body;
   }
 
   get name(): string {
     const { worker, engine } = this.#context;
-    return `${worker}/${engine.name}-${this.#holds.cgroup?.name ?? `waiting-${this.#id}`}`;
+    return `${worker}/${engine.name}-${this.#body.cgroup?.name ?? `waiting-${this.#id}`}`;
+  }
+
+  get engineName(): string {
+    return this.#body.engineName;
   }
 
   get cgroupDirs(): readonly string[] {
-    return this.#holds.cgroup?.dirs ?? [];
+    return this.#body.dirs;
   }
 
-  keepable(): null {
-    return null;
+  keepable(): KeepableContainer | null {
+    const framed = this.fn.definition.server === 'framed';
+    if (this.phase !== 'ready' || (framed && !this.agentConnected)) return null;
+    return keepBody(this.#body, framed ? this.#connection : null, this.#port, this.#context);
   }
 
   start(): void {
     this.#making = this.#make().catch((error: unknown) => this.fail(failureOf(error)));
   }
 
-  /** Its first process has ended. */
+  /** It runs already, since an earlier process. `agent`: of its connection; null = it has none. `running`: invocations that it was given then and that had not ended. */
+  takeOver(whole: boolean, facts: OciFacts, agent: number | null, running: number): void {
+    this.#port = facts.port;
+    if (agent !== null) this.#connection = this.#resumed(agent, facts.agent?.largest ?? Number.POSITIVE_INFINITY);
+    // An old agent does not say when a run has ended that nobody waits for any more.
+    const usable = this.fn.definition.server === 'framed' ? this.#connection !== null : running === 0;
+    this.resume(this.#connection, running);
+    if (!whole || !usable) {
+      this.nonsense('it cannot be taken over');
+      return;
+    }
+    this.#measure();
+    this.#openChannel();
+  }
+
   exited({ code, signal, outOfMemory }: EngineExit): void {
     this.#outOfMemory = outOfMemory;
     this.exitKnown({ code, signal, message: null, step: null });
@@ -120,75 +131,45 @@ export class OciContainer extends AgentContainer {
   /** An old agent cannot be asked: what its server makes of signals is its own affair. */
   protected override interrupt(_requestId: number): void {
     const { killGraceMs } = this.#context;
-    if (this.fn.definition.server !== 'framed' || killGraceMs === 0 || !this.#signal(SIGUSR2)) {
+    if (this.fn.definition.server !== 'framed' || killGraceMs === 0 || !this.#body.signal(SIGUSR2)) {
       this.kill();
       return;
     }
     this.#killTimer ??= setTimeout(() => this.kill(), killGraceMs);
   }
 
-  /** Through its cgroup where it has one: that reaches all of it, and works while the engine is away. */
   protected override kill(): void {
-    const { layout, log } = this.#context;
-    this.#killed = true;
-    try {
-      if (this.cgroupDirs.length > 0) {
-        const { dirs, versions } = withChildren(this.cgroupDirs, layout.versions);
-        native().cgroup.killAll(dirs, versions);
-      } else this.#signal(SIGKILL);
-    } catch (error) {
-      log.warn({ container: this.name, reason: (error as Error).message }, 'a container could not be killed at once');
-    }
+    this.#body.kill();
   }
 
   protected override async release(): Promise<void> {
-    const { engine, log, gone, leftBehind } = this.#context;
-    let left = false;
+    const { gone, leftBehind } = this.#context;
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     this.#leftStageReady();
-    this.#holds.door?.close();
+    this.#door?.close();
     this.#connection?.close();
     this.#apart.abort();
     // Whatever step is under way ends first: two hands on one container leave half of it.
     await this.#making;
-    // Before the engine is asked to: it then finds it ended, and has one thing less to do.
-    if (this.pid > 0) this.kill();
-    try {
-      if (this.#holds.asked) await engine.remove(this.engineName);
-    } catch (error) {
-      left = true;
-      log.error({ container: this.name, reason: (error as Error).message }, 'a container could not be removed');
-    }
-    await this.#giveBack();
+    const left = await this.#body.remove();
     gone(this);
     if (left) leftBehind();
   }
 
   /** Nothing of it runs any more: then the engine will tell. What still runs has closed its connection and will not tell anything. */
   protected override awaitsExit(waitedMs: number): boolean {
-    if (waitedMs >= EXIT_LIMIT_MS || this.cgroupDirs.length === 0) return false;
-    try {
-      return native().cgroup.pids(withChildren(this.cgroupDirs, this.#context.layout.versions).dirs).length === 0;
-    } catch {
-      return false;
-    }
+    return waitedMs < EXIT_LIMIT_MS && this.#body.empty;
   }
 
   protected override evidence(): CgroupEvidence | null {
-    if (this.cgroupDirs.length === 0) return null;
-    try {
-      const found = native().cgroup.evidence([...this.cgroupDirs], [...this.#context.layout.versions]);
-      return withUncountedKills(found, this.#outOfMemory, this.#killed);
-    } catch {
-      return null;
-    }
+    return this.#body.evidence(this.#outOfMemory);
   }
 
   async #make(): Promise<void> {
     const { stages, engine } = this.#context;
     const plan = await this.#plan();
     if (plan === null) return;
-    this.#holds.asked = true;
+    this.#body.asked = true;
     const { signal } = this.#apart;
     await stages.snapshot.run(() => this.#unlessEnded(() => engine.snapshot(plan)), signal);
     await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)), signal);
@@ -202,11 +183,11 @@ export class OciContainer extends AgentContainer {
       this.#unlessEnded(async () => {
         // Its agent may call before the engine has answered.
         this.begun();
-        this.pid = await engine.run(plan);
+        this.#body.pid = await engine.run(plan);
       });
     await stages.start.run(step, this.#apart.signal);
     if (this.phase !== 'loading') return;
-    this.#openChannel(plan);
+    this.#openChannel();
     await this.#untilLoaded();
   }
 
@@ -215,21 +196,20 @@ export class OciContainer extends AgentContainer {
     const { fn } = this;
     const context = this.#context;
     const cgroup = await context.takeCgroup();
-    this.#holds.cgroup = cgroup;
-    const limits = context.limits(fn.definition);
-    applyLimits(context.layout, cgroup, limits, OWN_PROCESSES);
-    this.meter = runMeterFor(context.layout, cgroup.dirs, limits, context.cores);
-    this.engineName = `${context.scope}-${cgroup.name}`;
+    this.#body.cgroup = cgroup;
+    applyLimits(context.layout, cgroup, context.limits(fn.definition), OWN_PROCESSES);
+    this.#measure();
+    this.#body.engineName = `${context.scope}-${cgroup.name}`;
     context.named(this);
     const namespaces = this.#namespaces();
     if (namespaces !== null) {
-      this.#holds.network = await context.stages.network.run(() => takeLease(namespaces), this.#apart.signal);
+      this.#body.network = await context.stages.network.run(() => takeLease(namespaces), this.#apart.signal);
     }
     if (this.#ended) return null;
     const sockets = fn.definition.server === 'framed' ? join(context.sockets, cgroup.name) : null;
     if (sockets !== null) await mkdir(sockets, { recursive: true, mode: 0o755 });
     if (this.#ended) return null;
-    const port = fn.definition.network === 'host' && fn.definition.server === 'http' ? await freePort() : HTTP_PORT;
+    if (fn.definition.network === 'host' && fn.definition.server === 'http') this.#port = await freePort();
     if (sockets !== null) this.#openDoor(sockets);
     return {
       name: this.engineName,
@@ -237,15 +217,15 @@ export class OciContainer extends AgentContainer {
       env: containerEnvironment(fn, this.#placed, {
         container: cgroup.name,
         token: this.#token,
-        address: this.#holds.network?.address ?? null,
+        address: this.#body.network?.address ?? null,
         host: this.#host,
-        port,
+        port: this.#port,
       }),
       cgroupPath: cgroup.dirs.length === 0 ? '' : `${context.cgroupPath}/${cgroup.name}`,
       cgroupDirs: cgroup.dirs,
       sockets,
       network: this.#network(),
-      port,
+      port: this.#port,
     };
   }
 
@@ -258,7 +238,7 @@ export class OciContainer extends AgentContainer {
   }
 
   #network(): PlannedNetwork | null {
-    const { network } = this.#holds;
+    const { network } = this.#body;
     const { networks } = this.#context;
     if (network === null || networks === null) return null;
     const { name, address } = network;
@@ -271,10 +251,10 @@ export class OciContainer extends AgentContainer {
       closed: (_connection, reason) => this.agentEnded(reason),
     };
     const { transport, strangerRefused } = this.#context;
-    this.#holds.door = new AgentDoor({
+    this.#door = new AgentDoor({
       transport,
       path: join(sockets, 'agents.sock'),
-      container: (this.#holds.cgroup as Cgroup).name,
+      container: this.#body.cgroup?.name ?? '',
       token: this.#token,
       refused: strangerRefused,
       entered: (connection) => {
@@ -285,18 +265,18 @@ export class OciContainer extends AgentContainer {
   }
 
   /** The way to speak to an old agent. */
-  #openChannel({ port }: ContainerPlan): void {
+  #openChannel(): void {
     const { transport, maxBodyBytes } = this.#context;
     const { server } = this.fn.definition;
     if (server === 'legacy-socket') {
-      this.channel = new LegacySocketChannel(transport, new SocketFolder(() => this.pid), this);
+      this.channel = new LegacySocketChannel(transport, new SocketFolder(() => this.#body.pid), this);
     } else if (server === 'http') {
       const takeBody = (payload: number): Buffer => {
         const body = transport.body(payload);
         transport.drop(payload);
         return body;
       };
-      this.channel = new HttpChannel({ host: this.#host, port, maxBodyBytes, takeBody }, this);
+      this.channel = new HttpChannel({ host: this.#host, port: this.#port, maxBodyBytes, takeBody }, this);
     }
   }
 
@@ -317,34 +297,31 @@ export class OciContainer extends AgentContainer {
 
   /** Where it is reached. */
   get #host(): string {
-    return this.#holds.network?.address ?? '127.0.0.1';
+    return this.#body.network?.address ?? '127.0.0.1';
   }
 
   get #ended(): boolean {
     return this.phase === 'ended';
   }
 
-  #signal(signal: number): boolean {
-    try {
-      return this.pid > 0 && native().system.kill(this.pid, signal);
-    } catch {
-      return false;
-    }
+  #measure(): void {
+    const { layout, limits, cores } = this.#context;
+    this.meter = runMeterFor(layout, [...this.cgroupDirs], limits(this.fn.definition), cores);
   }
 
-  async #giveBack(): Promise<void> {
-    const { cgroup, network } = this.#holds;
-    const { removeCgroup, removeFolder, sockets } = this.#context;
-    if (cgroup === null) return;
-    await removeFolder(join(sockets, cgroup.name));
-    await removeCgroup(cgroup);
-    if (network !== null) this.#namespaces()?.give(network);
+  /** null = it is none any more. */
+  #resumed(fd: number, largest: number): Connection | null {
+    try {
+      return this.#context.transport.resume(fd, largest, this);
+    } catch {
+      closeAll([fd]);
+      return null;
+    }
   }
 }
 
 /** Its first process, which is not the function's. */
 const OWN_PROCESSES = 1;
-const SIGKILL = 9;
 const SIGUSR2 = 12;
 
 /** Why a step failed. Engines say of their errors whether another try makes sense, and whether anybody answered at all. */

@@ -1,13 +1,23 @@
 import type { FunctionDefinition } from '../../config/api.js';
 import type { Transport } from '../../transport/transport.js';
+import type { BackendContainer } from '../backend.js';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { ContainerLimits } from '../cgroups/limits.js';
 import type { Cgroup } from '../cgroups/pool.js';
 import type { BackendLog } from '../log.js';
 import type { Networks } from '../networks.js';
-import type { OciContainer } from './container.js';
-import type { OciEngine } from './engine.js';
+import type { EngineExit, OciEngine } from './engine.js';
 import type { Stages } from './stage.js';
+
+/** A container as its backend sees it. */
+export interface EngineContainer extends BackendContainer {
+  /** As the engine knows it; '' = it has no name yet. */
+  readonly engineName: string;
+  readonly cgroupDirs: readonly string[];
+  /** Its first process has ended. */
+  exited(exit: EngineExit): void;
+  wrote(stream: 'stdout' | 'stderr', chunk: Buffer): void;
+}
 
 /** What containers of one engine share. */
 export interface OciContext {
@@ -36,8 +46,8 @@ export interface OciContext {
   removeFolder(folder: string): Promise<void>;
   strangerRefused(): void;
   /** The engine will know it by `engineName` from now on. */
-  named(container: OciContainer): void;
-  gone(container: OciContainer): void;
+  named(container: EngineContainer): void;
+  gone(container: EngineContainer): void;
   /** The engine could not remove one that is gone otherwise. */
   leftBehind(): void;
 }

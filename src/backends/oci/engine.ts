@@ -1,6 +1,7 @@
 import type { ImageConfig } from '../../images/documents.js';
 import type { BuiltImage } from '../../images/image.js';
 import type { LayerBytes } from '../../images/image-user.js';
+import type { KeepableContainer } from '../kept.js';
 import type { OciFunction } from './function.js';
 
 /**
@@ -11,8 +12,8 @@ import type { OciFunction } from './function.js';
 export interface OciEngine<Image = unknown> {
   /** `containerd`, `docker`. */
   readonly name: string;
-  /** Goes on trying in the background when the daemon is away. */
-  start(events: EngineEvents): Promise<void>;
+  /** Goes on trying in the background when the daemon is away. What `kept` need is spared: each of them is adopted later, or removed. */
+  start(events: EngineEvents, kept?: readonly KeptInEngine[]): Promise<void>;
   /** Makes an image known to the engine and keeps it from being collected. Idempotent for the same digest. Rejects with an IluvatarError. */
   importImage(image: NamedImage, progress: (line: string) => void): Promise<Image>;
   /** An image that the engine has under this reference; null = it has none. */
@@ -30,11 +31,28 @@ export interface OciEngine<Image = unknown> {
    * left then is listed when it is `back`.
    */
   remove(name: string): Promise<void>;
+  /** What of a container that runs outlives this process in the hands of somebody else. null = it does not outlive it. */
+  keepable(name: string): KeepableContainer | null;
+  /**
+   * Takes over one of those that `start` was told of, whether it still runs or not: its output is passed on, and its end told, also one that was before; neither from inside this call.
+   * Closes what it cannot use of the descriptors. false = it is not whole, and there to be removed only.
+   */
+  adopt(name: string, fds: readonly number[]): boolean;
   /** Names of the containers that carry this worker's mark, whether it remembers them or not. */
   list(): Promise<string[]>;
   health(): EngineHealth;
   /** The daemon is left as it was found. */
   stop(): Promise<void>;
+}
+
+/** A container that an earlier process made, and that lives on. */
+export interface KeptInEngine {
+  readonly name: string;
+  /** As in its plan. */
+  readonly cgroupPath: string;
+  readonly cgroupDirs: readonly string[];
+  /** As `keepable` gave them; not checked yet. */
+  readonly facts: unknown;
 }
 
 export interface EngineEvents {

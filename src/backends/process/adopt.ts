@@ -4,7 +4,7 @@ import type { Transport } from '../../transport/transport.js';
 import { type CgroupLayout, cgroupDirs } from '../cgroups/layout.js';
 import { commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';
 import type { AddressLease } from '../networks.js';
-import { processIdentity } from '../process-identity.js';
+import { livePid, processIdentity } from '../process-identity.js';
 import { Cell, type CellObserver } from './cell.js';
 
 /** What is kept of a cell that has become a function's container: its two connections, and what the worker knows of it. */
@@ -74,12 +74,6 @@ export function resumeCell(
     for (const fd of left) native().system.close(fd);
     return { cell, whole: false };
   }
-}
-
-/** 0 = it has ended. */
-function livePid(identity: string): number {
-  const pid = Number.parseInt(identity, 10);
-  return processIdentity(pid) === identity ? pid : 0;
 }
 
 function finite(bytes: number): number | null {

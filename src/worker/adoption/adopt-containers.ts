@@ -50,6 +50,7 @@ async function adoptOne(left: LeftContainer, parts: AdoptionParts): Promise<bool
   const driven = new DrivenContainer(driver, holdings.marks);
   driven.mark = entry.mark;
   driven.keptAs = name;
+  driven.keptFor = entry.function;
   driver.keptAlready(driven);
   try {
     if (await answers(driven, backend, left, entry, parts)) return true;

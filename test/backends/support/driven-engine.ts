@@ -13,6 +13,7 @@ import {
 } from '../../../src/core/index.js';
 import type { Log } from '../../../src/telemetry/logs/log.js';
 import type { Transport } from '../../../src/transport/transport.js';
+import { Holdings } from '../../../src/worker/adoption/holdings.js';
 import { ContainerDriver, type PayloadOwner } from '../../../src/worker/container-driver.js';
 import { EngineTimer } from '../../../src/worker/engine-timer.js';
 import { prepare, specOf, until } from './harness.js';
@@ -35,6 +36,9 @@ export class DrivenEngine {
       backends: this.#backends,
       prepared: (key, backend) => this.#prepared.get(`${key} ${backend}`),
       dropPayload: (payload) => this.#drop(payload),
+      payloadBytes: (payload) => transport.bytes(payload),
+      // Not opened: nothing outlives a test.
+      holdings: new Holdings({ config: workerConfigSchema.parse({}), log, again() {} }),
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: 1,
       log,

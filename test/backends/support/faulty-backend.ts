@@ -44,8 +44,8 @@ export class FaultyBackend implements Backend {
     return this.inner.name;
   }
 
-  start(): Promise<void> {
-    return this.inner.start();
+  start(...given: Parameters<Backend['start']>): Promise<void> {
+    return this.inner.start(...given);
   }
 
   prepare(...given: Parameters<Backend['prepare']>): Promise<PreparedFunction> {
@@ -80,6 +80,10 @@ export class FaultyBackend implements Backend {
     }
   }
 
+  adopt(...given: Parameters<Backend['adopt']>): BackendContainer {
+    return this.inner.adopt(...given);
+  }
+
   memory(containers: readonly BackendContainer[]): Promise<MemoryReading[]> {
     return this.inner.memory(containers);
   }
@@ -101,7 +105,13 @@ export class FaultyBackend implements Backend {
   }
 }
 
-const NOTHING: BackendContainer = { name: 'nothing', run() {}, cancel() {}, destroy: async () => {} };
+const NOTHING: BackendContainer = {
+  name: 'nothing',
+  run() {},
+  cancel() {},
+  destroy: async () => {},
+  keepable: () => null,
+};
 
 /** What a container that is lost on purpose says of its end is not told twice. */
 function silent(events: ContainerEvents): ContainerEvents {
