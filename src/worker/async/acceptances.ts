@@ -81,7 +81,7 @@ export class Acceptances {
     resolve: (id: string) => void,
     reject: (error: unknown) => void,
   ): void {
-    const { keys, now, entries, maxUnfinished } = this.#options;
+    const { store, table, keys, now, entries, maxUnfinished } = this.#options;
     const { name, version, args, timeoutMs, tid, webhook, idempotency, replayOf } = request;
     const payload = idempotency === null ? '' : payloadHash(args);
     const known = idempotency === null ? null : keys.find(idempotency, payload);
@@ -104,11 +104,14 @@ export class Acceptances {
     const acceptance = { entry: newEntry(accepted, null), alongside, resolve, reject };
     entries.set(id, acceptance.entry);
     try {
-      this.#options.store.atomically(() => {
-        this.#options.table.accept(accepted);
-        if (claim !== null) keys.put(idempotency as string, claim);
-        alongside?.apply(id);
-      });
+      if (claim === null && alongside === null) table.accept(accepted);
+      else {
+        store.atomically(() => {
+          table.accept(accepted);
+          if (claim !== null) keys.put(idempotency as string, claim);
+          alongside?.apply(id);
+        });
+      }
       acceptance.entry.accepting = this.#durable(acceptance);
     } catch (error) {
       this.#refuse(acceptance, error);

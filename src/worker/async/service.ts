@@ -152,14 +152,14 @@ export class AsyncService {
     await this.#writer.close();
   }
 
-  /** Resolves with the id once the invocation is durable. Rejects as `Invocations.accept` does, and with `invalid` for a webhook that may not be. */
-  async invoke(args: Uint8Array, request: InvokeAsyncRequest): Promise<string> {
+  /** Resolves with the id once the invocation is durable. Rejects as `Acceptances.accept` does; throws `invalid` for a webhook that may not be. */
+  invoke(args: Uint8Array, request: InvokeAsyncRequest): Promise<string> {
     const { name, version, timeoutMs = 0, tid = '', idempotencyKey: key } = request;
     const webhook = request.webhook ?? this.#policy(name, version).webhook;
     this.checkWebhook(webhook);
     const idempotency = key === undefined ? null : idempotencyKey('user', name, version, key);
     this.#armSweep();
-    return await this.#invocations.accept({
+    return this.#invocations.accept({
       name,
       version,
       args,
