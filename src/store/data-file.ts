@@ -50,6 +50,14 @@ export async function commit<T>(file: DataFile, changes: () => T): Promise<T> {
   }
 }
 
+/** Inside a transaction: false = there is an entry with this key, which stays as it is. */
+export function insert(file: DataFile, key: Buffer, record: Buffer): boolean {
+  // Its types say that it returns nothing, its documentation and code that it returns this.
+  return file.putSync(key, record, INSERT) as unknown as boolean;
+}
+
+const INSERT = { noOverwrite: true };
+
 /** All entries at once; the file is there, complete and on the disk, or not at all. */
 export async function makeDataFile(
   path: string,

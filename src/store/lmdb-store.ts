@@ -1,9 +1,9 @@
 import { pauseAfter } from '../core/creation/back-off.js';
-import { commit, type DataFile } from './data-file.js';
+import { commit, type DataFile, insert } from './data-file.js';
 import { failpoint } from './failpoints.js';
 import { LmdbTable } from './lmdb-table.js';
-import { Changes } from './overlay.js';
-import { recordKey, TABLE_NUMBERS } from './record.js';
+import { type Change, Changes } from './overlay.js';
+import { TABLE_NUMBERS } from './record.js';
 import { encodeState, STATE_KEY, type StoreState, Tally } from './state.js';
 import type { Store, Table, TableName } from './store.js';
 import { storeError, troubleText } from './trouble.js';
@@ -26,7 +26,9 @@ export interface LmdbStoreParts {
 
 const LAST_RETRY_MS = 15_000;
 
-interface Waiter {
+/** Of all who wait for one commit: a promise of its own for each would cost as much as its put. */
+interface Waiting {
+  readonly promise: Promise<void>;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -38,7 +40,7 @@ export class LmdbStore implements Store {
   #gathering = new Changes();
   /** Those of the commit under way. */
   #writing = new Changes();
-  #waiters: Waiter[] = [];
+  #waiting: Waiting | null = null;
   #running: Promise<void> | null = null;
   #lazy: NodeJS.Timeout | null = null;
   #trouble: string | null = null;
@@ -73,7 +75,7 @@ export class LmdbStore implements Store {
         file: this.#parts.file,
         layers: () => [this.#writing, this.#gathering],
         count: () => this.#state.counts[number] ?? 0,
-        change: (key, record) => this.#change(number, key, record),
+        change: (key, change) => this.#change(number, key, change),
       });
       this.#tables.set(name, table);
     }
@@ -82,10 +84,10 @@ export class LmdbStore implements Store {
 
   durable(): Promise<void> {
     if (this.#gathering.empty && this.#running === null) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-      this.#run();
-    });
+    this.#waiting ??= newWaiting();
+    const { promise } = this.#waiting;
+    this.#run();
+    return promise;
   }
 
   atomically(changes: () => void): void {
@@ -123,8 +125,8 @@ export class LmdbStore implements Store {
     }
   }
 
-  #change(table: number, key: string, record: Buffer | null): void {
-    this.#gathering.set(table, key, record);
+  #change(table: number, key: string, change: Change): void {
+    this.#gathering.set(table, key, change);
     if (this.#running === null) this.#later();
   }
 
@@ -146,18 +148,18 @@ export class LmdbStore implements Store {
   async #commits(): Promise<void> {
     // What else is asked for in this turn goes into the same commit.
     await null;
-    while (this.#waiters.length > 0) {
-      const waiters = this.#waiters;
-      this.#waiters = [];
+    while (this.#waiting !== null) {
+      const waiting: Waiting = this.#waiting;
+      this.#waiting = null;
       try {
         await this.#commit();
         this.#trouble = null;
         this.#failures = 0;
-        for (const { resolve } of waiters) resolve();
+        waiting.resolve();
       } catch (error) {
         this.#trouble = troubleText(error, this.#parts.folder);
         this.#failures++;
-        for (const { reject } of waiters) reject(storeError(error, this.#parts.folder));
+        waiting.reject(storeError(error, this.#parts.folder));
       }
     }
     // In the same turn as the last look at who waits: whoever asks after it begins anew.
@@ -191,21 +193,29 @@ export class LmdbStore implements Store {
   #write(writing: Changes): StoreState {
     const { file } = this.#parts;
     const tally = new Tally(this.#state);
-    for (const [table, text, record] of writing.all()) {
-      const key = recordKey(table, text);
+    writing.forEach(({ key, record }) => {
+      if (record !== null) tally.add(key, record);
+      // Most of what is put is new: one way down the tree instead of two.
+      if (record !== null && insert(file, key, record)) return;
       const old = file.get(key);
       if (old !== undefined) tally.remove(key, old);
-      if (record !== null) {
-        tally.add(key, record);
-        file.put(key, record);
-      } else if (old !== undefined) {
-        file.remove(key);
-      }
-    }
+      if (record !== null) file.put(key, record);
+      else if (old !== undefined) file.remove(key);
+    });
     const { identity, sequence } = this.#state;
     const { counts, sum } = tally;
     const state = { sequence: sequence + 1, schema: this.#schema, identity, counts, sum };
     file.put(STATE_KEY, encodeState(state));
     return state;
   }
+}
+
+function newWaiting(): Waiting {
+  let resolve: () => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<void>((fulfilled, rejected) => {
+    resolve = fulfilled;
+    reject = rejected;
+  });
+  return { promise, resolve, reject };
 }

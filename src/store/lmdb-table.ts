@@ -1,5 +1,5 @@
 import type { DataFile } from './data-file.js';
-import { type Changes, compareKeys, isWithin, overlaid } from './overlay.js';
+import { type Change, type Changes, compareKeys, isWithin, overlaid } from './overlay.js';
 import { decodeRecord, encodeRecord, keyText, recordKey } from './record.js';
 import type { KeyRange, Table } from './store.js';
 
@@ -11,7 +11,7 @@ export interface LmdbTableParts {
   layers(): readonly Changes[];
   /** Entries in the file. */
   count(): number;
-  change(key: string, record: Buffer | null): void;
+  change(key: string, change: Change): void;
 }
 
 export class LmdbTable<Value> implements Table<Value> {
@@ -31,11 +31,12 @@ export class LmdbTable<Value> implements Table<Value> {
 
   put(key: string, value: Value): void {
     const { number, change } = this.#parts;
-    change(key, encodeRecord(recordKey(number, key), value));
+    const bytes = recordKey(number, key);
+    change(key, { key: bytes, record: encodeRecord(bytes, value) });
   }
 
   remove(key: string): void {
-    this.#parts.change(key, null);
+    this.#parts.change(key, { key: recordKey(this.#parts.number, key), record: null });
   }
 
   *entries(range: KeyRange = {}): Iterable<readonly [string, Value]> {
@@ -72,7 +73,7 @@ export class LmdbTable<Value> implements Table<Value> {
   #above(range: KeyRange): (readonly [string, Buffer | null])[] {
     const changes = new Map<string, Buffer | null>();
     for (const layer of this.#parts.layers()) {
-      for (const [key, record] of layer.of(this.#parts.number)) if (isWithin(key, range)) changes.set(key, record);
+      for (const [key, { record }] of layer.of(this.#parts.number)) if (isWithin(key, range)) changes.set(key, record);
     }
     return [...changes].sort(([a], [b]) => compareKeys(a, b));
   }

@@ -1,8 +1,16 @@
 import type { KeyRange } from './store.js';
 
-/** Changes that are not in the file yet, by table and key; null = removed. */
+/** One entry that is not in the file yet as it is to be. */
+export interface Change {
+  /** As it lies in the file: with its table. */
+  readonly key: Buffer;
+  /** Null = removed. */
+  readonly record: Buffer | null;
+}
+
+/** Changes that are not in the file yet, by table and key. */
 export class Changes {
-  readonly #tables = new Map<number, Map<string, Buffer | null>>();
+  readonly #tables = new Map<number, Map<string, Change>>();
 
   get empty(): boolean {
     return this.#tables.size === 0;
@@ -10,29 +18,29 @@ export class Changes {
 
   /** Undefined = nothing is said of it. */
   get(table: number, key: string): Buffer | null | undefined {
-    return this.#tables.get(table)?.get(key);
+    return this.#tables.get(table)?.get(key)?.record;
   }
 
-  set(table: number, key: string, record: Buffer | null): void {
+  set(table: number, key: string, change: Change): void {
     let changes = this.#tables.get(table);
     if (changes === undefined) {
       changes = new Map();
       this.#tables.set(table, changes);
     }
-    changes.set(key, record);
+    changes.set(key, change);
   }
 
   /** `later` goes before what is here. */
   merge(later: Changes): void {
-    for (const [table, key, record] of later.all()) this.set(table, key, record);
+    for (const [table, changes] of later.#tables) for (const [key, change] of changes) this.set(table, key, change);
   }
 
-  *all(): Iterable<readonly [table: number, key: string, record: Buffer | null]> {
-    for (const [table, changes] of this.#tables) for (const [key, record] of changes) yield [table, key, record];
+  forEach(visit: (change: Change) => void): void {
+    for (const changes of this.#tables.values()) for (const change of changes.values()) visit(change);
   }
 
-  *of(table: number): Iterable<readonly [key: string, record: Buffer | null]> {
-    yield* this.#tables.get(table) ?? [];
+  of(table: number): Iterable<readonly [key: string, change: Change]> {
+    return this.#tables.get(table) ?? [];
   }
 }
 

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { Packr } from 'msgpackr';
+import { Packr, RESERVE_START_SPACE } from 'msgpackr';
 import type { TableName } from './store.js';
 
 /**
@@ -24,12 +24,18 @@ export const KEY_MAX_BYTES = 500;
 
 const CRC_BYTES = 4;
 const packr = new Packr({ useRecords: false, copyBuffers: true });
+/** Records lie one after the other in blocks of so many bytes: an allocation, and a look-up of its address by LMDB, for many of them instead of each. */
+const BLOCK_BYTES = 64 * 1024;
+packr.useBuffer(Buffer.allocUnsafeSlow(BLOCK_BYTES));
 
 /** Throws a RangeError for a key that is too long: it is its caller's mistake. */
 export function recordKey(table: number, key: string): Buffer {
-  const bytes = Buffer.from(key);
-  if (bytes.length > KEY_MAX_BYTES) throw new RangeError(`a key of ${bytes.length} bytes; ${KEY_MAX_BYTES} at most`);
-  return Buffer.concat([Buffer.of(table), bytes]);
+  const length = Buffer.byteLength(key);
+  if (length > KEY_MAX_BYTES) throw new RangeError(`a key of ${length} bytes; ${KEY_MAX_BYTES} at most`);
+  const bytes = Buffer.allocUnsafe(1 + length);
+  bytes[0] = table;
+  bytes.write(key, 1);
+  return bytes;
 }
 
 export function keyText(key: Buffer): string {
@@ -37,10 +43,10 @@ export function keyText(key: Buffer): string {
 }
 
 export function encodeRecord(key: Buffer, value: unknown): Buffer {
-  const body = packr.pack(value);
-  const record = Buffer.allocUnsafe(CRC_BYTES + body.length);
-  body.copy(record, CRC_BYTES);
-  record.writeUInt32LE(checksum(key, body));
+  const record = packr.pack(value, RESERVE_START_SPACE | CRC_BYTES);
+  record.writeUInt32LE(checksum(key, record.subarray(CRC_BYTES)));
+  // It grows with a large value, and would keep that size.
+  if (record.buffer.byteLength > BLOCK_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(BLOCK_BYTES));
   return record;
 }
 

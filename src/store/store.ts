@@ -10,7 +10,7 @@ export interface Store {
   /** The same object for the same name. */
   table<Value>(name: TableName): Table<Value>;
   /**
-   * Resolves once all that was put or removed before this call is on the disk. Calls under way at the same time share one commit and one fsync. Rejects
+   * Resolves once all that was put or removed before this call is on the disk. Calls under way at the same time share one commit and one fsync, and may share the promise. Rejects
    * with an IluvatarError (`unavailable`) that names the cause (disk full, read-only, …); then what was written since the last success may or may not be there.
    */
   durable(): Promise<void>;

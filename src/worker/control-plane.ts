@@ -43,12 +43,21 @@ export class ControlPlane {
     });
   }
 
-  async call(
+  /** Never throws. Not an `async` function: an acceptance of an asynchronous invocation costs little more than its promises. */
+  call(
     method: MethodName,
     params: unknown,
     body: Uint8Array | null,
     progress: (line: string) => void,
   ): Promise<unknown> {
+    try {
+      return Promise.resolve(this.#call(method, params, { body, progress }));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #call(method: MethodName, params: unknown, context: CallContext): unknown {
     if (!Object.hasOwn(methodSchemas, method)) {
       const known = Object.keys(methodSchemas).join(', ');
       throw new IluvatarError('invalid', `no method "${String(method)}"; there are: ${known}`);
@@ -56,7 +65,7 @@ export class ControlPlane {
     const checked = methodSchemas[method].safeParse(params);
     if (!checked.success) throw new IluvatarError('invalid', z.prettifyError(checked.error));
     const target = (Object.hasOwn(asyncMethodSchemas, method) ? this.#async : this) as unknown as Methods;
-    return await target[method](checked.data, { body, progress });
+    return target[method](checked.data, context);
   }
 
   async register(params: Parameters<'register'>, { body, progress }: CallContext): Promise<unknown> {

@@ -30,7 +30,7 @@ export class AsyncControl implements Record<keyof typeof asyncMethodSchemas, unk
   async invokeAsync(params: Parameters<'invokeAsync'>, { body }: Body): Promise<unknown> {
     this.#options.assertRegistered(params.name, params.version);
     this.#options.assertAccepting();
-    return { id: await this.#service.invoke({ ...params, args: body ?? NOTHING }) };
+    return { id: await this.#service.invoke(body ?? NOTHING, params) };
   }
 
   result({ id, waitMs }: Parameters<'result'>): Promise<unknown> {

@@ -1,17 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import type { AsyncFailure, AsyncInvocation } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway, GatewayResult } from '../../server/gateway.js';
 import type { Store } from '../../store/store.js';
+import { Acceptances, type AcceptRequest, type Alongside } from './acceptances.js';
 import { Alarms } from './alarms.js';
 import type { Ending, FinalStep, Outcome } from './ending.js';
 import { type Entry, newEntry, viewOf, waitForEnd, wake } from './entry.js';
-import { type IdempotencyKeys, payloadHash } from './idempotency.js';
+import type { IdempotencyKeys } from './idempotency.js';
 import { attemptsOf, begun, ended, interrupted, withdrawn } from './invocation-state.js';
 import { Lane } from './lane.js';
 import { aboutOf, failureOf, type Payloads, takeBytes } from './payload.js';
 import type { AsyncPolicy } from './policy.js';
-import type { AcceptedRecord } from './records.js';
 import { UnfinishedTable } from './unfinished-table.js';
 import type { Writer } from './writer.js';
 
@@ -19,25 +18,6 @@ import type { Writer } from './writer.js';
  * Unfinished asynchronous invocations: accepted once they are on the disk, run through the gateway as everything else is, tried again, and ended exactly once.
  * The decisions are `invocation-state.ts` and `lane.ts`; here they meet the store, the gateway and the clock.
  */
-
-export interface AcceptRequest {
-  readonly name: string;
-  readonly version: string;
-  readonly args: Uint8Array;
-  readonly timeoutMs: number;
-  readonly tid: string;
-  readonly webhook: string | null;
-  /** A key made by `idempotencyKey`. */
-  readonly idempotency: string | null;
-  readonly replayOf: string | null;
-}
-
-/** What is stored in one step with an acceptance, or not at all. */
-export interface Alongside {
-  apply(id: string): void;
-  /** The store refused. Parts of it may have arrived there. */
-  undo(): void;
-}
 
 export interface InvocationsOptions {
   store: Store;
@@ -60,7 +40,7 @@ export class Invocations {
   readonly #pumping = new Set<string>();
   readonly #pauses: Alarms<Entry>;
   readonly counters = { accepted: 0, retries: 0 };
-  #seq = 0;
+  readonly #acceptances: Acceptances;
   #running = 0;
   /** `held`: nothing more begins. `withdrawing`: failures are the worker's own end, and no end of an invocation. */
   #mode: 'starting' | 'open' | 'held' | 'withdrawing' = 'starting';
@@ -69,6 +49,16 @@ export class Invocations {
     this.#options = options;
     this.#table = new UnfinishedTable(options.store);
     this.#pauses = new Alarms(options.now, (entry) => this.#resume(entry));
+    this.#acceptances = new Acceptances({
+      store: options.store,
+      writer: options.writer,
+      keys: options.keys,
+      table: this.#table,
+      entries: this.#entries,
+      maxUnfinished: options.maxUnfinished,
+      accepted: (entries) => this.#accepted(entries),
+      now: options.now,
+    });
   }
 
   get unfinished(): number {
@@ -95,7 +85,7 @@ export class Invocations {
   load(): void {
     for (const { accepted, progress } of this.#table.load()) {
       const entry = newEntry(accepted, progress);
-      this.#seq = Math.max(this.#seq, accepted.seq);
+      this.#acceptances.startAfter(accepted.seq);
       this.#entries.set(entry.id, entry);
     }
   }
@@ -125,42 +115,9 @@ export class Invocations {
     for (const entry of this.#entries.values()) wake(entry);
   }
 
-  /**
-   * Resolves with its id once it is on the disk; with the id of an earlier one with the same idempotency key and arguments. Rejects with `overloaded`, `conflict`, or the store's error: then it was not accepted, though a worker that crashes right then may still run it.
-   */
-  async accept(request: AcceptRequest, alongside: Alongside | null = null): Promise<string> {
-    const { keys, now } = this.#options;
-    const { idempotency } = request;
-    const payload = idempotency === null ? '' : payloadHash(request.args);
-    const known = idempotency === null ? null : keys.find(idempotency, payload);
-    if (known !== null) {
-      // The first of the two may not be on the disk yet, or be refused.
-      await this.#entries.get(known)?.accepting;
-      return known;
-    }
-    if (this.#entries.size >= this.#options.maxUnfinished) {
-      throw new IluvatarError('overloaded', `${this.#entries.size} asynchronous invocations are unfinished`, {
-        retryAfterMs: 1000,
-      });
-    }
-    const id = randomUUID();
-    const { name, version, args, timeoutMs, tid, webhook, replayOf } = request;
-    const at = { id, seq: ++this.#seq, acceptedAt: now() };
-    const accepted: AcceptedRecord = { ...at, name, version, timeoutMs, tid, webhook, idempotency, replayOf, args };
-    const claim = idempotency === null ? null : keys.claim(idempotency, id, payload);
-    const entry = newEntry(accepted, null);
-    this.#entries.set(id, entry);
-    const changes = (): void => {
-      this.#table.accept(accepted);
-      if (claim !== null) keys.put(idempotency as string, claim);
-      alongside?.apply(id);
-    };
-    entry.accepting = this.#store(entry, changes, () => alongside?.undo());
-    await entry.accepting;
-    entry.accepting = null;
-    this.counters.accepted++;
-    this.#add(entry);
-    return id;
+  /** As `Acceptances.accept`. */
+  accept(request: AcceptRequest, alongside: Alongside | null = null): Promise<string> {
+    return this.#acceptances.accept(request, alongside);
   }
 
   /** Null = no unfinished one has this id. Waits up to `waitMs` for its end. */
@@ -185,26 +142,14 @@ export class Invocations {
     await this.#finish(entry, { to: 'failed', attempts: 0 }, failed(error));
   }
 
-  async #store(entry: Entry, changes: () => void, undo: () => void): Promise<void> {
-    const { store, keys } = this.#options;
-    try {
-      store.atomically(changes);
-      await store.durable();
-    } catch (error) {
-      this.#entries.delete(entry.id);
-      const { idempotency } = entry.accepted;
-      this.#options.writer.note(() => {
-        this.#table.forget(entry.id);
-        if (idempotency !== null) keys.release(idempotency);
-        undo();
-      });
-      throw error;
+  #accepted(entries: readonly Entry[]): void {
+    this.counters.accepted += entries.length;
+    const keys = new Set<string>();
+    for (const entry of entries) {
+      this.#laneOf(entry).add(entry);
+      keys.add(entry.key);
     }
-  }
-
-  #add(entry: Entry): void {
-    this.#laneOf(entry).add(entry);
-    this.#pump(entry.key);
+    for (const key of keys) this.#pump(key);
   }
 
   /** As it was, or one attempt further when the worker ended during a run. */

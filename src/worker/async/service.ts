@@ -43,7 +43,6 @@ export interface AsyncServiceOptions {
 export interface InvokeAsyncRequest {
   readonly name: string;
   readonly version: string;
-  readonly args: Uint8Array;
   readonly timeoutMs?: number | undefined;
   readonly tid?: string | undefined;
   readonly idempotencyKey?: string | undefined;
@@ -165,14 +164,14 @@ export class AsyncService {
     await this.#writer.close();
   }
 
-  /** Resolves with the id once the invocation is durable. Rejects as `Invocations.accept` does, and with `invalid` for a webhook that may not be. */
-  async invoke(request: InvokeAsyncRequest): Promise<string> {
-    const { name, version, args, timeoutMs = 0, tid = '', idempotencyKey: key } = request;
+  /** Resolves with the id once the invocation is durable. Rejects as `Acceptances.accept` does; throws `invalid` for a webhook that may not be. */
+  invoke(args: Uint8Array, request: InvokeAsyncRequest): Promise<string> {
+    const { name, version, timeoutMs = 0, tid = '', idempotencyKey: key } = request;
     const webhook = request.webhook ?? this.#policy(name, version).webhook;
     this.checkWebhook(webhook);
     const idempotency = key === undefined ? null : idempotencyKey('user', name, version, key);
     this.#armSweep();
-    return await this.#invocations.accept({
+    return this.#invocations.accept({
       name,
       version,
       args,

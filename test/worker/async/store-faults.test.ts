@@ -34,6 +34,31 @@ describe('asynchronous invocations, when the store fails', () => {
     expect(await rig.schedules.list()).toEqual([]);
   });
 
+  it('share a commit, and are all refused when it fails: keys, followers and all', async () => {
+    store.trouble = 'the disk is full';
+    const ask = (i: number) => rig.invoke('f', { i }, { tid: `t${i}`, idempotencyKey: `k${i}` });
+    // Each twice: the second of a key waits for what becomes of the first.
+    const asked = Array.from({ length: 40 }, (_, i) => ask(i % 20));
+    const errors = await Promise.all(asked.map((one) => rejection(one)));
+    expect(errors.map(({ message }) => message)).toEqual(errors.map(() => 'the disk is full'));
+    expect(rig.status().async).toMatchObject({ accepted: 0, waiting: 0, running: 0 });
+    store.trouble = null;
+    await store.durable();
+    // Nothing of them is left in the store either.
+    expect([store.table('invocations').count(), store.table('idempotency').count()]).toEqual([0, 0]);
+    await rig.simulated('held', { run: 300_000_000 }, { async: { concurrency: 1 } });
+    const { commits } = store;
+    await Promise.all(Array.from({ length: 40 }, () => rig.invoke('held')));
+    expect(store.commits).toBe(commits + 1);
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, i) => ask(i % 20)));
+    expect(new Set(ids).size).toBe(20);
+    for (const id of ids) expect((await rig.result(id)).status).toBe('done');
+    expect(rig.runs.filter((tid) => tid.startsWith('t')).sort()).toEqual(
+      Array.from({ length: 20 }, (_, i) => `t${i}`).sort(),
+    );
+    expect(rig.status().async.accepted).toBe(60);
+  });
+
   it('are not said to have ended before that is on the disk, and are when it writes again', async () => {
     const id = await rig.invoke('f', {}, { tid: 'once' });
     store.trouble = 'read-only';

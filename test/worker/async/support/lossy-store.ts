@@ -48,10 +48,11 @@ export class LossyStore implements Store {
     };
   }
 
-  async durable(): Promise<void> {
-    if (this.#dead) throw new IluvatarError('unavailable', 'the machine has no power');
+  /** One promise for all that share a commit, as the store on disk has it. */
+  durable(): Promise<void> {
+    if (this.#dead) return Promise.reject(new IluvatarError('unavailable', 'the machine has no power'));
     this.#commit ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#write());
-    await this.#commit;
+    return this.#commit;
   }
 
   atomically(changes: () => void): void {
