@@ -12,6 +12,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
+    // Of what becomes true by itself. A second, which is what it is otherwise, is over quickly on a machine that does something else besides.
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       {
         extends: true,
