@@ -1,4 +1,3 @@
-import { stringify as toYaml } from 'yaml';
 import type { ExplainedOption } from '../config/explain.js';
 import { action, CommandHost } from './command-host.js';
 import { facts, paint } from './output.js';
@@ -20,7 +19,8 @@ export function addConfigCommand(host: CommandHost): void {
     .action(
       action(async (context) => {
         const loaded = await context.load();
-        context.print(loaded.config, (value) => toYaml(value));
+        const { stringify } = await import('yaml');
+        context.print(loaded.config, (value) => stringify(value));
       }),
     );
   inner

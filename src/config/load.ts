@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { IluvatarError } from '../core/errors.js';
 import {
@@ -64,10 +64,15 @@ export function readConfigFile(file: string): unknown {
     throw new IluvatarError('invalid', `the configuration file ${file} cannot be read: ${(error as Error).message}`);
   }
   try {
-    return file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
+    return file.endsWith('.json') ? JSON.parse(text) : yaml().parse(text);
   } catch (error) {
     throw new IluvatarError('invalid', `the configuration file ${file} is malformed: ${(error as Error).message}`);
   }
+}
+
+/** Loaded when there is something to read with it: it is a sixth of what each command of the command line would load, most of which have no such file. */
+function yaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml');
 }
 
 function finish({ assignments, problems }: Reading): LoadedConfig {

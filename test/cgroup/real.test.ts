@@ -32,7 +32,7 @@ function ended(child: ChildProcess): Promise<unknown> {
 
 async function removed(dirs: string[]): Promise<boolean> {
   // A dead process leaves its cgroup a moment after it was reaped.
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < 3000; round++) {
     if (cgroup.remove(dirs)) return true;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

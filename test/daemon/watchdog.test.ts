@@ -48,7 +48,7 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
   it('is left to end a process whose shard hangs and cannot be ended', async () => {
     execFileSync('mkfifo', [workers.path('fifo')]);
     using manager = await NotifySocket.open(workers.path('notify'));
-    const worker = start(manager, 8000);
+    const worker = start(manager, 2000);
     await expect.poll(() => manager.count('WATCHDOG=1'), POLL).toBeGreaterThan(0);
     workers.write('stuck', '');
     await expect.poll(() => existsSync(workers.path('hung')), POLL).toBe(true);

@@ -71,7 +71,7 @@ describeWith(DOCKER, 'network "bridge" with Docker', () => {
     const all = [await served('one'), await served('two'), await served('three')];
     expect(all.map(({ lease }) => lease.allocation.bridge)).toEqual([0, 0, 1]);
     for (const [i, text] of ['one', 'two', 'three'].entries()) {
-      await expect.poll(() => said(all[i]?.lease.address as string).catch(() => ''), { timeout: 5_000 }).toBe(text);
+      await expect.poll(() => said(all[i]?.lease.address as string).catch(() => '')).toBe(text);
     }
     expect(networks.counters()).toEqual({ networkBridges: 2, networksInUse: 3 });
     const fourth = await take();

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Client, WorkerConfigInput } from '../../src/index.js';
 import type { Machine } from './machine.js';
 
 /**
- * A worker in a machine, as a unit of systemd's. It is spoken to by functions of the test that are carried in as text and run there beside the installed package: one start of Node for many calls, which
- * alone takes seconds in an emulator.
+ * A worker in a machine, as a unit of systemd's. It is spoken to by functions of the test that are carried in as text and run there beside the installed package (`evaluator.mjs`).
  */
 
 /** What a function that was carried in is given. It sees nothing else: its text alone goes there. */
@@ -25,8 +23,7 @@ export interface Inside {
 }
 
 const PACKAGE = '/usr/lib/iluvatar';
-const TOOLBOX = readFileSync(new URL('./toolbox.mjs', import.meta.url), 'utf8');
-/** The package's own disk is no leftover. */
+/** The package's own disk is no leftover, and neither is what runs the tests' functions. As few programs as can be: emulated, one for each process of the machine takes half a minute. */
 const LEFTOVERS = `
 find /sys/fs/cgroup/iluvatar -type d 2>/dev/null | sed 's/^/cgroup /'
 grep iluvatar /proc/mounts | grep -v ' ${PACKAGE} ' | sed 's/^/mount /'
@@ -34,18 +31,18 @@ find /run/netns -mindepth 1 2>/dev/null | sed 's/^/namespace /'
 ls /sys/class/net | grep -v '^lo$' | sed 's/^/link /'
 find /run /tmp -name '*iluvatar*' -type s 2>/dev/null | sed 's/^/socket /'
 cd /var/lib/iluvatar && find . -mindepth 3 '(' -path './*/run/*' -o -path './*/staging/*' -o -path './*/networks-*/*' ')' | sed 's/^/file /'
-for exe in /proc/[0-9]*/exe; do
-  target=$(readlink $exe) || continue
-  case $target in */node|*/python3*|*/iluvatar-*) echo "process $target" ;; esac
+find /proc/[0-9]*/exe -maxdepth 0 -printf '%h %l\\n' 2>/dev/null | while read -r folder target; do
+  case $target in */node|*/python3*|*/iluvatar-*)
+    grep -v '/evaluator.service$' $folder/cgroup > /dev/null 2>&1 && echo "process $target" ;;
+  esac
 done
 true`;
 const READY_MS = 300_000;
-const EVALUATE_MS = 240_000;
+const EVALUATE_MS = 500_000;
 
 export class GuestWorker {
   readonly machine: Machine;
   readonly name: string;
-  #scripts = 0;
 
   private constructor(machine: Machine, name: string) {
     this.machine = machine;
@@ -56,12 +53,12 @@ export class GuestWorker {
     return `iluvatar-${this.name}.service`;
   }
 
-  /** Installs a unit for it that is started with the machine, starts it, and waits until it answers. */
+  /** Writes a unit for it, starts it, and waits until it answers. It is not started with the machine. */
   static async install(machine: Machine, name: string, config: WorkerConfigInput = {}): Promise<GuestWorker> {
     const worker = new GuestWorker(machine, name);
     await worker.configure(config);
     await machine.write(`/etc/systemd/system/${worker.unit}`, unitText(name));
-    await machine.output(`systemctl daemon-reload && systemctl enable ${worker.unit}`);
+    await machine.output('systemctl daemon-reload');
     await worker.start();
     return worker;
   }
@@ -108,6 +105,12 @@ export class GuestWorker {
     await this.machine.output(`systemctl stop ${this.unit}`);
   }
 
+  /** Stops it and takes its unit away; for the end of a suite, whatever state that left it in. */
+  async remove(): Promise<void> {
+    const units = '/etc/systemd/system';
+    await this.machine.run(`systemctl stop ${this.unit}; rm -f ${units}/${this.unit} ${units}/*.wants/${this.unit}`);
+  }
+
   /** What of it is on the machine while it is down, one line each: cgroups, mounts, network namespaces and links, sockets, unfinished files, processes. */
   async leftovers(): Promise<string[]> {
     const found = await this.machine.output(LEFTOVERS);
@@ -128,28 +131,9 @@ export class GuestWorker {
     given: A = null as A,
     { patienceMs = 0 }: { patienceMs?: number } = {},
   ): Promise<T> {
-    const output = await this.machine.output('node --input-type=module -', {
-      stdin: this.#script(body, given, patienceMs),
-      limitMs: EVALUATE_MS + patienceMs,
-    });
-    const { value, error } = JSON.parse(output.slice(output.lastIndexOf('\n') + 1)) as { value: T; error?: string };
-    if (error !== undefined) throw new Error(`in the machine: ${error}`);
-    return value;
-  }
-
-  /** As `evaluate`, for what goes on until it ends by itself or the machine does; nobody hears what it resolves with. */
-  async background<A = null>(
-    body: (inside: Inside, given: A) => Promise<unknown>,
-    given: A = null as A,
-  ): Promise<void> {
-    const path = `/run/background-${this.#scripts++}.mjs`;
-    await this.machine.write(path, this.#script(body, given, 0));
-    await this.machine.output(`systemd-run --quiet node ${path}`);
-  }
-
-  #script<A>(body: (inside: Inside, given: A) => Promise<unknown>, given: A, patienceMs: number): string {
-    const parts = [JSON.stringify(this.name), `${body}`, JSON.stringify(given), `${patienceMs}`];
-    return `${TOOLBOX}\nawait enter(${parts.join(', ')});\n`;
+    const evaluator = await this.machine.evaluator();
+    const evaluation = { worker: this.name, body: `${body}`, given, patienceMs };
+    return (await evaluator.evaluate(evaluation, EVALUATE_MS + patienceMs)) as T;
   }
 }
 
@@ -163,8 +147,5 @@ ExecStart=/usr/local/bin/iluvatar worker --config /etc/iluvatar/${name}.json
 Delegate=yes
 KillMode=process
 TimeoutStopSec=120
-
-[Install]
-WantedBy=multi-user.target
 `;
 }

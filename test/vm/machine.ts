@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { EVALUATOR, Evaluator } from './evaluator.js';
 import { type Executed, GuestAgent } from './guest-agent.js';
 import { command } from './image/command.js';
 import { makePackageDisk } from './image/package-disk.js';
@@ -27,6 +28,7 @@ const BOOT_MS = 300_000;
 const RUN_MS = 180_000;
 const DOWN_MS = 240_000;
 const CORES = 2;
+const EVALUATOR_PORT = 'iluvatar.evaluator';
 
 export class Machine implements AsyncDisposable {
   readonly #folder: string;
@@ -34,6 +36,8 @@ export class Machine implements AsyncDisposable {
   readonly #options: Required<MachineOptions>;
   #emulator: ChildProcess | null = null;
   #agent: GuestAgent | null = null;
+  #evaluator: Evaluator | null = null;
+  #evaluatorRuns = false;
 
   private constructor(folder: string, kernel: string, options: Required<MachineOptions>) {
     this.#folder = folder;
@@ -77,6 +81,7 @@ export class Machine implements AsyncDisposable {
         throw new Error(`the emulator ended with ${exitCode ?? signalCode}: ${said}`);
       await pause(20);
     }
+    this.#evaluator = await Evaluator.connect(this.#path('evaluator.sock'));
     this.#agent = await GuestAgent.connect(socket);
     await this.#started();
   }
@@ -104,6 +109,18 @@ export class Machine implements AsyncDisposable {
     await this.output(`mkdir -p "$(dirname '${path}')" && cat > '${path}'`, { stdin: text });
   }
 
+  /** What runs the tests' functions in it; started when it is first wanted. */
+  async evaluator(): Promise<Evaluator> {
+    if (this.#evaluator === null) throw new Error('the machine is off');
+    if (!this.#evaluatorRuns) {
+      this.#evaluatorRuns = true;
+      await this.write('/run/evaluator.mjs', EVALUATOR);
+      const program = `node /run/evaluator.mjs /dev/virtio-ports/${EVALUATOR_PORT}`;
+      await this.output(`systemd-run --quiet --unit=evaluator ${program}`);
+    }
+    return this.#evaluator;
+  }
+
   /** As an operator does it: every service is stopped first. */
   async reboot(): Promise<void> {
     const emulator = this.#emulator;
@@ -125,13 +142,16 @@ export class Machine implements AsyncDisposable {
     this.#emulator = null;
     this.#agent?.close();
     this.#agent = null;
+    this.#evaluator?.close();
+    this.#evaluator = null;
+    this.#evaluatorRuns = false;
     if (emulator === null) return;
     if (emulator.exitCode === null && emulator.signalCode === null) {
       const ended = once(emulator, 'exit');
       emulator.kill('SIGKILL');
       await ended;
     }
-    rmSync(this.#path('agent.sock'), { force: true });
+    for (const name of ['agent.sock', 'evaluator.sock']) rmSync(this.#path(name), { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,9 +197,17 @@ export class Machine implements AsyncDisposable {
         ...['-device', `nvme-ns,drive=${id},bus=nvme,nsid=${index + 1}`],
       ]),
       ...['-serial', `file:${this.#path('console.log')}`],
-      ...['-chardev', `socket,id=agent,path=${this.#path('agent.sock')},server=on,wait=off`],
-      ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+      ...['-device', 'virtio-serial-pci'],
+      // In this order: once the last socket is there, the others are.
+      ...this.#port('evaluator', EVALUATOR_PORT),
+      ...this.#port('agent', 'org.qemu.guest_agent.0'),
     ];
+  }
+
+  /** A serial port of that name in the machine, which is a socket here. */
+  #port(id: string, name: string): string[] {
+    const socket = `socket,id=${id},path=${this.#path(`${id}.sock`)},server=on,wait=off`;
+    return ['-chardev', socket, '-device', `virtserialport,chardev=${id},name=${name}`];
   }
 }
 

@@ -10,7 +10,7 @@ it('no process, cgroup, mount, network namespace, link, socket, table, temporary
   const baseline = JSON.parse(readFileSync(process.env['ILUVATAR_TEST_BASELINE'] as string, 'utf8')) as Inventory;
   let left = difference(baseline, takeInventory());
   // The kernel reaps and the last worker's exit may still be under way: bounded patience, then whatever is left is a leak.
-  for (let round = 0; left.length > 0 && round < 40; round++) {
+  for (let round = 0; left.length > 0 && round < 120; round++) {
     await sleep(250);
     left = difference(baseline, takeInventory());
   }

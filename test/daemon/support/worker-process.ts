@@ -1,5 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,7 +72,8 @@ export class WorkerProcesses implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const worker of this.#running) await worker.end();
-    await this.run('stop').catch(() => undefined);
+    // Only a daemon is left then, which has this file for as long as it runs.
+    if (existsSync(this.path('data/worker.pid'))) await this.run('stop').catch(() => undefined);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

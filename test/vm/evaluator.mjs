@@ -1,26 +1,42 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '/usr/lib/iluvatar/dist/index.js';
 
 /**
- * What a test's function finds when it runs in a machine: `Inside` of guest-worker.ts. It is put before that function's text, and Node reads both as one module.
+ * What runs the tests' functions in a machine: one process for all of them, because emulated it takes seconds to load the package. It is spoken to over a serial port (`process.argv[2]`) of which `evaluator.ts`
+ * holds the other end: one JSON line a request, one an answer, in any order.
  */
 
 const UNTIL_MS = 120_000;
+/** Of an invocation: emulated, on a host that is busy, what takes a second elsewhere may take a minute. */
+const INVOCATION_MS = 300_000;
 
-/** Calls `body` and prints what it resolves with, or what it rejected with, as the last line. `patienceMs`: how long a worker that does not answer yet is waited for. */
-export async function enter(name, body, given, patienceMs) {
-  const client = await connected(`/var/lib/iluvatar/${name}/worker.sock`, patienceMs);
-  let line;
+const port = await open(process.argv[2], 'r+');
+const answers = port.createWriteStream({ autoClose: false });
+for await (const line of createInterface({ input: port.createReadStream({ autoClose: false }) })) {
+  void evaluated(JSON.parse(line)).then((answer) => answers.write(`${JSON.stringify(answer)}\n`));
+}
+
+/** `patienceMs`: how long a worker that does not answer yet is waited for. */
+async function evaluated({ id, worker, body, given, patienceMs }) {
   try {
-    line = { value: await body(inside(name, client), given) };
+    const client = await connected(`/var/lib/iluvatar/${worker}/worker.sock`, patienceMs);
+    try {
+      // As a module of its own, so that it sees nothing of this one.
+      const { run } = await import(
+        `data:text/javascript,${encodeURIComponent(`export const run = ${body};\n//${id}`)}`
+      );
+      return { id, value: await run(inside(worker, client), given) };
+    } finally {
+      client.close();
+    }
   } catch (error) {
-    line = { error: `${error.stack}` };
+    return { id, error: `${error?.stack ?? error}` };
   }
-  client.close();
-  process.stdout.write(`\n${JSON.stringify(line)}\n`);
 }
 
 async function connected(socket, patienceMs) {
@@ -46,7 +62,7 @@ function inside(name, client) {
       }
       const lines = [];
       const options = { replace: true, progress: (line) => lines.push(line) };
-      await client.register({ name: functionName, source, ...definition }, options);
+      await client.register({ name: functionName, source, timeoutMs: INVOCATION_MS, ...definition }, options);
       return lines;
     },
     async failure(promise) {
