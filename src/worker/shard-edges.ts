@@ -76,11 +76,14 @@ export class ShardEdges {
 
   /**
    * Gives the clients' connections away, each as soon as nothing is in flight on it, and accepts nobody any more: who connects waits in the sockets that were inherited, or of which `listening` gave
-   * copies. What is busy after `limitMs` is kept, and served until `close`. Once only, until `reopen`.
+   * copies. What is busy after `limitMs` is kept, and served until `close`. Not again before `reopen`.
    */
   async handOver(give: Give, limitMs: number): Promise<HandOverResult> {
-    const { unix, http } = this.#open;
-    const results = await Promise.all([unix?.handOver(give, limitMs), http?.handOver(give, limitMs)]);
+    // Those that retired may still have the clients that were busy then.
+    const all = [this.#open, ...this.#retired];
+    const results = await Promise.all(
+      all.flatMap(({ unix, http }) => [unix?.handOver(give, limitMs), http?.handOver(give, limitMs)]),
+    );
     const sum = (which: keyof HandOverResult) => results.reduce((all, one) => all + (one?.[which] ?? 0), 0);
     return { given: sum('given'), kept: sum('kept'), stalled: sum('stalled') };
   }

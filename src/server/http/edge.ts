@@ -37,7 +37,7 @@ export interface HttpEdge {
   close(graceMs?: number): Promise<void>;
   /**
    * Stops accepting, and gives each connection away once nothing is in flight on it and its last answer is in the kernel; reads no request meanwhile but those that have begun. What is busy
-   * after `limitMs` (a long poll, say) is kept and served on, until `close`. Who connects waits in the socket for whoever else has it. Once only.
+   * after `limitMs` (a long poll, say) is kept and served on, until `close`. Who connects waits in the socket for whoever else has it. Once more for what was kept.
    */
   handOver(give: Give, limitMs: number): Promise<HandOverResult>;
   /** A copy of the listening socket, the caller's to close, and where it listens: "127.0.0.1:80". Before `handOver`. */

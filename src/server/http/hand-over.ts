@@ -8,7 +8,7 @@ import { type Handle, isBetweenRequests, isFree, type ServerSocket } from './ser
 
 /** HTTP connections that go to another process between two requests, or come from one. */
 
-/** Gives away what `server` has. Once only. */
+/** Gives away what `server` has. One for each time. */
 export class HttpHandOver {
   readonly #server: Server;
   readonly #sockets: Set<Socket>;

@@ -22,7 +22,7 @@ export interface UnixSocketEdge {
   /**
    * Stops accepting, and gives each connection away once nothing is in flight on it and its last answer is in the kernel; reads nothing more meanwhile, but for what a client has begun
    * to send. What is busy after `limitMs` is kept and served on, until `close`. Who connects waits in the socket for whoever else has it: an edge that made its socket itself
-   * closes that, and leaves nothing to wait in. Once only.
+   * closes that, and leaves nothing to wait in. Once more for what was kept.
    */
   handOver(give: Give, limitMs: number): Promise<HandOverResult>;
   /** Goes on with a connection that another edge gave away. `fd` is the edge's in any case; throws when it is no connected stream socket. */
