@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
 import { native } from '../native.js';
-import type { HandedOver } from '../server/hand-over.js';
+import type { HandedOver, HandOverResult } from '../server/hand-over.js';
 import type { Holdings } from './adoption/holdings.js';
 import type { AsyncService } from './async/service.js';
 import type { ShardEdges } from './shard-edges.js';
@@ -26,7 +26,7 @@ export interface HandOverParts {
 const LOOK_MS = 5;
 
 /** Rejects with `unavailable`, with everything going on as before, when what runs has not ended within `drainMs`, or nobody keeps anything. */
-export async function handOverShard(parts: HandOverParts, drainMs: number): Promise<void> {
+export async function handOverShard(parts: HandOverParts, drainMs: number): Promise<HandOverResult> {
   const { edges, engine, async, gateway, holdings, keepContainers } = parts;
   if (!holdings.active)
     throw new IluvatarError('unavailable', 'there is no keeper (recovery.mode "adopt"), so nothing can be handed over');
@@ -34,7 +34,8 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
   const clients: HandedOver[] = [];
   async.pause();
   const listening = edges.listening();
-  const { kept } = await edges.handOver((client) => clients.push(client), drainMs);
+  const result = await edges.handOver((client) => clients.push(client), drainMs);
+  const { kept } = result;
   while (engine.open > 0 && Date.now() < until) await pause(LOOK_MS);
   if (kept > 0 || engine.open > 0) {
     const busy = Math.max(kept, engine.open);
@@ -50,4 +51,5 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
   keepContainers();
   await holdings.keepClients(clients, gateway.handles, listening);
   if (listening.http?.own === true) native().system.close(listening.http.fd);
+  return result;
 }

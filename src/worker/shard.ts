@@ -324,7 +324,7 @@ export class Shard {
    */
   async handOver(drainMs: number): Promise<void> {
     this.assertAccepting();
-    await handOverShard(
+    const { given, stalled } = await handOverShard(
       {
         edges: this.#edges,
         engine: this.#engine,
@@ -341,7 +341,7 @@ export class Shard {
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({}, 'the worker was handed over');
+    this.#log.info({ clients: given, stalled }, 'the worker was handed over');
   }
 
   #stopTimers(): void {

@@ -96,7 +96,7 @@ describeWith({ root: true, cgroups: true }, 'a worker whose process is replaced'
     const submitter = (async () => {
       await using client = await workers.client();
       for (let n = 1; !over; n++) {
-        accepted.set(await client.invokeAsync('counter', { n }), n);
+        accepted.set((await client.invokeAsync('counter', { n })).id, n);
         await pause(20);
       }
     })();

@@ -63,10 +63,9 @@ describeWith({ root: true, cgroups: true }, 'warm containers of a worker that wa
     });
     await worker.start();
     await worker.client(async (client) => {
-      await vi.waitFor(
-        async () => expect((await client.status()).counters).toMatchObject({ containersAdopted: 1 }),
-        { timeout: 30_000 },
-      );
+      await vi.waitFor(async () => expect((await client.status()).counters).toMatchObject({ containersAdopted: 1 }), {
+        timeout: 30_000,
+      });
       const [third, fourth] = [await call(client, { fill: 'xxx' }), await call(client)];
       expect(third).toMatchObject({ calls: 3, size: 3, state: 'warm' });
       expect(fourth).toMatchObject({ calls: 4, size: 0, state: 'warm' });

@@ -71,9 +71,11 @@ export class WorkerProcesses implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#running) worker.ask();
+    // Left then are a daemon, which has a pid file for as long as it runs, and a process that has taken the place of one of these, and has its streams.
+    const alive = this.#running.every(({ hasExited }) => hasExited) && existsSync(this.socket);
+    if (alive || existsSync(this.path('data/worker.pid'))) await this.run('stop').catch(() => undefined);
     for (const worker of this.#running) await worker.end();
-    // Only a daemon is left then, which has this file for as long as it runs.
-    if (existsSync(this.path('data/worker.pid'))) await this.run('stop').catch(() => undefined);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -115,9 +117,17 @@ export class RunningWorker {
     });
   }
 
-  /** Asked first: one that is killed cannot take its cgroups away. */
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** To end: one that is killed cannot take its cgroups away. */
+  ask(): void {
+    if (!this.hasExited) this.child.kill('SIGTERM');
+  }
+
   async end(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
+    this.ask();
     const late = setTimeout(() => this.child.kill('SIGKILL'), 40_000);
     await this.ended;
     clearTimeout(late);
