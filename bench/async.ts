@@ -52,7 +52,7 @@ export const bench: Bench = {
       log: workerLog,
       store,
       sockets: NO_SOCKETS,
-      reload: () => Promise.reject(new Error('there is nothing to read again')),
+      ask: () => Promise.reject(new Error('there is no process to ask')),
     });
     try {
       await shard.start();

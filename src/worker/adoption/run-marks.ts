@@ -43,7 +43,7 @@ export class RunMarks {
 
   /** Before what is sent is sent, and after what came was understood: an error is then on the side of too many. */
   set(place: number, running: number): void {
-    if (place >= 0) this.#bytes[place] = running > MOST ? MOST : running;
+    if (place >= 0) this.#bytes[place] = Math.min(running, MOST);
   }
 
   halfSent(place: number): void {

@@ -76,7 +76,7 @@ export class Rig implements AsyncDisposable {
       log: this.#log,
       store,
       sockets: NO_SOCKETS,
-      reload: () => Promise.reject(new Error('nothing to reload')),
+      ask: () => Promise.reject(new Error('there is no process to ask')),
     });
     const { gateway } = shard;
     const invoke = gateway.invoke.bind(gateway);
