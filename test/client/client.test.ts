@@ -209,6 +209,7 @@ describe('call', () => {
       clean: { removed: 3 },
       drain: { drained: true },
       metrics: 'text',
+      result: { status: 'done', finishedAt: 1 },
       list: [],
     };
     const [client, worker] = await connected(({ method }) => answers[method]);
