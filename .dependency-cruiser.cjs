@@ -45,6 +45,13 @@ module.exports = {
       to: { path: '^src/' },
     },
     {
+      name: 'failpoints-are-a-leaf',
+      severity: 'error',
+      comment: 'Everything that has effects passes them.',
+      from: { path: '^src/failpoints\\.ts$' },
+      to: { path: '^src/' },
+    },
+    {
       name: 'addon-through-native-only',
       severity: 'error',
       comment: 'Only native.ts loads the addon: one place to find it, one typed surface.',

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { failpoint } from '../failpoints.js';
 import { type NamespaceRequest, type NativeNetlink, native } from '../native.js';
 import type { Allocation, BridgePlan } from './address-allocator.js';
 import { type LinkNames, macOf } from './names.js';
@@ -47,6 +48,7 @@ export class NamespaceMaker implements Maker<Allocation> {
   }
 
   async remove(allocations: readonly Allocation[]): Promise<void> {
+    failpoint('network.removing');
     for (const bridge of new Set(allocations.map((allocation) => allocation.bridge))) {
       const members = allocations.filter((allocation) => allocation.bridge === bridge);
       const addresses = members.map(({ address }) => address);
@@ -57,6 +59,7 @@ export class NamespaceMaker implements Maker<Allocation> {
       names.map((name) => join(this.#options.folder, name)),
       names,
     );
+    failpoint('network.removed');
   }
 
   /** Resolves when the bridge is there; a failure is not remembered. */
@@ -79,6 +82,7 @@ export class NamespaceMaker implements Maker<Allocation> {
 
   async #create(name: string, mac: string, address: string): Promise<void> {
     await this.#netlink.createBridge(name, mac, address);
+    failpoint('network.bridge');
     try {
       await this.#options.opened();
     } catch (error) {
@@ -91,7 +95,10 @@ export class NamespaceMaker implements Maker<Allocation> {
     try {
       await this.ensure(bridge);
       const requests = allocations.map((allocation) => this.#request(allocation));
-      return await this.#netlink.createNamespaces(this.#options.names.bridge(bridge), requests);
+      failpoint('network.make');
+      const outcomes = await this.#netlink.createNamespaces(this.#options.names.bridge(bridge), requests);
+      failpoint('network.made');
+      return outcomes;
     } catch (error) {
       return allocations.map(() => error as Error);
     }

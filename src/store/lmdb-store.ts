@@ -1,6 +1,6 @@
 import { pauseAfter } from '../core/creation/back-off.js';
+import { failpoint } from '../failpoints.js';
 import { commit, type DataFile, insert } from './data-file.js';
-import { failpoint } from './failpoints.js';
 import { LmdbTable } from './lmdb-table.js';
 import { type Change, Changes } from './overlay.js';
 import { TABLE_NUMBERS } from './record.js';

@@ -3,7 +3,7 @@ import type { Engine } from '../core/engine.js';
 import type { Invocation } from '../core/invocation.js';
 import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
-import { failpoint } from '../store/failpoints.js';
+import { failpoint } from '../failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { Holdings } from './adoption/holdings.js';
 import { entryText } from './adoption/kept-entry.js';

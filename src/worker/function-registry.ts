@@ -10,7 +10,7 @@ import { IluvatarError } from '../core/errors.js';
 import { type FunctionSpec, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import { learnTimings, timingsOf } from '../core/timings.js';
-import { failpoint } from '../store/failpoints.js';
+import { failpoint } from '../failpoints.js';
 import { characteristicsOf } from './characteristics.js';
 import type { LearntFunction } from './kept-characteristics.js';
 import type { KeptFunction } from './kept-functions.js';

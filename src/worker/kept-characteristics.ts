@@ -1,6 +1,6 @@
 import type { FunctionRecord } from '../core/function-record.js';
 import { recall, type StatsSnapshot, snapshotOf } from '../core/stats-snapshot.js';
-import { failpoint } from '../store/failpoints.js';
+import { failpoint } from '../failpoints.js';
 import type { Store, Table } from '../store/store.js';
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type FunctionDefinition, functionDefinitionSchema } from '../config/function-definition.js';
-import { failpoint } from '../store/failpoints.js';
+import { failpoint } from '../failpoints.js';
 import type { Store, Table } from '../store/store.js';
 import type { Log } from '../telemetry/logs/log.js';
 

@@ -1,5 +1,5 @@
 import type { WorkerConfig } from '../config/schema.js';
-import { failpoint } from '../store/failpoints.js';
+import { failpoint } from '../failpoints.js';
 import type { Store } from '../store/store.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { FunctionRegistry } from './function-registry.js';

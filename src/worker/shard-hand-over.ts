@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../core/engine.js';
 import { IluvatarError } from '../core/errors.js';
+import { failpoint } from '../failpoints.js';
 import { native } from '../native.js';
 import type { HandedOver, HandOverResult } from '../server/hand-over.js';
 import type { Holdings } from './adoption/holdings.js';
@@ -48,8 +49,10 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
       `${busy} calls had not ended after ${drainMs} ms; a longer time may be given, or another moment chosen`,
     );
   }
+  failpoint('upgrade.quiet');
   keepContainers();
   await holdings.keepClients(clients, gateway.handles, listening);
+  failpoint('upgrade.left');
   if (listening.http?.own === true) native().system.close(listening.http.fd);
   return result;
 }

@@ -18,8 +18,8 @@ import { openWorkerStore, type WorkerStore } from './worker-store.js';
 /** The piscina task that is a shard: starts it, beats, and returns when told to stop. */
 
 const BEAT_MS = 1000;
-/** Longer than a new process takes to stand by. */
-const ASK_LIMIT_MS = 60_000;
+/** Beside the time that a new process may take to stand by. */
+const ASK_LIMIT_MS = 30_000;
 
 /** `parts`: what a test puts in the place of the shard's own. Whoever runs the task from outside can give none. */
 export async function runShard(
@@ -28,7 +28,7 @@ export async function runShard(
 ): Promise<ShardEnd> {
   const tell = (message: FromShard): void => port.postMessage(message);
   const log = createLog(config);
-  const questions = new PendingReplies<unknown>(ASK_LIMIT_MS);
+  const questions = new PendingReplies<unknown>(ASK_LIMIT_MS + config.daemon.upgrade.readyMs);
   const beating = startBeating(new Beat(beats), config);
   let opened: WorkerStore | null = null;
   let endsAsAsked = (): void => {};

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
+import { UPGRADE_FAILPOINTS } from '../../src/failpoints.js';
 import { type Client, connect } from '../../src/index.js';
 import { describeWith } from '../support/requirement.js';
 import { BIN, WorkerProcesses } from './support/worker-process.js';
@@ -189,6 +190,21 @@ describeWith({ root: true, cgroups: true }, 'a worker whose process is replaced'
     expect((await another).result).toMatchObject({ n: 8 });
     expect((await client.invoke<Counted>('counter', { n: 9 })).result).toMatchObject({ calls: 3, n: 9 });
     await stopped(workers);
+  });
+
+  it.each(UPGRADE_FAILPOINTS)('that dies on the way, at %s, leaves everything to the next start', async (at) => {
+    await using workers = new WorkerProcesses();
+    const worker = await workers.start([], { ILUVATAR_FAILPOINT: at });
+    const client = await workers.client();
+    await registerCounter(workers, client);
+    expect((await client.invoke<Counted>('counter')).result.calls).toBe(1);
+    await client.upgrade();
+    // With it ends the one that stood by.
+    expect(await worker.ended).toMatchObject({ signal: 'SIGKILL' });
+    await workers.start();
+    await using again = await workers.client();
+    expect(await again.invoke<Counted>('counter')).toMatchObject({ result: { calls: 2 }, containerState: 'warm' });
+    client.close();
   });
 
   it('takes on what needs a restart', async () => {

@@ -45,6 +45,7 @@ describe('static checks', () => {
       ['core-is-pure', 'src/core/a1.ts', '../transport/b.js'],
       ['config-is-a-leaf', 'src/config/a2.ts', '../telemetry/b.js'],
       ['native-is-a-leaf', 'src/native.ts', './core/b.js'],
+      ['failpoints-are-a-leaf', 'src/failpoints.ts', './core/b.js'],
       ['transport-above-core-only', 'src/transport/a3.ts', '../server/b.js'],
       ['keeper-above-the-addon-only', 'src/keeper/a10.ts', '../telemetry/b.js'],
       ['parts-do-not-look-up', 'src/server/a4.ts', '../worker/b.js'],

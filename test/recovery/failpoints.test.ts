@@ -1,6 +1,8 @@
-import { expect, it } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it, vi } from 'vitest';
+import { FAILPOINTS, type Failpoint } from '../../src/failpoints.js';
 import type { Client } from '../../src/index.js';
-import { FAILPOINTS, type Failpoint } from '../../src/store/failpoints.js';
+import { keptBy } from '../support/keeper.js';
 import { describeWith } from '../support/requirement.js';
 import { WorkerProcess } from './support/worker-process.js';
 
@@ -24,7 +26,26 @@ const register = (name: string, text: string): Step['run'] => {
     client.register({ name, source: worker.source(`${name}-${text}`, returns(text)) }, { replace: true });
 };
 
+/** Accepted, and so to end in exactly one way. */
+const submit: Step['run'] = async (client) => {
+  const { id } = await client.invokeAsync('base', {});
+  accepted.push(id);
+  return client.result(id, 60_000);
+};
+let accepted: string[] = [];
+
 const STEPS: readonly Step[] = [
+  { run: submit, after: BASE },
+  {
+    run: (client, worker) =>
+      client.register({ name: 'net', source: worker.source('net', returns('net')), network: 'bridge' }),
+    after: { ...BASE, net: 'net' },
+  },
+  { run: (client) => client.invoke('net'), after: { ...BASE, net: 'net' } },
+  { run: (client) => client.clean(), after: { ...BASE, net: 'net' } },
+  // The removal of namespaces waits for more of them.
+  { run: () => pause(300), after: { ...BASE, net: 'net' } },
+  { run: (client) => client.unregister('net'), after: BASE },
   { run: register('a', 'first'), after: { ...BASE, a: 'first' } },
   { run: (client) => client.invoke('a'), after: { ...BASE, a: 'first' } },
   { run: register('a', 'second'), after: { ...BASE, a: 'second' } },
@@ -73,12 +94,14 @@ describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
   it.each(PLACES)(
     'at %s has lost nothing that it promised and left nothing, after the next start',
     async (at, first) => {
-      await using worker = new WorkerProcess();
+      accepted = [];
+      await using worker = new WorkerProcess({ network: { pool: { low: 1, high: 2 } } });
       if (!first) {
         await worker.start();
         await worker.client(async (client) => {
           await client.register({ name: 'base', source: worker.source('base', returns('base')) });
           await client.invoke('base');
+          await vi.waitFor(async () => expect(await keptBy(worker.dataDir)).not.toEqual([]), { timeout: 30_000 });
         });
         // Killed, too: the start with the failpoint is a recovery itself.
         await worker.kill();
@@ -88,6 +111,11 @@ describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
 
       await worker.start();
       expect(possible).toContainEqual(await registeredNow(worker));
+      await worker.client(async (client) => {
+        for (const id of accepted) expect(await client.result(id, 60_000)).toMatchObject({ status: 'done' });
+        const { memory } = await client.status();
+        expect(memory.runningMb + memory.cachedMb).toBe(memory.totalMb);
+      });
       expect(worker.log()).not.toContain('set aside');
       expect(await worker.stopAndLook()).toEqual([]);
     },

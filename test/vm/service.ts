@@ -9,6 +9,8 @@ const CONFIG = {
   http: { enabled: false },
   memory: { budgetMb: 600 },
   network: { nat: true, forwarding: 'enable' },
+  // Emulated, a process takes long to start.
+  daemon: { upgrade: { readyMs: 300_000 } },
 } as const;
 const RESTART_MS = 300_000;
 
@@ -59,7 +61,23 @@ export function workerAsService(machineOf: () => Machine): void {
       await worker.configure(CONFIG);
     });
 
-    it('is started again when it hangs, with all that was registered', async () => {
+    it('is replaced by a new process, which systemd watches from then on', async () => {
+      const before = await worker.property('MainPID');
+      const limitMs = RESTART_MS;
+      const upgraded = await machine.output(`iluvatar upgrade --json --config ${worker.configFile}`, { limitMs });
+      const { pid } = JSON.parse(upgraded) as { pid: number };
+      expect(`${pid}`).not.toBe(before);
+      await expect.poll(() => worker.property('MainPID'), { timeout: RESTART_MS, interval: 2000 }).toBe(`${pid}`);
+      expect([await worker.property('ActiveState'), await worker.property('NRestarts')]).toEqual(['active', '0']);
+      await machine.output(`systemctl reload ${worker.unit}`);
+      const states = await worker.evaluate(async ({ client }) => [
+        (await client.invoke('python', { mb: 1 })).containerState,
+        (await client.invoke('node', { a: 1, b: 1 })).containerState,
+      ]);
+      expect(states).toEqual(['warm', 'warm']);
+    });
+
+    it('is started again when it hangs, with all that was registered, and with its warm containers', async () => {
       const pid = await worker.property('MainPID');
       await machine.output(`kill -STOP ${pid}`);
       await expect
@@ -71,8 +89,8 @@ export function workerAsService(machineOf: () => Machine): void {
       await expect.poll(() => worker.property('ActiveState'), { timeout: RESTART_MS, interval: 2000 }).toBe('active');
       await worker.ready();
       expect(await worker.property('NRestarts')).toBe('1');
-      const answer = await worker.evaluate(async ({ client }) => (await client.invoke('node', { a: 4, b: 5 })).result);
-      expect(answer).toEqual({ sum: 9 });
+      const answer = await worker.evaluate(async ({ client }) => await client.invoke('node', { a: 4, b: 5 }));
+      expect(answer).toMatchObject({ result: { sum: 9 }, containerState: 'warm' });
     });
 
     it('loses its power while invocations run and containers are made', async () => {

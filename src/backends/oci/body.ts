@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { failpoint } from '../../failpoints.js';
 import { type CgroupEvidence, native } from '../../native.js';
 import type { Cgroup } from '../cgroups/pool.js';
 import type { NamespaceSource, NetworkLease } from '../networks.js';
@@ -79,6 +80,7 @@ export class OciBody {
   async remove(): Promise<boolean> {
     const { engine, log } = this.#context;
     let left = false;
+    failpoint('engine.remove');
     // Before the engine is asked to: it then finds it ended, and has one thing less to do.
     if (this.pid > 0) this.kill();
     try {
@@ -88,6 +90,7 @@ export class OciBody {
       log.error({ container: this.engineName, reason: (error as Error).message }, 'a container could not be removed');
     }
     await this.#giveBack();
+    failpoint('engine.removed');
     return left;
   }
 

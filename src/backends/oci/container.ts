@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IluvatarError } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
+import { failpoint } from '../../failpoints.js';
 import type { CgroupEvidence } from '../../native.js';
 import type { Connection, ConnectionHandler } from '../../transport/transport.js';
 import { AgentContainer } from '../agent/agent-container.js';
@@ -171,8 +172,11 @@ export class OciContainer extends AgentContainer implements EngineContainer {
     if (plan === null) return;
     this.#body.asked = true;
     const { signal } = this.#apart;
+    failpoint('engine.snapshot');
     await stages.snapshot.run(() => this.#unlessEnded(() => engine.snapshot(plan)), signal);
+    failpoint('engine.create');
     await stages.create.run(() => this.#unlessEnded(() => engine.create(plan)), signal);
+    failpoint('engine.run');
     await stages.ready.run(() => this.#unlessEnded(() => this.#startAndLoad(plan)), signal);
   }
 
@@ -184,6 +188,7 @@ export class OciContainer extends AgentContainer implements EngineContainer {
         // Its agent may call before the engine has answered.
         this.begun();
         this.#body.pid = await engine.run(plan);
+        failpoint('engine.running');
       });
     await stages.start.run(step, this.#apart.signal);
     if (this.phase !== 'loading') return;

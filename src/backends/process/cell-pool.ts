@@ -1,5 +1,6 @@
 import { pauseAfter } from '../../core/creation/back-off.js';
 import type { ContainerFailure } from '../../core/ports.js';
+import { failpoint } from '../../failpoints.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Frame } from '../../transport/transport.js';
 import type { Activity } from '../activity.js';
@@ -219,6 +220,7 @@ export class CellPool implements CellObserver {
   #start(): void {
     this.#preparing++;
     this.#context.cgroups.take((cgroup, failure) => {
+      failpoint('process.cgroup');
       if (cgroup !== null && this.shape.network === 'bridge') {
         this.#connect(cgroup);
         return;
@@ -268,8 +270,10 @@ export class CellPool implements CellObserver {
       env: this.shape.env,
       ...defaults,
     });
+    failpoint('process.spawn');
     this.#spawner.spawn(meta, (pid, failure) => {
       cell.pid = pid;
+      failpoint('process.spawned');
       if (failure !== null) cell.observer.spawnFailed(cell, failure);
     });
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ContainerFailure } from '../../core/ports.js';
+import { failpoint } from '../../failpoints.js';
 import { type CgroupEvidence, native } from '../../native.js';
 import { FrameType } from '../../transport/frames.js';
 import type { CloseReason, Connection, Frame } from '../../transport/transport.js';
@@ -178,6 +179,7 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
     try {
       const seed = randomBytes(16).toString('hex');
       this.channel = assignCell(this.cell, this.fn, this.#env, this.#context, seed, port, this);
+      failpoint('process.assigned');
       this.#measure(this.cell);
     } catch (error) {
       this.fail(transient(`the container could not be assigned: ${(error as Error).message}`));

@@ -1,3 +1,4 @@
+import { failpoint } from '../../failpoints.js';
 import type { CgroupLayout } from '../cgroups/layout.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
@@ -83,7 +84,9 @@ export class Reaper {
     this.#scheduled = false;
     const batch = this.#batch;
     this.#batch = [];
+    failpoint('process.ending');
     void this.#gone(batch).then((gone) => {
+      failpoint('process.ended');
       for (const [index, { cell, done }] of batch.entries()) {
         this.ended++;
         // Also of one that is stuck: without its link it reaches nobody.

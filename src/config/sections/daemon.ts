@@ -21,7 +21,9 @@ export const daemonSection = z
           ),
         readyMs: ms
           .default(60_000)
-          .describe('A new process that is not ready within this time is ended, and the old one goes on; ms'),
+          .describe(
+            'A new process that does not stand by, or then serve, within this time is ended, and the old one goes on; ms',
+          ),
       })
       .prefault({}),
   })

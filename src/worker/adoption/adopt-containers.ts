@@ -2,6 +2,7 @@ import type { Backend, PreparedFunction } from '../../backends/backend.js';
 import type { KeptContainer } from '../../backends/kept.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
+import { failpoint } from '../../failpoints.js';
 import { native } from '../../native.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { ContainerDriver } from '../container-driver.js';
@@ -52,6 +53,7 @@ async function adoptOne(left: LeftContainer, parts: AdoptionParts): Promise<bool
   driven.keptAs = name;
   driven.keptFor = entry.function;
   driver.keptAlready(driven);
+  failpoint('recovery.adopting');
   try {
     if (await answers(driven, backend, left, entry, parts)) return true;
   } catch (error) {

@@ -4,6 +4,7 @@ import type { NetworkLease, Networks } from '../../backends/networks.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
+import { failpoint } from '../../failpoints.js';
 import { native } from '../../native.js';
 import type { HandedOver } from '../../server/hand-over.js';
 import type { Log } from '../../telemetry/logs/log.js';
@@ -45,11 +46,13 @@ export class ShardRecovery {
   async startBackends(): Promise<void> {
     const { holdings, backends, networks } = this.#options;
     const { containers, clients, handles } = await holdings.open();
+    failpoint('recovery.listed');
     this.#left = containers;
     this.#clients = clients;
     this.#options.knownHandles(handles);
     networks.keep(this.#left.flatMap(leaseOf));
     for (const backend of backends.values()) await backend.start(keptOf(this.#left, backend.name));
+    failpoint('recovery.swept');
   }
 
   /** Resolves when those that ran nothing serve on, or are gone; the others follow. */
@@ -65,6 +68,7 @@ export class ShardRecovery {
       left.filter(({ running }) => running === 0),
       parts,
     );
+    failpoint('recovery.adopted');
     this.#busy = busy.then(() => networks.removeUnclaimed());
   }
 

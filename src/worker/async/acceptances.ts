@@ -1,4 +1,5 @@
 import { IluvatarError } from '../../core/errors.js';
+import { failpoint } from '../../failpoints.js';
 import type { Store } from '../../store/store.js';
 import { type Entry, newEntry } from './entry.js';
 import { type IdempotencyKeys, payloadHash } from './idempotency.js';
@@ -113,6 +114,7 @@ export class Acceptances {
         });
       }
       acceptance.entry.accepting = this.#durable(acceptance);
+      failpoint('async.accepting');
     } catch (error) {
       this.#refuse(acceptance, error);
     }
@@ -143,6 +145,7 @@ export class Acceptances {
   }
 
   #accepted(acceptances: readonly Acceptance[]): void {
+    failpoint('async.accepted');
     for (const { entry, resolve } of acceptances) {
       entry.accepting = null;
       resolve(entry.id);

@@ -1,5 +1,6 @@
 import type { AsyncFailure, AsyncInvocation } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
+import { failpoint } from '../../failpoints.js';
 import type { Gateway, GatewayResult } from '../../server/gateway.js';
 import type { Store } from '../../store/store.js';
 import { Acceptances, type AcceptRequest, type Alongside } from './acceptances.js';
@@ -222,6 +223,7 @@ export class Invocations {
     this.#note(entry);
     const args = this.#table.get(entry.id)?.args ?? NOTHING;
     const sink = { settled: (result: GatewayResult) => this.#settled(entry, result) };
+    failpoint('async.run');
     gateway.invoke(gateway.resolve(name, version), args.length === 0 ? '' : args, timeoutMs, tid, sink);
   }
 
@@ -260,8 +262,10 @@ export class Invocations {
     const { id } = entry;
     entry.ending = true;
     const accepted = () => this.#table.get(id);
+    failpoint('async.ending');
     const stored = await this.#options.ending.finish(entry, step, outcome, accepted, () => this.#table.forget(id));
     if (!stored) return;
+    failpoint('async.ended');
     this.#entries.delete(id);
     wake(entry);
     // Only now: the next of an ordered function must not begin before this end is sure.

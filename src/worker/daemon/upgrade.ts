@@ -76,7 +76,7 @@ export class Upgrade implements UpgradeControl {
     const successor = new SuccessorProcess(this.#options);
     this.#successor = successor.pid;
     try {
-      await successor.says('standing by', STANDBY_LIMIT_MS);
+      await successor.says('standing by', this.#options.readyMs);
     } catch (error) {
       await successor.end();
       this.#failed(error as Error);
@@ -128,8 +128,6 @@ export class Upgrade implements UpgradeControl {
   }
 }
 
-/** It has its program to load and its configuration to read. */
-const STANDBY_LIMIT_MS = 30_000;
 /** An answer is written within a turn of the loop of the thread that gives it. */
 const ANSWER_MS = 50;
 

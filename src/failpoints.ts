@@ -16,14 +16,54 @@ export const FAILPOINTS = [
   'unregister.forgotten',
   'restore.before',
   'restore.after',
+  'recovery.listed',
+  'recovery.swept',
+  'recovery.adopting',
+  'recovery.adopted',
   'container.create',
   'container.created',
   'container.destroyed',
   'container.keep',
   'container.kept',
   'characteristics.written',
+  // Asynchronous invocations: before and after what is promised is on the disk.
+  'async.accepting',
+  'async.accepted',
+  'async.run',
+  'async.ending',
+  'async.ended',
+  // What the backend `process` makes and removes.
+  'process.cgroup',
+  'process.spawn',
+  'process.spawned',
+  'process.assigned',
+  'process.ending',
+  'process.ended',
+  // What a network is made of.
+  'network.bridge',
+  'network.make',
+  'network.made',
+  'network.removing',
+  'network.removed',
 ] as const;
-export type Failpoint = (typeof FAILPOINTS)[number];
+
+/** Passed only with a container engine. */
+export const ENGINE_FAILPOINTS = [
+  'engine.snapshot',
+  'engine.create',
+  'engine.run',
+  'engine.running',
+  'engine.remove',
+  'engine.removed',
+] as const;
+
+/** Passed only in an upgrade. */
+export const UPGRADE_FAILPOINTS = ['upgrade.quiet', 'upgrade.left'] as const;
+
+export type Failpoint =
+  | (typeof FAILPOINTS)[number]
+  | (typeof ENGINE_FAILPOINTS)[number]
+  | (typeof UPGRADE_FAILPOINTS)[number];
 
 const [armed = null, count = '1'] = process.env['ILUVATAR_FAILPOINT']?.split(':') ?? [];
 let left = Number(count);
