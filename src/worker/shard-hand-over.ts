@@ -50,6 +50,7 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
     );
   }
   failpoint('upgrade.quiet');
+  await holdings.begin();
   keepContainers();
   await holdings.keepClients(clients, gateway.handles, listening);
   failpoint('upgrade.left');

@@ -58,7 +58,8 @@ async function runWorker(options: WorkerProcessOptions, predecessor: Predecessor
     process.on('SIGHUP', () => void running?.reload().catch(() => undefined));
     const stop = stopSignal(note);
     const inherited = inheritedSockets(descriptors, config);
-    const sockets = predecessor === null ? inherited : await leftSockets(config, inherited);
+    // Also where nobody is replaced: a process that died while it was has left them, too.
+    const sockets = await leftSockets(config, inherited);
     const upgrade = new Upgrade({
       ...config.daemon.upgrade,
       command: options.command,

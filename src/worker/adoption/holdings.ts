@@ -58,7 +58,9 @@ export class Holdings {
   readonly #options: HoldingsOptions;
   readonly #path: string;
   #keeper: Keeper | null = null;
-  #marksFd = -1;
+  /** One is to be had, and none is there: a worker that has nothing to keep needs none. */
+  #wanted = false;
+  #starting: Promise<void> | null = null;
   #trouble: string | null = null;
   #retry: NodeJS.Timeout | null = null;
 
@@ -69,7 +71,7 @@ export class Holdings {
   }
 
   get active(): boolean {
-    return this.#keeper !== null;
+    return this.#wanted || this.#keeper !== null;
   }
 
   /** What was left. Under `recovery.mode` "clean" it is let go, and nothing is kept. Never rejects. */
@@ -80,10 +82,15 @@ export class Holdings {
         await (await Keeper.find({ path: this.#path, log }))?.quit();
         return NOTHING;
       }
-      const keeper = await this.#connect();
+      this.marks.use(new Uint8Array(RunMarks.COUNT));
+      this.#wanted = true;
+      const keeper = await Keeper.find({ path: this.#path, log });
+      if (keeper === null) return NOTHING;
       const held = await keeper.list();
-      this.#keeper = keeper;
-      this.#useMarks(keeper, held);
+      const marks = held.find(({ key }) => key === MARKS)?.fds[0];
+      if (marks !== undefined) this.marks.use(native().keeper.mapMarks(marks));
+      this.#use(keeper);
+      if (marks === undefined) this.#keepMarks(keeper);
       return this.#sort(keeper, held);
     } catch (error) {
       this.#trouble = (error as Error).message;
@@ -92,8 +99,10 @@ export class Holdings {
     }
   }
 
+  /** Where there is no keeper yet, it is asked for once more when there is (`again`). */
   keep(name: string, text: string, fds: readonly number[]): void {
-    this.#keeper?.hold(CONTAINER + name, text, fds);
+    if (this.#keeper === null) this.begin().catch(() => undefined);
+    else this.#keeper.hold(CONTAINER + name, text, fds);
   }
 
   drop(name: string): void {
@@ -131,38 +140,72 @@ export class Holdings {
   /** Everything was removed in order, or is handed over by name: `quit` ends the keeper and lets go what it still has. */
   async close(quit: boolean): Promise<void> {
     if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#wanted = false;
+    await this.#starting?.catch(() => undefined);
     const keeper = this.#keeper;
     this.#keeper = null;
-    if (quit) await keeper?.quit();
-    else {
-      await keeper?.flush();
-      keeper?.close();
+    try {
+      if (quit) await keeper?.quit();
+      else await keeper?.flush();
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the keeper does not end as it should');
     }
-    if (this.#marksFd !== -1) native().system.close(this.#marksFd);
-    this.#marksFd = -1;
+    keeper?.close();
   }
 
-  async #connect(): Promise<Keeper> {
-    const { config, log } = this.#options;
-    const keeper = await Keeper.open({ path: this.#path, graceMs: config.recovery.graceMs, log });
+  #use(keeper: Keeper): void {
+    const { log } = this.#options;
+    this.#keeper = keeper;
+    this.#trouble = null;
     keeper.onLost = (reason) => this.#lost(reason);
     keeper.onRefused = (key) =>
       log.warn({ kept: key }, 'the keeper is full: a warm container will not outlive this worker');
-    return keeper;
   }
 
-  /** The memory that the earlier process used, or new one. */
-  #useMarks(keeper: Keeper, held: readonly Held[]): void {
-    const kept = held.find(({ key }) => key === MARKS)?.fds[0];
-    if (kept !== undefined) {
-      this.#marksFd = kept;
-      this.marks.use(native().keeper.mapMarks(kept));
-      return;
-    }
+  /** The memory is the keeper's and this process's from now on: no descriptor of it stays open here. */
+  #keepMarks(keeper: Keeper): void {
     const { fd, bytes } = native().keeper.marks(RunMarks.COUNT);
-    this.#marksFd = fd;
-    this.marks.use(bytes);
+    this.marks.move(bytes);
     keeper.hold(MARKS, '', [fd]);
+    native().system.close(fd);
+  }
+
+  /** Resolves when there is a keeper. Rejects when none can be had, which is tried again. */
+  begin(): Promise<void> {
+    if (this.#keeper !== null) return Promise.resolve();
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const { config, log, again } = this.#options;
+    try {
+      const keeper = await Keeper.open({ path: this.#path, graceMs: config.recovery.graceMs, log });
+      this.#use(keeper);
+      this.#keepMarks(keeper);
+      again();
+    } catch (error) {
+      if (this.#trouble === null)
+        log.warn({ err: error }, 'there is no keeper: warm containers will not outlive this worker');
+      this.#trouble = (error as Error).message;
+      this.#beginLater();
+      throw error;
+    }
+  }
+
+  #lost(reason: string): void {
+    this.#keeper = null;
+    this.#trouble = reason;
+    this.#options.log.error({ reason }, 'the keeper is gone; another is started');
+    this.begin().catch(() => undefined);
+  }
+
+  #beginLater(): void {
+    if (!this.#wanted) return;
+    this.#retry = setTimeout(() => this.begin().catch(() => undefined), RETRY_MS);
+    this.#retry.unref();
   }
 
   /** What is only for whoever comes next is let go by the keeper: it has come. */
@@ -170,8 +213,11 @@ export class Holdings {
     const clients: HandedOver[] = [];
     const handles = new Map<string, number>();
     for (const { key, text, fds } of held) {
-      if (!key.startsWith(CLIENT) && !key.startsWith(HANDLES)) continue;
+      if (key.startsWith(CONTAINER)) continue;
+      if (!key.startsWith(CLIENT)) for (const fd of fds) native().system.close(fd);
+      if (key === MARKS) continue;
       keeper.drop(key);
+      if (!key.startsWith(CLIENT) && !key.startsWith(HANDLES)) continue;
       if (key.startsWith(CLIENT)) clients.push({ ...JSON.parse(text), fd: fds[0] } as HandedOver);
       else for (const [name, handle] of JSON.parse(text) as [string, number][]) handles.set(name, handle);
     }
@@ -183,28 +229,5 @@ export class Holdings {
     const entry = parseEntry(text);
     if (entry !== null) this.marks.claim(entry.mark);
     return [{ name: key.slice(CONTAINER.length), entry, fds, running: this.marks.of(entry?.mark ?? -1) }];
-  }
-
-  #lost(reason: string): void {
-    this.#keeper = null;
-    this.#trouble = reason;
-    this.#options.log.error({ reason }, 'the keeper is gone; another is started');
-    this.#reopen();
-  }
-
-  #reopen(): void {
-    this.#connect().then(
-      (keeper) => {
-        this.#keeper = keeper;
-        this.#trouble = null;
-        keeper.hold(MARKS, '', [this.#marksFd]);
-        this.#options.again();
-      },
-      (error: Error) => {
-        this.#trouble = error.message;
-        this.#retry = setTimeout(() => this.#reopen(), RETRY_MS);
-        this.#retry.unref();
-      },
-    );
   }
 }

@@ -21,6 +21,12 @@ export class RunMarks {
     this.#bytes = bytes;
   }
 
+  /** Goes on in another memory, with what is there now. */
+  move(bytes: Uint8Array): void {
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+  }
+
   /** A place of its own, set to 0; -1 = all are taken. */
   take(): number {
     const count = this.#bytes.length;
