@@ -139,6 +139,11 @@ export class Keeper {
     return this.#connected ? this.#outbox.flush() : Promise.reject(lost('not connected'));
   }
 
+  /** Resolves once the keeper has dealt with everything said before, so that whoever asks it next, on another connection, sees it. Rejects with `unavailable`. */
+  async settled(): Promise<void> {
+    for (const { fds } of await this.list()) for (const fd of fds) native().system.close(fd);
+  }
+
   /** The keeper closes all that it holds, for anybody, and exits. Resolves when it has, or had gone before. */
   quit(): Promise<void> {
     if (!this.#connected) return Promise.resolve();

@@ -27,6 +27,7 @@ describe('the environment of a service', () => {
         { fd: 3, name: 'http' },
         { fd: 4, name: 'unknown' },
       ],
+      forSuccessor: { NOTIFY_SOCKET: '/run/notify', WATCHDOG_USEC: '3000000' },
     });
     expect(environment).toEqual({ PATH: '/bin' });
   });
@@ -34,7 +35,8 @@ describe('the environment of a service', () => {
   it('is left aside where it is meant for another process, or malformed', () => {
     expect(takeServiceEnvironment({ ...given }, 43)).toMatchObject({ watchdogMs: 0, descriptors: [] });
     const broken = { ...given, WATCHDOG_USEC: '1e3', LISTEN_FDS: '-1', NOTIFY_SOCKET: '' };
-    expect(takeServiceEnvironment(broken, 42)).toEqual({ notifyAddress: null, watchdogMs: 0, descriptors: [] });
+    const nothing = { notifyAddress: null, watchdogMs: 0, descriptors: [], forSuccessor: {} };
+    expect(takeServiceEnvironment(broken, 42)).toEqual(nothing);
   });
 });
 

@@ -33,7 +33,7 @@ describeWith({ root: true, cgroups: true }, 'a shard that crashes under its clie
       const client = await connect(socket);
       await client.register({ name: 'kept', source: join(folder, 'source') });
       expect((await client.invoke('kept')).result).toBe('fine');
-      const cut = rejection(client.invoke('kept', { s: 20 }));
+      const cut = rejection(client.invoke('kept', { s: 120 }));
       writeFileSync(join(dataDir, 'crash'), '');
       expect((await cut).errorClass).toBe('unavailable');
       client.close();

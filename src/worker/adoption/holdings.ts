@@ -110,7 +110,7 @@ export class Holdings {
   }
 
   /**
-   * For the process that takes this one's place: its clients, and how they call functions. Resolves when the kernel has them, so that this process may end. Rejects with `unavailable` when nobody keeps
+   * For the process that takes this one's place: its clients, and how they call functions. Resolves when it has them. Rejects with `unavailable` when nobody keeps
    * them.
    */
   async keepClients(
@@ -128,7 +128,8 @@ export class Holdings {
       keeper.hold(`${HANDLES}${at}`, JSON.stringify(entries.slice(at, at + HANDLES_EACH)), []);
     }
     keepListening(keeper, listening);
-    await keeper.flush();
+    // With the kernel is not enough: the next process asks on a connection of its own, and might be heard before this one.
+    await keeper.settled();
     for (const { fd } of clients) native().system.close(fd);
   }
 

@@ -30,13 +30,15 @@ export function takeServiceEnvironment(environment: Environment, pid: number): S
   const watchdogIsOurs = given.WATCHDOG_PID === undefined || given.WATCHDOG_PID === `${pid}`;
   const count = given.LISTEN_PID === `${pid}` ? whole(given.LISTEN_FDS) : 0;
   const names = given.LISTEN_FDNAMES?.split(':') ?? [];
+  const notifyAddress = given.NOTIFY_SOCKET || null;
+  const watchdogUs = watchdogIsOurs ? whole(given.WATCHDOG_USEC) : 0;
   return {
-    notifyAddress: given.NOTIFY_SOCKET || null,
-    watchdogMs: watchdogIsOurs ? whole(given.WATCHDOG_USEC) / 1000 : 0,
+    notifyAddress,
+    watchdogMs: watchdogUs / 1000,
     descriptors: Array.from({ length: count }, (_, i) => ({ fd: FIRST_DESCRIPTOR + i, name: names[i] || 'unknown' })),
     forSuccessor: {
-      ...(given.NOTIFY_SOCKET === undefined ? {} : { NOTIFY_SOCKET: given.NOTIFY_SOCKET }),
-      ...(watchdogIsOurs && given.WATCHDOG_USEC !== undefined ? { WATCHDOG_USEC: given.WATCHDOG_USEC } : {}),
+      ...(notifyAddress === null ? {} : { NOTIFY_SOCKET: notifyAddress }),
+      ...(watchdogUs === 0 ? {} : { WATCHDOG_USEC: `${watchdogUs}` }),
     },
   };
 }

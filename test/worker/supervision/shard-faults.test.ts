@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { ShardConnection } from '../../../src/worker/shard-connection.js';
+import { keptBy } from '../../support/keeper.js';
 import { describeWith } from '../../support/requirement.js';
 import { rejection } from '../support/worker-fixture.js';
 import { FaultyWorker } from './faulty-worker.js';
@@ -44,6 +45,20 @@ describeWith({ root: true, cgroups: true }, 'a shard that fails under its client
       expect(health.threads).toContainEqual(expect.objectContaining({ name: 'shard-0', restarts: 1, failing: false }));
     },
   );
+
+  it('leaves its warm containers to the next one', async () => {
+    await using worker = await FaultyWorker.start();
+    const { supervisor } = worker;
+    await using client = await worker.connect();
+    await client.register({ name: 'kept', source: worker.source });
+    expect(await client.invoke('kept')).toMatchObject({ containerState: 'cold' });
+    await expect.poll(async () => (await keptBy(worker.dataDir)).length, PATIENCE).toBe(1);
+    worker.shardFault('throw');
+    await expect.poll(() => supervisor.threads()[0], PATIENCE).toMatchObject({ state: 'running', restarts: 1 });
+    await using again = await worker.connect();
+    expect(await again.invoke('kept')).toMatchObject({ result: 'fine', containerState: 'warm' });
+    expect((await again.status()).counters).toMatchObject({ containersAdopted: 1, containersCreated: 0 });
+  });
 
   it('notices a busy loop, answers for it, and ends it', async () => {
     await using worker = await FaultyWorker.start({
