@@ -128,7 +128,7 @@ class PidOfWorker {
 
 /**
  * Resolves with the first SIGTERM or SIGINT. A second one ends the process at once: whoever sends it does not want to wait for running
- * invocations; their containers end with the worker's connection.
+ * invocations; their containers stay with the keeper, for its grace or until the next start.
  */
 function stopSignal(note: (line: string) => void): Promise<void> {
   return new Promise((resolve) => {

@@ -85,6 +85,7 @@ export class RunningWorker {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   stdout = '';
   stderr = '';
+  #asked = false;
 
   constructor(child: ChildProcess) {
     this.child = child;
@@ -121,9 +122,10 @@ export class RunningWorker {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** To end: one that is killed cannot take its cgroups away. */
+  /** To end: one that is killed cannot take its cgroups away, and neither can one that is asked twice. */
   ask(): void {
-    if (!this.hasExited) this.child.kill('SIGTERM');
+    if (!this.hasExited && !this.#asked) this.child.kill('SIGTERM');
+    this.#asked = true;
   }
 
   async end(): Promise<void> {
