@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { native } from '../../native.js';
 import type { Transport } from '../../transport/transport.js';
 import { type CgroupLayout, cgroupDirs } from '../cgroups/layout.js';
-import { commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';
+import { closeAll, commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';
 import type { AddressLease } from '../networks.js';
 import { livePid, processIdentity } from '../process-identity.js';
 import { Cell, type CellObserver } from './cell.js';
@@ -71,7 +70,7 @@ export function resumeCell(
     }
     return { cell, whole: (facts.network === null) === (network === null) };
   } catch {
-    for (const fd of left) native().system.close(fd);
+    closeAll(left);
     return { cell, whole: false };
   }
 }

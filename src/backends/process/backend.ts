@@ -3,7 +3,6 @@ import type { FunctionDefinition } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type FunctionSpec, functionKey } from '../../core/function.js';
-import { native } from '../../native.js';
 import type { Transport } from '../../transport/transport.js';
 import type { WatchActivity } from '../activity.js';
 import type {
@@ -16,7 +15,7 @@ import type {
 } from '../backend.js';
 import { allParents } from '../cgroups/layout.js';
 import { limitNotes } from '../cgroups/limit-notes.js';
-import type { KeptContainer } from '../kept.js';
+import { closeAll, type KeptContainer } from '../kept.js';
 import type { Lifecycle } from '../lifecycle.js';
 import type { BackendLog } from '../log.js';
 import type { Networks } from '../networks.js';
@@ -165,7 +164,7 @@ export class ProcessBackend implements Backend {
     const parts = this.#started();
     const facts = factsOf(kept);
     if (facts === null) {
-      for (const fd of kept.fds) native().system.close(fd);
+      closeAll(kept.fds);
       throw new IluvatarError('invalid', `what is kept of ${kept.name} is not understood`);
     }
     const { networks = null } = this.#options;

@@ -1,9 +1,8 @@
 import type { Backend, PreparedFunction } from '../../backends/backend.js';
-import type { KeptContainer } from '../../backends/kept.js';
+import { closeAll, type KeptContainer } from '../../backends/kept.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
 import { failpoint } from '../../failpoints.js';
-import { native } from '../../native.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { ContainerDriver } from '../container-driver.js';
 import { DrivenContainer } from '../driven-container.js';
@@ -45,7 +44,7 @@ async function adoptOne(left: LeftContainer, parts: AdoptionParts): Promise<bool
   if (entry === null || backend === undefined) {
     // Whatever it is: with its connections closed it ends, and what is left of it is found by its name.
     holdings.drop(name);
-    for (const fd of left.fds) native().system.close(fd);
+    closeAll(left.fds);
     return false;
   }
   const driven = new DrivenContainer(driver, holdings.marks);

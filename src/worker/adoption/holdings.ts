@@ -1,3 +1,4 @@
+import { closeAll } from '../../backends/kept.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { type Held, Keeper } from '../../keeper/keeper.js';
@@ -130,7 +131,7 @@ export class Holdings {
     keepListening(keeper, listening);
     // With the kernel is not enough: the next process asks on a connection of its own, and might be heard before this one.
     await keeper.settled();
-    for (const { fd } of clients) native().system.close(fd);
+    closeAll(clients.map(({ fd }) => fd));
   }
 
   /** For health. */
@@ -215,7 +216,7 @@ export class Holdings {
     const handles = new Map<string, number>();
     for (const { key, text, fds } of held) {
       if (key.startsWith(CONTAINER)) continue;
-      if (!key.startsWith(CLIENT)) for (const fd of fds) native().system.close(fd);
+      if (!key.startsWith(CLIENT)) closeAll(fds);
       if (key === MARKS) continue;
       keeper.drop(key);
       if (!key.startsWith(CLIENT) && !key.startsWith(HANDLES)) continue;

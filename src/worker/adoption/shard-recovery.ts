@@ -1,11 +1,10 @@
 import type { Backend, PreparedFunction } from '../../backends/backend.js';
-import { commonFacts } from '../../backends/kept.js';
+import { closeAll, commonFacts } from '../../backends/kept.js';
 import type { NetworkLease, Networks } from '../../backends/networks.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import type { Engine } from '../../core/engine.js';
 import type { FunctionRecord } from '../../core/function-record.js';
 import { failpoint } from '../../failpoints.js';
-import { native } from '../../native.js';
 import type { HandedOver } from '../../server/hand-over.js';
 import type { Log } from '../../telemetry/logs/log.js';
 import type { ContainerDriver } from '../container-driver.js';
@@ -94,8 +93,8 @@ export class ShardRecovery {
     this.#ended.abort();
     await this.#busy;
     const untouched = this.#left.splice(0);
-    for (const fd of untouched.flatMap(({ fds }) => fds)) native().system.close(fd);
-    for (const { fd } of this.#clients.splice(0)) native().system.close(fd);
+    closeAll(untouched.flatMap(({ fds }) => fds));
+    closeAll(this.#clients.splice(0).map(({ fd }) => fd));
     await this.#options.holdings.close(untouched.length === 0);
   }
 }

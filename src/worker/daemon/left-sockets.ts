@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { closeAll } from '../../backends/kept.js';
 import { resolvePaths } from '../../config/paths.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { Keeper, type KeeperLog } from '../../keeper/keeper.js';
@@ -31,7 +32,7 @@ export async function takeLeftSockets(config: WorkerConfig, log: KeeperLog): Pro
     const [fd] = fds;
     if (edge === undefined || fd === undefined) {
       // Another's to take, which is given copies of its own.
-      for (const other of fds) native().system.close(other);
+      closeAll(fds);
       continue;
     }
     keeper.drop(key);
