@@ -1,7 +1,7 @@
 /**
  * Dependencies point down only:
  * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> images | transport -> core.
- * config, rpc and native.ts are leaves; keeper stands on native.ts alone. Each rule below says what breaks when it is broken.
+ * config, rpc and native.ts are leaves; keeper stands on native.ts alone; tables, traces and results stand on core, for all that run or read a run. Each rule below says what breaks when it is broken.
  */
 const top = '^src/(cli)/';
 const nodes = '^src/(worker|controller|load|sim)/';
@@ -70,6 +70,13 @@ module.exports = {
       comment: 'It holds what it is given. Were it to know what that is, whoever holds something could not use it.',
       from: { path: '^src/keeper/' },
       to: { path: '^src/', pathNot: ['^src/keeper/', '^src/native\\.ts$', '^src/core/errors\\.ts$'] },
+    },
+    {
+      name: 'tables-above-core-only',
+      severity: 'error',
+      comment: 'Tables, traces and results are what runs read and write, live or simulated: they know neither.',
+      from: { path: '^src/(tables|traces|results)/' },
+      to: { path: '^src/', pathNot: ['^src/(tables|traces|results)/', '^src/core/'] },
     },
     {
       name: 'parts-do-not-look-up',

@@ -29,12 +29,14 @@ export type {
 export type { WorkerConfig, WorkerConfigInput } from './config/schema.js';
 export { type ErrorClass, type ErrorDetails, IluvatarError } from './core/errors.js';
 export type { DeviceTimings } from './core/timings.js';
+export type { InvocationRow } from './results/invocation-row.js';
+export type { SecondRow } from './results/second-row.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
-export type { InvocationRow, RowSink, SecondRow } from './sim/output/sink.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';
 export type { Distribution, SimulationSummary } from './sim/summary.js';
 export type { TimeModel } from './sim/time-model.js';
-export { ArrayTrace, type TraceFunctionInput } from './sim/trace/array-trace.js';
-export { openTrace, type TraceOptions } from './sim/trace/open-trace.js';
-export type { ArrivalBatch, TraceFunction, TraceSource } from './sim/trace/trace-source.js';
+export type { RowSink } from './tables/sink.js';
+export { ArrayTrace, type TraceFunctionInput } from './traces/array-trace.js';
+export { openTrace, type TraceOptions } from './traces/open-trace.js';
+export type { ArrivalBatch, TraceFunction, TraceSource } from './traces/trace-source.js';
 export { Worker } from './worker/worker.js';

@@ -1,6 +1,7 @@
-import { openInvocationSink } from '../../src/sim/output/open-sink.js';
+import { invocationTable } from '../../src/results/invocation-row.js';
 import { simulate } from '../../src/sim/simulate.js';
-import { RepeatedTrace } from '../../src/sim/trace/repeated-trace.js';
+import { openSink } from '../../src/tables/open-sink.js';
+import { RepeatedTrace } from '../../src/traces/repeated-trace.js';
 import { median } from './result.js';
 import { paperLikeTrace } from './simulated-load.js';
 
@@ -31,7 +32,7 @@ async function run(times: number, rowsTo: string | undefined): Promise<SimPass> 
     samples[fifth]?.push(process.memoryUsage.rss() / 2 ** 20);
   };
   const trace = new RepeatedTrace(paper, times);
-  const rows = rowsTo === undefined ? null : await openInvocationSink(rowsTo);
+  const rows = rowsTo === undefined ? null : await openSink(rowsTo, invocationTable);
   const functions = { timeoutMs: 3_600_000 };
   const start = process.hrtime.bigint();
   const { invocations } = await simulate({ trace, config: CONFIG, functions, rows, progress }).summary();

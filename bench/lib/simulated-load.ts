@@ -1,6 +1,6 @@
 import { seededRandom } from '../../src/core/index.js';
 import { EVENT, EventHeap } from '../../src/sim/event-heap.js';
-import { ArrayTrace, type TraceFunctionInput } from '../../src/sim/trace/array-trace.js';
+import { ArrayTrace, type TraceFunctionInput } from '../../src/traces/array-trace.js';
 
 const SECOND = 1_000_000;
 

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Device, type DeviceTimings, functionKey, IluvatarError } from '../core/index.js';
+import { readCsv } from '../traces/csv-records.js';
+import type { TraceFunction } from '../traces/trace-source.js';
 import { MeasuredTimes } from './time-model.js';
-import { readCsv } from './trace/csv-records.js';
-import type { TraceFunction } from './trace/trace-source.js';
 
 /** Columns of the result rows that durations are taken from. */
 const COLUMNS = ['function', 'arrival_us', 'queue_us', 'start_us', 'end_us', 'device', 'state', 'outcome'] as const;

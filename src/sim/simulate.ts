@@ -1,12 +1,14 @@
 import { parseConfig } from '../config/load.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
 import type { EngineOptions } from '../core/index.js';
-import type { InvocationRow, RowSink, SecondRow } from './output/sink.js';
+import type { InvocationRow } from '../results/invocation-row.js';
+import type { SecondRow } from '../results/second-row.js';
+import type { RowSink } from '../tables/sink.js';
+import type { TraceSource } from '../traces/trace-source.js';
 import type { SimulatedMachine } from './simulated-worker.js';
 import { type FunctionDefaults, type SimulationPlan, type SimulationProgress, TraceRun } from './simulation.js';
 import type { SimulationSummary } from './summary.js';
 import { ConstantTimes, LogNormalTimes, MeasuredTimes, type TimeModel } from './time-model.js';
-import type { TraceSource } from './trace/trace-source.js';
 import { type FailureRates, NO_FAILURES } from './trace-model.js';
 
 export interface SimulationOptions {

@@ -6,12 +6,14 @@ import {
   type Invocation,
   type Outcome,
 } from '../core/index.js';
+import type { InvocationRow } from '../results/invocation-row.js';
+import type { SecondRow } from '../results/second-row.js';
+import type { RowSink } from '../tables/sink.js';
+import type { ArrivalBatch, TraceFunction, TraceSource } from '../traces/trace-source.js';
 import { EVENT } from './event-heap.js';
-import type { InvocationRow, RowSink, SecondRow } from './output/sink.js';
 import { BACKEND, type SimulatedMachine, SimulatedWorker } from './simulated-worker.js';
 import { Recorder, type SimulationSummary } from './summary.js';
 import { type TimeModel, warmUs } from './time-model.js';
-import type { ArrivalBatch, TraceFunction, TraceSource } from './trace/trace-source.js';
 import { type FailureRates, TraceModel } from './trace-model.js';
 
 /** What a trace does not say about its functions. */

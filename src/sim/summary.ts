@@ -1,5 +1,5 @@
 import type { ContainerState, Engine, Invocation, InvocationSink, Outcome } from '../core/index.js';
-import { Histogram } from './histogram.js';
+import { Histogram } from '../results/histogram.js';
 import type { MemoryLevels } from './memory-levels.js';
 
 export interface Distribution {

@@ -9,7 +9,7 @@ import {
   measuredCreationUs,
   seededRandom,
 } from '../core/index.js';
-import type { TraceFunction } from './trace/trace-source.js';
+import type { TraceFunction } from '../traces/trace-source.js';
 
 /**
  * How long things take. A duration is drawn from the number of the container or of the attempt, never from the order of the events: two policies

@@ -1,7 +1,7 @@
 import { type Container, type ContainerFailure, type Invocation, seededRandom } from '../core/index.js';
+import type { TraceFunction } from '../traces/trace-source.js';
 import type { ContainerModel, RunFate } from './container-model.js';
 import type { TimeModel } from './time-model.js';
-import type { TraceFunction } from './trace/trace-source.js';
 
 /** How often things go wrong: chances from 0 to 1. */
 export interface FailureRates {

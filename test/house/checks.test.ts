@@ -48,6 +48,7 @@ describe('static checks', () => {
       ['failpoints-are-a-leaf', 'src/failpoints.ts', './core/b.js'],
       ['transport-above-core-only', 'src/transport/a3.ts', '../server/b.js'],
       ['keeper-above-the-addon-only', 'src/keeper/a10.ts', '../telemetry/b.js'],
+      ['tables-above-core-only', 'src/results/a11.ts', '../worker/b.js'],
       ['parts-do-not-look-up', 'src/server/a4.ts', '../worker/b.js'],
       ['parts-keep-apart', 'src/server/a5.ts', '../backends/b.js'],
       ['nodes-do-not-look-up', 'src/worker/a6.ts', '../cli/b.js'],

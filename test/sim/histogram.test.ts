@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../src/sim/histogram.js';
+import { Histogram } from '../../src/results/histogram.js';
 
 const values = fc.array(fc.oneof(fc.nat(600), fc.nat(2 ** 31 - 1), fc.maxSafeNat()), { minLength: 1, maxLength: 200 });
 

@@ -2,11 +2,13 @@ import { readFileSync, statSync } from 'node:fs';
 import fc from 'fast-check';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
-import { invocationColumns, secondColumns } from '../../src/sim/output/columns.js';
-import { CsvSink } from '../../src/sim/output/csv-sink.js';
-import { openInvocationSink, openSecondSink } from '../../src/sim/output/open-sink.js';
-import type { InvocationRow, SecondRow } from '../../src/sim/output/sink.js';
-import { CsvRecords } from '../../src/sim/trace/csv-records.js';
+import type { InvocationRow } from '../../src/results/invocation-row.js';
+import { invocationTable } from '../../src/results/invocation-row.js';
+import type { SecondRow } from '../../src/results/second-row.js';
+import { secondTable } from '../../src/results/second-row.js';
+import { CsvSink } from '../../src/tables/csv-sink.js';
+import { openSink } from '../../src/tables/open-sink.js';
+import { CsvRecords } from '../../src/traces/csv-records.js';
 import { refusal, TestFolder } from './support/files.js';
 
 const folder = new TestFolder();
@@ -60,7 +62,7 @@ const readers: Record<string, (file: string) => Promise<Record<string, Cell>[]>>
     const lines: string[][] = [];
     while (records.next()) lines.push(Array.from({ length: records.cells }, (_, i) => records.text(i)));
     const [head = [], ...body] = lines;
-    const isText = new Set(invocationColumns.filter(({ kind }) => kind === 'text').map(({ name }) => name));
+    const isText = new Set(invocationTable.columns.filter(({ kind }) => kind === 'text').map(({ name }) => name));
     return body.map((cells) =>
       Object.fromEntries(
         head.map((name, i) => [
@@ -90,7 +92,7 @@ const readers: Record<string, (file: string) => Promise<Record<string, Cell>[]>>
 
 async function write(ending: string, rows: readonly InvocationRow[]): Promise<string> {
   const file = folder.at(`rows-${++files}.${ending}`);
-  const sink = await openInvocationSink(file);
+  const sink = await openSink(file, invocationTable);
   // One object for all, as the simulation does it: a sink that kept it would write the last row again and again.
   const reused = {} as InvocationRow;
   for (const value of rows) sink.row(Object.assign(reused, value));
@@ -167,12 +169,12 @@ test('the series has fractions of slots, and the CPU queue without the GPU queue
   const csv = folder.at('series.csv');
   const parquet = folder.at('series.parquet');
   for (const file of [csv, parquet]) {
-    const sink = await openSecondSink(file);
+    const sink = await openSink(file, secondTable);
     sink.row(second);
     await sink.end();
   }
   expect(readFileSync(csv, 'utf8')).toBe(
-    `${secondColumns.map(({ name }) => name).join(',')}\n3,1024,512,7,2,3.5,4,2,3,1\n`,
+    `${secondTable.columns.map(({ name }) => name).join(',')}\n3,1024,512,7,2,3.5,4,2,3,1\n`,
   );
   expect(await readers['parquet']?.(parquet)).toEqual([
     expect.objectContaining({ second: 3, queue_cpu: 7, queue_gpu: 2, busy_slots: 3.5 }),
@@ -181,17 +183,19 @@ test('the series has fractions of slots, and the CPU queue without the GPU queue
 
 test('memory stays bounded: what was written is in the file before the end', async () => {
   const file = folder.at('flowing.csv');
-  const sink = new CsvSink<{ value: number }>(file, [
-    { kind: 'integer', name: 'value', unit: 'number', meaning: '', none: null, get: ({ value }) => value },
-  ]);
+  const sink = new CsvSink<{ value: number }>(file, {
+    name: 'values',
+    version: 1,
+    columns: [{ kind: 'integer', name: 'value', unit: 'number', meaning: '', none: null, get: ({ value }) => value }],
+  });
   for (let value = 0; value < 200_000; value++) sink.row({ value });
   expect(statSync(file).size).toBeGreaterThan(1_000_000);
   await sink.end();
 });
 
 test('other names and folders that are not there are refused', async () => {
-  expect(await refusal(() => openInvocationSink(folder.at('rows.txt')))).toContain('.csv, .jsonl or .parquet');
+  expect(await refusal(() => openSink(folder.at('rows.txt'), invocationTable))).toContain('.csv, .jsonl or .parquet');
   for (const ending of Object.keys(readers)) {
-    expect(await refusal(() => openInvocationSink(folder.at(`nowhere/rows.${ending}`)))).toContain('nowhere');
+    expect(await refusal(() => openSink(folder.at(`nowhere/rows.${ending}`), invocationTable))).toContain('nowhere');
   }
 });

@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LruEviction } from '../../src/core/pool/eviction/lru.js';
-import { invocationColumns, secondColumns } from '../../src/sim/output/columns.js';
-import { CsvSink } from '../../src/sim/output/csv-sink.js';
-import type { InvocationRow, RowSink, SecondRow } from '../../src/sim/output/sink.js';
+import type { InvocationRow } from '../../src/results/invocation-row.js';
+import { invocationTable } from '../../src/results/invocation-row.js';
+import type { SecondRow } from '../../src/results/second-row.js';
+import { secondTable } from '../../src/results/second-row.js';
 import { type SimulationEvent, type SimulationOptions, simulate } from '../../src/sim/simulate.js';
-import { ArrayTrace } from '../../src/sim/trace/array-trace.js';
-import type { ArrivalBatch, TraceSource } from '../../src/sim/trace/trace-source.js';
+import { CsvSink } from '../../src/tables/csv-sink.js';
+import type { RowSink } from '../../src/tables/sink.js';
+import { ArrayTrace } from '../../src/traces/array-trace.js';
+import type { ArrivalBatch, TraceSource } from '../../src/traces/trace-source.js';
 import { TestFolder } from './support/files.js';
 
 const ms = 1000;
@@ -253,7 +256,7 @@ const busy = { cpu: { slots: 3 }, memory: { budgetMb: 800 }, keepAlive: { policy
 describe('the same input', () => {
   const run = async (name: string, over: Partial<SimulationOptions> = {}) => {
     const trace = busyTrace(3, 3000);
-    const rows = new CsvSink(folder.at(`${name}.csv`), invocationColumns);
+    const rows = new CsvSink(folder.at(`${name}.csv`), invocationTable);
     const options = {
       trace,
       config: busy,
@@ -268,7 +271,7 @@ describe('the same input', () => {
   it('gives the same bytes and the same summary, whoever else is watching', async () => {
     const first = await run('first');
     const second = await run('second');
-    const series = await run('third', { series: new CsvSink(folder.at('seconds.csv'), secondColumns) });
+    const series = await run('third', { series: new CsvSink(folder.at('seconds.csv'), secondTable) });
     expect(first.bytes.equals(second.bytes)).toBe(true);
     expect(first.bytes.equals(series.bytes)).toBe(true);
     expect(second.summary).toEqual(first.summary);

@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AzureTrace } from '../../src/sim/trace/azure-trace.js';
-import { openTrace } from '../../src/sim/trace/open-trace.js';
+import { AzureTrace } from '../../src/traces/azure-trace.js';
+import { openTrace } from '../../src/traces/open-trace.js';
 import { arrivalsOf, refusal, TestFolder } from './support/files.js';
 
 const folder = new TestFolder();

@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CsvRecords } from '../../src/sim/trace/csv-records.js';
-import { NameTable } from '../../src/sim/trace/name-table.js';
-import { openTrace } from '../../src/sim/trace/open-trace.js';
+import { CsvRecords } from '../../src/traces/csv-records.js';
+import { NameTable } from '../../src/traces/name-table.js';
+import { openTrace } from '../../src/traces/open-trace.js';
 import { arrivalsOf, refusal, TestFolder } from './support/files.js';
 
 const folder = new TestFolder();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { runLive } from '../../src/cli/sim/live-run.js';
-import { openTrace } from '../../src/sim/trace/open-trace.js';
 import { figureCells, figuresMarkdown, figuresOf, quantileOf, simulateRun } from '../../src/sim/validate/validation.js';
 import { paperWorkload, traceWorkload, type Workload, workloadTrace } from '../../src/sim/validate/workload.js';
+import { openTrace } from '../../src/traces/open-trace.js';
 import { describeWith } from '../support/requirement.js';
 import { arrivalsOf, refusal, TestFolder } from './support/files.js';
 

@@ -1,6 +1,8 @@
-import type { InvocationRow, RowSink, SecondRow } from '../../sim/output/sink.js';
+import { type InvocationRow, invocationTable } from '../../results/invocation-row.js';
+import { type SecondRow, secondTable } from '../../results/second-row.js';
 import type { SimulationOptions } from '../../sim/simulate.js';
 import type { Distribution, SimulationSummary } from '../../sim/summary.js';
+import type { RowSink } from '../../tables/sink.js';
 import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit-codes.js';
@@ -67,7 +69,7 @@ export function addSimRunCommand(host: CommandHost): void {
 async function optionsOf(context: Context, options: Options): Promise<SimulationOptions> {
   const { config } = await context.load();
   const seed = options.seed ?? config.seed;
-  const { openTrace } = await import('../../sim/trace/open-trace.js');
+  const { openTrace } = await import('../../traces/open-trace.js');
   const { cores, machineMemory, timeout, retries } = options;
   const opened = await openTrace(traceOptions(options, seed));
   const times = await timesOf(options, seed);
@@ -126,10 +128,10 @@ async function sinksOf({
   series,
 }: Options): Promise<{ rows: RowSink<InvocationRow> | null; series: RowSink<SecondRow> | null }> {
   if (out === undefined && series === undefined) return { rows: null, series: null };
-  const { openInvocationSink, openSecondSink } = await import('../../sim/output/open-sink.js');
+  const { openSink } = await import('../../tables/open-sink.js');
   return {
-    rows: out === undefined ? null : await openInvocationSink(out),
-    series: series === undefined ? null : await openSecondSink(series),
+    rows: out === undefined ? null : await openSink(out, invocationTable),
+    series: series === undefined ? null : await openSink(series, secondTable),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { TraceOptions } from '../../sim/trace/open-trace.js';
+import type { TraceOptions } from '../../traces/open-trace.js';
 import { UsageError } from '../exit-codes.js';
 import { parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
 

@@ -57,7 +57,7 @@ export function addSimValidateCommand(host: CommandHost): void {
         };
         const [{ paperWorkload, traceWorkload }, { openTrace }, { runLive }, validation] = await Promise.all([
           import('../../sim/validate/workload.js'),
-          import('../../sim/trace/open-trace.js'),
+          import('../../traces/open-trace.js'),
           import('./live-run.js'),
           import('../../sim/validate/validation.js'),
         ]);

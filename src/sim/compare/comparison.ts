@@ -1,9 +1,9 @@
 import type { WorkerConfig } from '../../config/schema.js';
 import { type ErrorClass, type ErrorDetails, IluvatarError } from '../../core/index.js';
+import { openTrace, type TraceOptions } from '../../traces/open-trace.js';
 import { KnownFuture } from '../policies/offline-optimum.js';
 import { type SimulationOptions, simulate } from '../simulate.js';
 import type { SimulationSummary } from '../summary.js';
-import { openTrace, type TraceOptions } from '../trace/open-trace.js';
 import type { Case } from './variations.js';
 
 /** One simulation of a comparison: what it is given, and what is compared. Both go from thread to thread. */

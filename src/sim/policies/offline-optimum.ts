@@ -1,5 +1,5 @@
 import type { Clock, Container, EngineOptions, EvictionPolicy } from '../../core/index.js';
-import type { ArrivalBatch, TraceSource } from '../trace/trace-source.js';
+import type { ArrivalBatch, TraceSource } from '../../traces/trace-source.js';
 
 /**
  * The eviction policy that knows the future: a bound to compare the others with. After Belady (IBM Systems Journal 5(2), 1966), made aware of sizes greedily: the victim

@@ -1,6 +1,6 @@
 import { IluvatarError, seededRandom } from '../../core/index.js';
-import { BatchBuilder } from '../trace/batch-builder.js';
-import type { ArrivalBatch, TraceFunction, TraceSource } from '../trace/trace-source.js';
+import { BatchBuilder } from '../../traces/batch-builder.js';
+import type { ArrivalBatch, TraceFunction, TraceSource } from '../../traces/trace-source.js';
 
 /**
  * What a validation runs, live and simulated: functions that do nothing but take their time, and arrivals. Its shape (who is called how often, what takes how long,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { IluvatarError } from '../../../src/core/errors.js';
-import type { TraceSource } from '../../../src/sim/trace/trace-source.js';
+import type { TraceSource } from '../../../src/traces/trace-source.js';
 
 /** A folder for the files of one suite; gone afterwards. */
 export class TestFolder {

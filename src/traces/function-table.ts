@@ -1,4 +1,4 @@
-import { type Device, type FunctionTimings, IluvatarError, isFunctionName } from '../../core/index.js';
+import { type Device, type FunctionTimings, IluvatarError, isFunctionName } from '../core/index.js';
 import { type BenchmarkTimings, mean } from './benchmark-timings.js';
 import { type CsvRecords, readCsv } from './csv-records.js';
 import type { TraceFunction } from './trace-source.js';

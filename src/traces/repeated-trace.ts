@@ -1,4 +1,4 @@
-import { IluvatarError } from '../../core/index.js';
+import { IluvatarError } from '../core/index.js';
 import { BatchBuilder } from './batch-builder.js';
 import type { ArrivalBatch, TraceFunction, TraceSource } from './trace-source.js';
 

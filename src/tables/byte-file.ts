@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { IluvatarError } from '../../core/index.js';
+import { IluvatarError } from '../core/index.js';
 
 /**
  * A file written from one buffer that is used again and again. The writes are synchronous: the thread that simulates does nothing else, so that waiting for the page

@@ -1,5 +1,5 @@
 import { ByteFile } from './byte-file.js';
-import type { Column } from './columns.js';
+import type { Column, Table } from './columns.js';
 import type { RowSink } from './sink.js';
 
 const COMMA = 0x2c;
@@ -10,7 +10,7 @@ export class CsvSink<Row> implements RowSink<Row> {
   readonly #file: ByteFile;
   readonly #columns: readonly Column<Row>[];
 
-  constructor(path: string, columns: readonly Column<Row>[]) {
+  constructor(path: string, { columns }: Table<Row>) {
     this.#file = new ByteFile(path);
     this.#columns = columns;
     this.#file.bytes(Buffer.from(`${columns.map(({ name }) => name).join(',')}\n`));

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { IluvatarError } from '../../core/index.js';
+import { IluvatarError } from '../core/index.js';
 import { type AzureOptions, AzureTrace } from './azure-trace.js';
 import { readBenchmark } from './benchmark-timings.js';
 import { CsvTrace } from './csv-trace.js';

@@ -1,5 +1,5 @@
 import { ByteFile } from './byte-file.js';
-import type { Column } from './columns.js';
+import type { Column, Table } from './columns.js';
 import type { RowSink } from './sink.js';
 
 const QUOTE = 0x22;
@@ -11,7 +11,7 @@ export class JsonlSink<Row> implements RowSink<Row> {
   readonly #file: ByteFile;
   readonly #columns: readonly { readonly column: Column<Row>; readonly key: Buffer }[];
 
-  constructor(path: string, columns: readonly Column<Row>[]) {
+  constructor(path: string, { columns }: Table<Row>) {
     this.#file = new ByteFile(path);
     this.#columns = columns.map((column, i) => ({
       column,

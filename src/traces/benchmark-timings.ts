@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { type Device, type DeviceTimings, type FunctionTimings, IluvatarError } from '../../core/index.js';
+import { type Device, type DeviceTimings, type FunctionTimings, IluvatarError } from '../core/index.js';
 
 /** What functions were measured to take: the result file of a benchmark run, `worker_function_benchmarks.json`. Names of functions → devices → durations. */
 export type BenchmarkTimings = ReadonlyMap<string, FunctionTimings>;

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
-import { IluvatarError } from '../../core/index.js';
+import { IluvatarError } from '../core/index.js';
 
 /**
  * Reads a CSV file record by record, over bytes: a record is the places of its cells in a buffer, and a cell becomes text only when somebody asks. Nothing is

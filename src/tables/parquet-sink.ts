@@ -1,6 +1,6 @@
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
 import { ByteFile } from './byte-file.js';
-import type { Column } from './columns.js';
+import type { Column, Table } from './columns.js';
 import type { RowSink } from './sink.js';
 
 /** Rows held until they are written as one row group: few enough to hold (a few MB), enough that a reader finds long runs of a column. */
@@ -20,7 +20,7 @@ export class ParquetSink<Row> implements RowSink<Row> {
   readonly #writer: ParquetWriter;
   #rows = 0;
 
-  constructor(path: string, columns: readonly Column<Row>[]) {
+  constructor(path: string, { name, version, columns }: Table<Row>) {
     this.#file = new ByteFile(path);
     this.#columns = columns;
     this.#values = columns.map(emptyValues);
@@ -29,6 +29,10 @@ export class ParquetSink<Row> implements RowSink<Row> {
       writer: this.#bytes,
       schema: [root, ...columns.map(schemaOf)],
       createdBy: 'iluvatar',
+      kvMetadata: [
+        { key: 'iluvatar.table', value: name },
+        { key: 'iluvatar.version', value: String(version) },
+      ],
     });
   }
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { IluvatarError, type Random, seededRandom } from '../../core/index.js';
+import { IluvatarError, type Random, seededRandom } from '../core/index.js';
 import { AzureFunctions } from './azure-functions.js';
 import { BatchBuilder } from './batch-builder.js';
 import { type CsvRecords, readCsv } from './csv-records.js';

@@ -1,4 +1,4 @@
-import type { Device, FunctionTimings } from '../../core/index.js';
+import type { Device, FunctionTimings } from '../core/index.js';
 
 /** What a simulation reads: the functions, all at once, and the arrivals, as a stream, so that a trace larger than memory runs. */
 
