@@ -214,6 +214,10 @@ export class Shard {
     return this.#edges.httpPort;
   }
 
+  get grpcPort(): number | null {
+    return this.#edges.grpcPort;
+  }
+
   /** Starts backends and edges, and registers what the store has. Leaves nothing behind when it fails. */
   async start(): Promise<void> {
     const { config } = this.#options;
@@ -236,7 +240,8 @@ export class Shard {
       await this.stop(0);
       throw error;
     }
-    this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+    const { httpPort, grpcPort } = this;
+    this.#log.info({ name: config.name, version: VERSION, socket, httpPort, grpcPort }, 'the worker is running');
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -291,7 +296,7 @@ export class Shard {
   #knownDescriptors(): KnownDescriptors | null {
     if (this.#engine.open > 0) return null;
     const { memory } = this.#engine.status();
-    const connections = this.#transport.counters().connections + this.#edges.httpConnections;
+    const connections = this.#transport.counters().connections + this.#edges.tcpConnections;
     return { containers: memory.cachedContainers + memory.runningContainers, connections };
   }
 
