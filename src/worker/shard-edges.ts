@@ -3,6 +3,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { native } from '../native.js';
 import { type GrpcEdge, startGrpcEdge } from '../server/grpc/edge.js';
+import type { RegistrationFacts } from '../server/grpc/methods/registration.js';
 import type { Give, HandedOver, HandOverResult } from '../server/hand-over.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge, type UnixSocketEdge } from '../server/unix-socket/edge.js';
@@ -20,6 +21,7 @@ export interface ShardEdgesOptions {
   readonly sockets: InheritedSockets;
   readonly transport: Transport;
   readonly gateway: WorkerGateway;
+  facts(): RegistrationFacts;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot; null = nobody does. */
   readonly inFlight: SharedArrayBuffer | null;
 }
@@ -127,7 +129,7 @@ export class ShardEdges {
   }
 
   async #listen(sockets: InheritedSockets, due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, gateway } = this.#options;
+    const { config, log, gateway, facts } = this.#options;
     if (due('unix')) this.#open.unix = this.#listenUnixSocket(sockets.unix?.fd ?? null);
     if (due('http') && config.http.enabled) {
       // A copy: the edge closes what it is given.
@@ -143,7 +145,7 @@ export class ShardEdges {
     }
     if (due('grpc') && config.grpc.enabled) {
       const fd = sockets.grpc === null ? null : native().system.duplicate(sockets.grpc.fd);
-      this.#open.grpc = await startGrpcEdge({ gateway, config, log: moduleLog(log, 'grpc'), fd });
+      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), fd });
     }
   }
 

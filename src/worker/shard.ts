@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
@@ -21,6 +22,7 @@ import { ControlPlane } from './control-plane.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
+import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { ShardEdges } from './shard-edges.js';
@@ -176,6 +178,11 @@ export class Shard {
       sockets: options.sockets,
       transport,
       gateway: this.gateway,
+      facts: () => ({
+        limits: this.#config.limits,
+        gpus: config.gpu.count,
+        backends: [...this.#backends.keys()],
+      }),
       inFlight: options.inFlight ?? null,
     });
     this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
@@ -197,6 +204,7 @@ export class Shard {
       backends: this.#backends,
       supervision: this.#supervision,
       async: this.#async,
+      host: new HostLoad(config.cpu.slots || availableParallelism()),
       functions: () => this.#registry.size,
       counters: () => ({
         memoryReads: this.#monitors.memoryReads,

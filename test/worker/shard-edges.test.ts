@@ -39,6 +39,7 @@ async function shardEdges(unix: number, http: number, path: string, enabled = tr
     },
     transport,
     gateway: gateway as unknown as WorkerGateway,
+    facts: () => ({ limits: config.limits, gpus: 0, backends: ['process'] }),
     inFlight,
   });
   await edges.open();

@@ -27,6 +27,10 @@ export const grpcSection = z
       .min(0)
       .default(1024)
       .describe('Answers from this size are compressed for callers that compress (gzip); bytes'),
+    healthWatchMs: ms
+      .min(10)
+      .default(1000)
+      .describe('How often the health is looked at for callers of `grpc.health.v1.Health/Watch`; ms'),
     keepAliveMs: ms
       .default(60_000)
       .describe('A connection that was quiet for so long is asked whether it still lives; ms, 0 = never'),

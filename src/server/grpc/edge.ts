@@ -6,13 +6,16 @@ import type { Log } from '../../telemetry/logs/log.js';
 import type { Gateway } from '../gateway.js';
 import type { HandOverResult } from '../hand-over.js';
 import { GrpcServer } from './grpc-server.js';
-import { workerService } from './worker-service.js';
+import type { RegistrationFacts } from './methods/registration.js';
+import { services } from './services.js';
 
 /** The gRPC edge: the services of a worker on one listening socket, and their orderly end. */
 
 export interface GrpcEdgeOptions {
   readonly gateway: Gateway;
   readonly config: WorkerConfig;
+  /** What registrations are measured by, in force now. */
+  facts(): RegistrationFacts;
   readonly log: Log;
   /** A socket that listens already, in the place of address and port; it is closed with the edge. */
   readonly fd?: number | null;
@@ -37,9 +40,9 @@ export interface GrpcEdge {
 const CLOSE_GRACE_MS = 5000;
 
 /** Listens and answers. Rejects with `conflict` when the port is taken and `unavailable` when it cannot be listened on. */
-export async function startGrpcEdge({ gateway, config, log, fd = null }: GrpcEdgeOptions): Promise<GrpcEdge> {
+export async function startGrpcEdge({ gateway, config, facts, log, fd = null }: GrpcEdgeOptions): Promise<GrpcEdge> {
   const { grpc } = config;
-  const server = new GrpcServer({ ...grpc, methods: workerService({ gateway, config }), log });
+  const server = new GrpcServer({ ...grpc, methods: services({ gateway, config, facts }), log });
   await listen(server, grpc, fd);
   // From here on an error of the listening socket (out of descriptors, say) must not end the process.
   server.server.on('error', (error) => log.error({ err: error }, 'the gRPC server failed'));

@@ -155,7 +155,15 @@ export class GrpcCall implements MessageSink {
       this.fail(new Failure(GrpcCode.internal, 'the call ended in the middle of a message'));
     } else if (this.#state === 'reading') {
       this.fail(new Failure(GrpcCode.unimplemented, 'the method takes one message, and got none'));
-    } else this.#handler?.ended();
+    } else this.#endHandler();
+  }
+
+  #endHandler(): void {
+    try {
+      this.#handler?.ended();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** The answer of a unary method: a message with its prefix, which may be written to. */

@@ -3,11 +3,13 @@ import type { WorkerConfig } from '../../../config/schema.js';
 import type { Gateway } from '../../gateway.js';
 import { isTid } from '../../http/request-headers.js';
 import { GrpcCode, GrpcFailure } from '../status.js';
+import type { RegistrationFacts } from './registration.js';
 
 /** What the methods of the worker's service work with. */
 export interface MethodContext {
   readonly gateway: Gateway;
   readonly config: WorkerConfig;
+  facts(): RegistrationFacts;
 }
 
 /** A call of the control plane whose progress nobody sees. */
