@@ -10,6 +10,7 @@ import {
   failureHeaders,
   OK_TRAILERS,
   RESPOND,
+  RESPOND_ALL,
   RESPONSE_HEADERS,
   RESPONSE_HEADERS_GZIP,
 } from './response-headers.js';
@@ -283,7 +284,7 @@ export function refuse(stream: ServerHttp2Stream, failure: GrpcFailure, responde
     stream.end();
     return;
   }
-  stream.respond(failureHeaders(failure), { endStream: true });
+  stream.respond(failureHeaders(failure), RESPOND_ALL);
   // What is still on its way is not waited for: the caller may stop.
   if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
