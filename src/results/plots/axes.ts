@@ -1,6 +1,6 @@
 import type { Specification } from './render.js';
 
-/** A logarithmic axis from the least to the greatest of these, with a label at 1, 2 and 5 of each power of ten: vega's own choice leaves gaps and lets labels touch. */
+/** A logarithmic axis over these values, with a label at 1, 2 and 5 of each power of ten: vega's own choice leaves gaps and lets labels touch. */
 export function logarithmic(values: readonly number[]): {
   readonly scale: Specification;
   readonly axis: Specification;
@@ -8,18 +8,20 @@ export function logarithmic(values: readonly number[]): {
   const positive = values.filter((value) => value > 0);
   const least = Math.min(...positive);
   const greatest = Math.max(...positive);
-  const decades = Math.log10(greatest / least);
-  const steps = decades > 4 ? [1] : [1, 2, 5];
+  const steps = Math.log10(greatest / least) > 4 ? [1] : [1, 2, 5];
   const ticks: number[] = [];
-  for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(greatest)); power++) {
+  for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(greatest)) + 1; power++) {
     for (const step of steps) ticks.push(Number((step * 10 ** power).toPrecision(1)));
   }
   const within = ticks.filter((tick) => tick >= least && tick <= greatest);
-  // Values that lie closer together than two ticks still need one, or nobody knows what they are.
-  const shown = within.length >= 2 ? within : [least, greatest].map((value) => Number(value.toPrecision(3)));
+  const domain =
+    within.length >= 2
+      ? [least, greatest]
+      : // Closer together than two labels: the axis reaches to the next ones, or nobody could read it.
+        [ticks.filter((tick) => tick <= least).at(-1) ?? least, ticks.find((tick) => tick > greatest) ?? greatest];
   return {
-    scale: { type: 'log', nice: false, domain: least === greatest ? [least / 1.1, greatest * 1.1] : [least, greatest] },
-    axis: { values: shown, format: '~f' },
+    scale: { type: 'log', nice: false, domain },
+    axis: { values: within.length >= 2 ? within : ticks.filter((tick) => tick >= (domain[0] as number)), format: '~f' },
   };
 }
 
