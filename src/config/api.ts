@@ -156,6 +156,8 @@ export interface WorkerStatus {
   cpu: { slots: number; used: number };
   queue: { length: number; limit: number };
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
+  /** That have left the queue: waiting for a container being made, and inside one. */
+  invocations: { starting: number; running: number };
   gpus: GpuStatus[];
   functions: number;
   async: AsyncCounters;

@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
+import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
 import { recoverySection } from './sections/recovery.js';
 import { sandboxSection } from './sections/sandbox.js';
@@ -305,6 +306,7 @@ export const workerConfigSchema = z
         invocations: z.boolean().default(false).describe('One line per invocation at level info'),
       })
       .prefault({}),
+    metrics: metricsSection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

@@ -31,7 +31,7 @@ export class ShardReport {
 
   status(state: WorkerStatus['state']): WorkerStatus {
     const { name, engine, supervision, backends: all, async, functions, counters: others } = this.#parts;
-    const { memory, cpu, queue, queues, gpus, counters, backends } = engine.status();
+    const { memory, cpu, queue, queues, starting, running, gpus, counters, backends } = engine.status();
     return {
       name,
       version: VERSION,
@@ -41,6 +41,7 @@ export class ShardReport {
       cpu,
       queue,
       queues,
+      invocations: { starting, running },
       gpus: [...gpus],
       functions: functions(),
       async: async.counters(),

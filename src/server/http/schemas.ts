@@ -83,6 +83,10 @@ const workerStatus = z.object({
   cpu: z.object({ slots: z.number(), used: z.number() }),
   queue: z.object({ length: count, limit: count }),
   queues: z.object({ cpu: deviceQueue, gpu: deviceQueue }),
+  invocations: z.object({
+    starting: count.describe('Waiting for a container being made'),
+    running: count.describe('Inside a container'),
+  }),
   gpus: z.array(
     z.object({
       index: count,
