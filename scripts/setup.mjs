@@ -87,13 +87,17 @@ const OUTPUTS = [
   'iluvatar-init',
   'iluvatar-keeper',
   'iluvatar-launcher',
+  'iluvatar-lookbusy',
   'iluvatar-supervisor',
   'containerd-shim-iluvatar-v1',
   'libiluvatar_cell.so',
 ];
 
 async function addon() {
-  const sources = filesBelow(join(root, 'native'), ['.h', '.cc']).filter((file) => !file.endsWith('_test.cc'));
+  const folders = ['native', 'functions/lookbusy', 'src/agents/binary'].map((name) => join(root, name));
+  const sources = folders
+    .flatMap((folder) => filesBelow(folder, ['.h', '.c', '.cc']))
+    .filter((file) => !file.endsWith('_test.cc'));
   const toolchain = `${process.version} ${process.arch}`;
   const key = hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
   const built = OUTPUTS.every((name) => existsSync(join(root, 'build', 'Release', name)));
