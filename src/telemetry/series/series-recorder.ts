@@ -1,0 +1,90 @@
+import type { WorkerStatus } from '../../config/api.js';
+import type { SeriesRow } from '../../results/series-row.js';
+import type { RowSink } from '../../tables/sink.js';
+import { workerPoints } from '../push/worker-points.js';
+
+/**
+ * Series of a run where no server keeps any: asks each worker for its status every second, and writes what it would push (`worker_load.…`, `worker_state.…`), stamped by the generator's own clock, so that no offset is
+ * to be known. The load of a worker's machine is not in its status: that is left out.
+ */
+export interface SeriesRecorderOptions {
+  readonly workers: readonly WorkerReader[];
+  /** Ended by whoever made it. */
+  readonly sink: RowSink<SeriesRow>;
+  /** µs since the beginning of the run; negative before it, when nothing is written. */
+  now(): number;
+  readonly periodMs?: number;
+}
+
+export interface WorkerReader {
+  /** Rejects when the worker does not answer: then there is a gap. */
+  status(): Promise<WorkerStatus>;
+}
+
+const PERIOD_MS = 1000;
+
+export class SeriesRecorder {
+  /** Statuses that could not be had. */
+  missed = 0;
+  /** Rows written. */
+  rows = 0;
+  readonly #options: SeriesRecorderOptions;
+  readonly #timer: NodeJS.Timeout;
+  readonly #asked = new Set<WorkerReader>();
+  #open: Promise<unknown> = Promise.resolve();
+  #failure: unknown = null;
+
+  constructor(options: SeriesRecorderOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#sample(), options.periodMs ?? PERIOD_MS);
+    this.#timer.unref();
+    this.#sample();
+  }
+
+  /** Resolves when nothing more is written. Rejects when something could not be written. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#open;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #sample(): void {
+    for (const worker of this.#options.workers) {
+      // One that has not answered yet is not asked again, or a slow one would be asked ever more.
+      if (this.#asked.has(worker)) this.missed++;
+      else this.#open = Promise.all([this.#open, this.#read(worker)]);
+    }
+  }
+
+  async #read(worker: WorkerReader): Promise<void> {
+    this.#asked.add(worker);
+    const beforeUs = this.#options.now();
+    try {
+      const status = await worker.status();
+      // It is of some moment between question and answer.
+      this.#write(status, Math.round((beforeUs + this.#options.now()) / 2));
+    } catch {
+      this.missed++;
+    } finally {
+      this.#asked.delete(worker);
+    }
+  }
+
+  #write(status: WorkerStatus, timeUs: number): void {
+    if (timeUs < 0 || this.#failure !== null) return;
+    const unknown = { load: Number.NaN, cores: 1, cpuUtil: Number.NaN, functions: [], tags: {}, timeMs: 0 };
+    const gpuTokens = status.gpus.filter(({ present }) => present).length;
+    try {
+      for (const { measurement, fields } of workerPoints({ ...unknown, status, gpuTokens })) {
+        for (const { name, value } of fields) {
+          if (!Number.isFinite(value)) continue;
+          this.#options.sink.row({ timeUs, worker: status.name, series: `${measurement}.${name}`, value });
+          this.rows++;
+        }
+      }
+    } catch (error) {
+      // A full disk: what is there stays, and the run goes on.
+      this.#failure = error;
+    }
+  }
+}
