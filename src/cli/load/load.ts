@@ -1,4 +1,5 @@
 import { CommandHost } from '../command-host.js';
+import { addLoadFetchCommand } from './fetch.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
 export function addLoadCommand(host: CommandHost): void {
@@ -7,5 +8,5 @@ export function addLoadCommand(host: CommandHost): void {
     'load run hello --rate 100 --duration 30s',
   ]);
   const inner = new CommandHost(load);
-  void inner;
+  addLoadFetchCommand(inner);
 }

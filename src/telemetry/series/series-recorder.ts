@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkerStatus } from '../../config/api.js';
 import type { SeriesRow } from '../../results/series-row.js';
 import type { RowSink } from '../../tables/sink.js';
@@ -22,6 +23,7 @@ export interface WorkerReader {
 }
 
 const PERIOD_MS = 1000;
+const LAST_ANSWER_MS = 2000;
 
 export class SeriesRecorder {
   /** Statuses that could not be had. */
@@ -33,6 +35,7 @@ export class SeriesRecorder {
   readonly #asked = new Set<WorkerReader>();
   #open: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
+  #stopped = false;
 
   constructor(options: SeriesRecorderOptions) {
     this.#options = options;
@@ -41,10 +44,11 @@ export class SeriesRecorder {
     this.#sample();
   }
 
-  /** Resolves when nothing more is written. Rejects when something could not be written. */
+  /** Resolves when nothing more is written; a worker that does not answer is not waited for. Rejects when something could not be written. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#open;
+    await Promise.race([this.#open, sleep(LAST_ANSWER_MS, undefined, { ref: false })]);
+    this.#stopped = true;
     if (this.#failure !== null) throw this.#failure;
   }
 
@@ -71,7 +75,7 @@ export class SeriesRecorder {
   }
 
   #write(status: WorkerStatus, timeUs: number): void {
-    if (timeUs < 0 || this.#failure !== null) return;
+    if (timeUs < 0 || this.#failure !== null || this.#stopped) return;
     const unknown = { load: Number.NaN, cores: 1, cpuUtil: Number.NaN, functions: [], tags: {}, timeMs: 0 };
     const gpuTokens = status.gpus.filter(({ present }) => present).length;
     try {
