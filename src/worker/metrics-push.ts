@@ -1,7 +1,5 @@
-import { availableParallelism, loadavg } from 'node:os';
 import type { WorkerStatus } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
-import { cpuSeconds } from '../telemetry/metrics/machine-metrics.js';
 import type { FunctionGauges, PushCounters } from '../telemetry/metrics/metric.js';
 import { GraphiteSink } from '../telemetry/push/graphite-sink.js';
 import { InfluxSink } from '../telemetry/push/influx-sink.js';
@@ -28,7 +26,6 @@ export class MetricsPush {
   readonly #senders: readonly PushSender[];
   readonly #task: BackgroundTask | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #cpu = cpuSeconds();
 
   constructor(parts: MetricsPushParts) {
     const { config, supervision } = parts;
@@ -79,21 +76,8 @@ export class MetricsPush {
       functions: push.functions ? functions() : [],
       tags: push.tags,
       timeMs: Date.now(),
-      load: loadavg()[0] as number,
-      cores: config.cpu.slots === 0 ? availableParallelism() : config.cpu.slots,
-      cpuUtil: this.#cpuUtil(),
       gpuTokens: now.gpus.filter(({ present }) => present).length * config.gpu.concurrency,
     });
     for (const sender of this.#senders) sender.add(points);
-  }
-
-  #cpuUtil(): number {
-    const before = this.#cpu;
-    const now = cpuSeconds();
-    this.#cpu = now;
-    const idle = now.idle - before.idle;
-    const all = Object.values(now).reduce((sum, value) => sum + value, 0);
-    const passed = all - Object.values(before).reduce((sum, value) => sum + value, 0);
-    return passed <= 0 ? Number.NaN : (100 * (passed - idle)) / passed;
   }
 }

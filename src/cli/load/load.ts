@@ -1,5 +1,7 @@
 import { CommandHost } from '../command-host.js';
 import { addLoadFetchCommand } from './fetch.js';
+import { addLoadRunCommand } from './run.js';
+import { addLoadTraceCommand } from './trace.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
 export function addLoadCommand(host: CommandHost): void {
@@ -9,4 +11,6 @@ export function addLoadCommand(host: CommandHost): void {
   ]);
   const inner = new CommandHost(load);
   addLoadFetchCommand(inner);
+  addLoadTraceCommand(inner);
+  addLoadRunCommand(inner);
 }

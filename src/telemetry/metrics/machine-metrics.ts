@@ -25,7 +25,7 @@ export const HOST_METRICS: readonly MetricDefinition[] = [
   {
     name: 'iluvatar_host_cpu_seconds_total',
     kind: 'counter',
-    help: 'CPU time of the machine, of all processors together: user, nice, system, irq, idle',
+    help: 'CPU time of the machine, of all processors together: user, nice, system, irq, idle (waiting for disks is in none)',
     labels: ['mode'],
     samples: () => Object.entries(cpuSeconds()).map(([mode, value]): Sample => ({ labels: { mode }, value })),
   },
@@ -35,7 +35,7 @@ export const HOST_METRICS: readonly MetricDefinition[] = [
   ),
 ];
 
-/** Since the machine started; waiting for disks counts as idle. */
+/** Since the machine started; the time in which processors wait for disks is in none of them. */
 export function cpuSeconds(): Record<'user' | 'nice' | 'system' | 'irq' | 'idle', number> {
   const sum = { user: 0, nice: 0, system: 0, irq: 0, idle: 0 };
   for (const { times } of cpus()) {

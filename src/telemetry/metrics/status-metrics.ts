@@ -23,7 +23,7 @@ export const STATUS_METRICS: readonly MetricDefinition[] = [
     'iluvatar_invocations_in_progress',
     'Invocations that wait for a container being made (starting), and inside one (running)',
     ['state'],
-    ({ invocations }) => byState({ ...invocations }),
+    ({ starting, running }) => byState({ starting, running }),
   ),
   gpu('iluvatar_gpu_up', 'Whether the GPU is there', (one) => (one.present ? 1 : 0)),
   gpu('iluvatar_gpu_running', 'Invocations running on the GPU', (one) => one.running),

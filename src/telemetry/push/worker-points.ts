@@ -9,11 +9,6 @@ export interface WorkerSample {
   readonly tags: Readonly<Record<string, string>>;
   /** Wall clock; ms. */
   readonly timeMs: number;
-  /** Load average of the last minute, and the cores that it is divided by. */
-  readonly load: number;
-  readonly cores: number;
-  /** Percent of the time, since the last sample, in which the machine's processors were busy; NaN = not known yet. */
-  readonly cpuUtil: number;
   /** Invocations that may run on GPUs at once; 0 = there are none. */
   readonly gpuTokens: number;
 }
@@ -23,8 +18,8 @@ export interface WorkerSample {
  * work per token. `worker_state` is what that leaves out: memory apart by use, containers, and counts since the start.
  */
 export function workerPoints(sample: WorkerSample): Point[] {
-  const { status, tags, timeMs, load, cores, cpuUtil, gpuTokens } = sample;
-  const { memory, queues, counters, cpu } = status;
+  const { status, tags, timeMs, gpuTokens } = sample;
+  const { memory, queues, counters, cpu, host } = status;
   const count = (name: string): number => counters[name] ?? 0;
   const head = { tags: { ...tags, name: status.name, node_type: 'worker' }, timeMs };
   return [
@@ -33,13 +28,13 @@ export function workerPoints(sample: WorkerSample): Point[] {
       measurement: 'worker_load',
       path: [status.name, 'worker_load'],
       fields: [
-        fraction('cpu_loadavg', load / cores),
+        fraction('cpu_loadavg', host.loadPerCore),
         fraction('gpu_loadavg', gpuTokens === 0 ? 0 : queues.gpu.expectedUs / 1e6 / gpuTokens),
-        fraction('cpu_util', cpuUtil),
+        fraction('cpu_util', host.cpuPercent),
         whole('cpu_queue_len', queues.cpu.length),
         whole('gpu_queue_len', queues.gpu.length),
         fraction('host_mem_pct', memory.budgetMb === 0 ? 0 : memory.totalMb / memory.budgetMb),
-        whole('num_running_funcs', status.invocations.running),
+        whole('num_running_funcs', status.running),
       ],
     },
     {
@@ -55,7 +50,7 @@ export function workerPoints(sample: WorkerSample): Point[] {
         whole('containers_cached', memory.cachedContainers),
         fraction('cpu_slots_used', cpu.used),
         fraction('cpu_slots', cpu.slots),
-        whole('starting', status.invocations.starting),
+        whole('starting', status.starting),
         whole('functions', status.functions),
         whole('invocations', count('invocations')),
         whole('succeeded', count('succeeded')),

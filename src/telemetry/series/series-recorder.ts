@@ -5,8 +5,8 @@ import type { RowSink } from '../../tables/sink.js';
 import { workerPoints } from '../push/worker-points.js';
 
 /**
- * Series of a run where no server keeps any: asks each worker for its status every second, and writes what it would push (`worker_load.…`, `worker_state.…`), stamped by the generator's own clock, so that no offset is
- * to be known. The load of a worker's machine is not in its status: that is left out.
+ * Series of a run where no server keeps any: asks each worker for its status every second, and writes what it would push (`worker_load.…`, `worker_state.…`), stamped by the generator's own clock, so that no
+ * offset is to be known.
  */
 export interface SeriesRecorderOptions {
   readonly workers: readonly WorkerReader[];
@@ -76,10 +76,10 @@ export class SeriesRecorder {
 
   #write(status: WorkerStatus, timeUs: number): void {
     if (timeUs < 0 || this.#failure !== null || this.#stopped) return;
-    const unknown = { load: Number.NaN, cores: 1, cpuUtil: Number.NaN, functions: [], tags: {}, timeMs: 0 };
     const gpuTokens = status.gpus.filter(({ present }) => present).length;
+    const sample = { status, gpuTokens, functions: [], tags: {}, timeMs: 0 };
     try {
-      for (const { measurement, fields } of workerPoints({ ...unknown, status, gpuTokens })) {
+      for (const { measurement, fields } of workerPoints(sample)) {
         for (const { name, value } of fields) {
           if (!Number.isFinite(value)) continue;
           this.#options.sink.row({ timeUs, worker: status.name, series: `${measurement}.${name}`, value });

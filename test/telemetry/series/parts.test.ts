@@ -125,7 +125,9 @@ describe('a recorder of series', () => {
       queues: { cpu: { length: 4 }, gpu: { length: 0, expectedUs: 0 } },
       cpu: { slots: 2, used: 1 },
       gpus: [],
-      invocations: { starting: 0, running },
+      host: { cpuPercent: 50, loadPerCore: 1 },
+      starting: 0,
+      running,
       counters: { cold: 7 },
     }) as never;
 
@@ -156,7 +158,7 @@ describe('a recorder of series', () => {
       { timeUs: 1_250_000, worker: 'w', series: 'worker_load.num_running_funcs', value: 3 },
     ]);
     expect(new Set(rows.map(({ series }) => series))).toContain('worker_state.memory_cached_mb');
-    expect(rows.some(({ series }) => series === 'worker_load.cpu_util')).toBe(false);
+    expect(rows.find(({ series }) => series === 'worker_load.cpu_util')?.value).toBe(50);
     expect(recorder.rows).toBe(rows.length);
   });
 
