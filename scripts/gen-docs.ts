@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './cli-page.js';
 import { configPage } from './config-page.js';
+import { metricsPage } from './metrics-page.js';
 import { policiesPage } from './policies-page.js';
 
 /**
@@ -9,6 +10,7 @@ import { policiesPage } from './policies-page.js';
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/config.md': configPage,
   'docs/cli.md': cliPage,
+  'docs/metrics.md': metricsPage,
   'docs/policies.md': policiesPage,
 };
 

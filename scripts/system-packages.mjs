@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { run, which } from './run.mjs';
 import { SetupError } from './setup-error.mjs';
 
@@ -10,6 +10,8 @@ import { SetupError } from './setup-error.mjs';
 
 /** Debian's own, which only Debian's Python sees. */
 const FLASK = '/usr/lib/python3/dist-packages/flask';
+
+const GRAPHITE_WEB = '/usr/lib/python3/dist-packages/graphite';
 
 const CONTAINERD = {
   package: 'containerd',
@@ -50,6 +52,10 @@ const PACKAGES = {
     { package: 'mmdebstrap', use: 'a Debian for a virtual machine', there: () => which('mmdebstrap') !== null },
     { package: 'e2fsprogs', use: 'file systems of a virtual machine', there: () => which('mke2fs') !== null },
     { package: 'systemd', use: 'reads unit files, hands sockets over', there: () => which('systemd-analyze') !== null },
+    { package: 'prometheus', use: 'reads metrics, checks rules', there: () => which('prometheus') !== null },
+    { package: 'graphite-carbon', use: 'takes metrics', there: () => existsSync('/usr/bin/carbon-cache') },
+    { package: 'graphite-web', use: 'gives metrics back', there: () => existsSync(GRAPHITE_WEB) },
+    { package: 'influxdb', use: 'takes metrics and gives them back', there: () => which('influxd') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
   ],
 };
@@ -86,8 +92,25 @@ export async function installPackages(purpose, { required }) {
   process.stderr.write(`setup: apt-get install ${names.join(' ')} …\n`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   await run('apt-get', ['update', '-qq'], { env });
-  const { code, output } = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+  const install = () => run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+  const { code, output } = await (purpose === 'tests' ? withoutServices(install) : install());
   if (code !== 0) refuse(`apt-get failed:\n${output.trimEnd().split('\n').slice(-15).join('\n')}\n`);
+}
+
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+
+/**
+ * Some packages are services, which are started when they are installed. What tests want of them are the programs, for daemons of their own: Debian's maintainer scripts ask this file
+ * whether they may start one (101 = no). A machine that has the file has decided that already.
+ */
+async function withoutServices(install) {
+  if (existsSync(SERVICE_POLICY)) return await install();
+  writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return await install();
+  } finally {
+    rmSync(SERVICE_POLICY, { force: true });
+  }
 }
 
 function isDebian() {

@@ -156,6 +156,8 @@ export interface WorkerStatus {
   state: 'running' | 'draining' | 'stopping';
   memory: PoolMemory;
   cpu: { slots: number; used: number };
+  /** Invocations that wait for a container being made. */
+  starting: number;
   /** Invocations that containers have. */
   running: number;
   /** Of the whole machine: not idle, percent; 1-minute average of its load. */

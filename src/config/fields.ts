@@ -97,6 +97,8 @@ function allowedText(schema: JsonSchema): string {
     case 'list':
       return `list; items: ${allowedText(item ?? {})}`;
     case 'map':
+      // An item of a list may be an object with fields of its own.
+      if (schema.properties !== undefined) return `{${Object.entries(schema.properties).map(memberText).join(', ')}}`;
       return `map of names; values: ${allowedText(item ?? {})}`;
     case 'any':
       return (schema.anyOf ?? []).map((one) => allowedText(one)).join(' or ');
@@ -105,6 +107,11 @@ function allowedText(schema: JsonSchema): string {
     default:
       return `${schema.type}${rangeText(schema)}`;
   }
+}
+
+function memberText([name, schema]: [string, JsonSchema]): string {
+  const value = schema.default === undefined ? '' : ` = ${JSON.stringify(schema.default)}`;
+  return `${name}: ${allowedText(schema)}${value}`;
 }
 
 function rangeText({ minimum, maximum }: JsonSchema): string {

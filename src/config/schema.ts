@@ -5,6 +5,7 @@ import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
 import { grpcSection } from './sections/grpc.js';
+import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
 import { recoverySection } from './sections/recovery.js';
 import { sandboxSection } from './sections/sandbox.js';
@@ -307,6 +308,7 @@ export const workerConfigSchema = z
         invocations: z.boolean().default(false).describe('One line per invocation at level info'),
       })
       .prefault({}),
+    metrics: metricsSection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

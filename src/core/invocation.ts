@@ -29,7 +29,8 @@ export interface Outcome {
  * synchronously, never from inside `Engine.invoke` itself unless the answer is known there (rejected).
  */
 export interface InvocationSink {
-  settled(invocation: Invocation, outcome: Outcome): void;
+  /** `now`: when it ended, on the engine's clock. */
+  settled(invocation: Invocation, outcome: Outcome, now: number): void;
 }
 
 /** One accepted invocation. Times are the engine's clock, µs; 0 = not yet. */

@@ -20,6 +20,8 @@ export interface GatewayResult {
   readonly runUs: number;
   /** Part of it that the container's CPU quota took, summed over the cores. */
   readonly throttledUs: number;
+  /** From giving the arguments to a container to its answer, less `runUs`; absent = 0, it never ran. */
+  readonly overheadUs?: number;
   readonly attempts: number;
   /** That ran it; null or absent = none did. */
   readonly backend?: string | null;

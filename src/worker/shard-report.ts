@@ -33,7 +33,7 @@ export class ShardReport {
 
   status(state: WorkerStatus['state']): WorkerStatus {
     const { name, engine, supervision, backends: all, async, functions, counters: others } = this.#parts;
-    const { memory, cpu, running, queue, queues, gpus, counters, backends } = engine.status();
+    const { memory, cpu, starting, running, queue, queues, gpus, counters, backends } = engine.status();
     return {
       name,
       version: VERSION,
@@ -41,6 +41,7 @@ export class ShardReport {
       state,
       memory,
       cpu,
+      starting,
       running,
       host: this.#parts.host.now(),
       queue,

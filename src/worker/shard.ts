@@ -25,6 +25,7 @@ import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
+import { MetricsPush } from './metrics-push.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
@@ -79,6 +80,7 @@ export class Shard {
   readonly #async: AsyncService;
   readonly #edges: ShardEdges;
   readonly #metrics: WorkerMetrics;
+  readonly #push: MetricsPush;
   readonly #report: ShardReport;
   /** In force: live options change. */
   #config: WorkerConfig;
@@ -153,10 +155,20 @@ export class Shard {
       changing: (name, version) => this.#registry.changing(name, version),
       log: moduleLog(log, 'async'),
     });
-    this.#metrics = new WorkerMetrics({
+    this.#metrics = new WorkerMetrics(
+      {
+        status: () => this.status(),
+        functions: () => this.#registry.list(),
+        watched: () => this.#supervision.all(),
+        push: () => this.#push.counters(),
+      },
+      config.metrics.functions,
+    );
+    this.#push = new MetricsPush({
+      config,
+      supervision: this.#supervision,
       status: () => this.status(),
-      functions: () => this.#registry.list(),
-      watched: () => this.#supervision.all(),
+      functions: () => this.#metrics.functions(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
@@ -211,7 +223,7 @@ export class Shard {
         storeCommits: this.#store.commits,
         ...transport.counters(),
       }),
-      notes: () => [...this.#kept.notes(), ...this.#recovery.notes()],
+      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#push.notes()],
     });
   }
 
@@ -241,6 +253,7 @@ export class Shard {
       await this.#kept.restore();
       await this.#recovery.adopt();
       this.#async.start();
+      this.#push.start();
       this.gateway.forgetHandles();
       await this.#edges.openInherited();
       this.#recovery.takeOverClients();
@@ -360,6 +373,7 @@ export class Shard {
   #stopTimers(): void {
     this.#timer.stop();
     this.#monitors.stop();
+    this.#push.stop();
     this.#supervision.stop();
     this.#kept.characteristics.stop();
   }

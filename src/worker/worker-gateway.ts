@@ -9,6 +9,7 @@ import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
 import { transactionId } from '../transport/frames.js';
 import type { Transport } from '../transport/transport.js';
 import type { PayloadOwner } from './container-driver.js';
+import { now } from './shard-engine.js';
 
 /**
  * The worker behind its edges. The warm path goes through `invoke` and `settled` here: it makes one small object per invocation, no
@@ -133,7 +134,8 @@ export class WorkerGateway implements Gateway {
       const message = `the worker's shard ended (${reason}); ${what}`;
       const details = mayHaveRun ? { mayHaveRun } : null;
       try {
-        invocation.sink.settled(invocation, { errorClass: 'unavailable', message, details, payload: null, runUs: 0 });
+        const outcome = { errorClass: 'unavailable', message, details, payload: null, runUs: 0 } as const;
+        invocation.sink.settled(invocation, outcome, now());
       } catch {
         // One caller that cannot be told must not keep the others from it; its connection ends in a moment.
       }
@@ -162,7 +164,7 @@ export class WorkerGateway implements Gateway {
     return transactionId(this.#tidPrefix, invocation);
   }
 
-  finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome): void {
+  finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome, now: number): void {
     this.#open.delete(invocation.id);
     const { throttledUs = 0 } = outcome;
     // A failure has no phases on most edges.
@@ -185,7 +187,11 @@ export class WorkerGateway implements Gateway {
     const { enqueuedAt, dispatchedAt, runningAt } = invocation;
     if (dispatchedAt > 0) {
       result.queueUs = dispatchedAt - enqueuedAt;
-      if (runningAt > 0) result.startUs = runningAt - dispatchedAt;
+      if (runningAt > 0) {
+        result.startUs = runningAt - dispatchedAt;
+        // Two clocks: a run that is all of it may by rounding seem longer.
+        result.overheadUs = Math.max(0, now - runningAt - outcome.runUs);
+      }
     }
     this.#observe(result, invocation.fn);
     sink.settled(result);
@@ -211,12 +217,12 @@ class RunningInvocation implements InvocationSink, PayloadOwner {
     return payload;
   }
 
-  settled(invocation: Invocation, outcome: Outcome): void {
+  settled(invocation: Invocation, outcome: Outcome, now: number): void {
     this.done = true;
     // Never given to a container (refused, timed out or dropped in the queue): the token must not stay in the transport.
     if (typeof this.#payload === 'number') this.#gateway.drop(this.#payload);
     this.#payload = null;
-    this.#gateway.finish(this.#sink, invocation, outcome);
+    this.#gateway.finish(this.#sink, invocation, outcome, now);
   }
 }
 
@@ -229,6 +235,7 @@ class Settlement implements GatewayResult {
   startUs = 0;
   runUs = 0;
   throttledUs = 0;
+  overheadUs = 0;
   attempts = 1;
   backend: string | null = null;
   state: 'cold' | 'prewarm' | 'warm' | null = null;

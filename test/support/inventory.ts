@@ -88,8 +88,9 @@ function processes(): string[] {
       program.includes('iluvatar-launcher') ||
       program.includes('iluvatar-keeper') ||
       program.includes('shim-iluvatar') ||
-      // Private daemons and runc's shims under them name their folder, which is in the temporary one.
-      (/\/(containerd|dockerd|containerd-shim\S*|runc)$/.test(program) && OURS.test(command)) ||
+      // Private daemons and runc's shims under them name their folder, which is in the temporary one; so do servers for metrics.
+      (/\/(containerd|dockerd|containerd-shim\S*|runc|prometheus|influxd|python3[.0-9]*)$/.test(program) &&
+        OURS.test(command)) ||
       /src\/agents\/|dist\/agents\/|iluvatar-launcher|\/\.store\//.test(command) ||
       (uid >= 210_000 && uid < 220_000);
     if (isOurs) found.push(`${pid} ${startTime(pid)} ${command.slice(0, 160)}`);

@@ -1,4 +1,5 @@
 import { CommandHost } from '../command-host.js';
+import { addLoadFetchCommand } from './fetch.js';
 import { addLoadRunCommand } from './run.js';
 import { addLoadTraceCommand } from './trace.js';
 
@@ -9,6 +10,7 @@ export function addLoadCommand(host: CommandHost): void {
     'load run hello --rate 100 --duration 30s',
   ]);
   const inner = new CommandHost(load);
+  addLoadFetchCommand(inner);
   addLoadTraceCommand(inner);
   addLoadRunCommand(inner);
 }

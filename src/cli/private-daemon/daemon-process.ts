@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The process of a private daemon: how it is started, waited for and ended. */
@@ -50,5 +50,5 @@ export async function end(child: ChildProcess | null, signal: NodeJS.Signals): P
 }
 
 function logOf(program: string, folder: string): string {
-  return join(folder, `${program}.log`);
+  return join(folder, `${basename(program)}.log`);
 }

@@ -44,7 +44,7 @@ export class Settlement {
     leaves(lane);
     if (invocation.fn.devices.length > 1) this.#dispatch.ended(invocation, outcome, now);
     this.open--;
-    invocation.sink.settled(invocation, outcome);
+    invocation.sink.settled(invocation, outcome, now);
     if (this.open === 0 && this.onQuiet !== null) this.onQuiet();
   }
 

@@ -82,6 +82,7 @@ const workerStatus = z.object({
     cachedContainers: count,
   }),
   cpu: z.object({ slots: z.number(), used: z.number() }),
+  starting: count.describe('Invocations that wait for a container being made'),
   running: count.describe('Invocations that containers have'),
   host: z.object({
     cpuPercent: z.number().describe('Of all cores, not idle'),

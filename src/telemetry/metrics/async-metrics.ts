@@ -1,30 +1,26 @@
 import type { AsyncCounters } from '../../config/api.js';
+import type { MetricDefinition } from './metric.js';
 
-/** Metrics of asynchronous invocations, as `WorkerMetrics` registers them. */
-export interface AsyncMetric {
-  readonly name: string;
-  readonly kind: 'counter' | 'gauge';
-  readonly help: string;
-  samples(counters: AsyncCounters): { value: number; labels?: Record<string, string> }[];
-}
+/** Of asynchronous invocations. */
 
 const plain = (
   name: string,
-  kind: AsyncMetric['kind'],
+  kind: MetricDefinition['kind'],
   help: string,
   value: (counters: AsyncCounters) => number,
-): AsyncMetric => ({ name, kind, help, samples: (counters) => [{ value: value(counters) }] });
+): MetricDefinition => ({ name, kind, help, labels: [], samples: ({ status }) => [{ value: value(status.async) }] });
 
-export const ASYNC_METRICS: readonly AsyncMetric[] = [
+export const ASYNC_METRICS: readonly MetricDefinition[] = [
   plain('iluvatar_async_accepted_total', 'counter', 'Asynchronous invocations accepted', (c) => c.accepted),
   {
     name: 'iluvatar_async_ended_total',
     kind: 'counter',
     help: 'Asynchronous invocations by how they ended',
-    samples: ({ done, failed, dead }) => [
-      { labels: { status: 'done' }, value: done },
-      { labels: { status: 'failed' }, value: failed },
-      { labels: { status: 'dead' }, value: dead },
+    labels: ['status'],
+    samples: ({ status: { async } }) => [
+      { labels: { status: 'done' }, value: async.done },
+      { labels: { status: 'failed' }, value: async.failed },
+      { labels: { status: 'dead' }, value: async.dead },
     ],
   },
   plain('iluvatar_async_retries_total', 'counter', 'Further attempts of asynchronous invocations', (c) => c.retries),
@@ -32,9 +28,10 @@ export const ASYNC_METRICS: readonly AsyncMetric[] = [
     name: 'iluvatar_async_unfinished',
     kind: 'gauge',
     help: 'Accepted asynchronous invocations that have not ended',
-    samples: ({ waiting, running }) => [
-      { labels: { state: 'waiting' }, value: waiting },
-      { labels: { state: 'running' }, value: running },
+    labels: ['state'],
+    samples: ({ status: { async } }) => [
+      { labels: { state: 'waiting' }, value: async.waiting },
+      { labels: { state: 'running' }, value: async.running },
     ],
   },
   plain(
@@ -52,9 +49,10 @@ export const ASYNC_METRICS: readonly AsyncMetric[] = [
     name: 'iluvatar_async_webhooks_total',
     kind: 'counter',
     help: 'Webhooks that were delivered, or given up',
-    samples: ({ webhooksDelivered, webhooksFailed }) => [
-      { labels: { outcome: 'delivered' }, value: webhooksDelivered },
-      { labels: { outcome: 'failed' }, value: webhooksFailed },
+    labels: ['outcome'],
+    samples: ({ status: { async } }) => [
+      { labels: { outcome: 'delivered' }, value: async.webhooksDelivered },
+      { labels: { outcome: 'failed' }, value: async.webhooksFailed },
     ],
   },
 ];

@@ -15,6 +15,8 @@ export interface ObservedInvocation {
   readonly queueUs: number;
   readonly startUs: number;
   readonly runUs: number;
+  /** Absent = 0. */
+  readonly overheadUs?: number;
   readonly throttledUs: number;
   readonly attempts: number;
 }
@@ -63,6 +65,7 @@ export class FunctionSeries {
   /** Only of invocations that had to wait for a container to be made: the cold ones are not to drown in zeros. */
   readonly start = new Histogram();
   readonly run = new Histogram();
+  readonly overhead = new Histogram();
   retries = 0;
   /** µs, summed over the cores. */
   throttled = 0;
@@ -70,6 +73,11 @@ export class FunctionSeries {
   constructor(name: string, version: string) {
     this.name = name;
     this.version = version;
+  }
+
+  /** Whether anything was counted. */
+  get seen(): boolean {
+    return this.queue.count > 0;
   }
 
   observe(result: ObservedInvocation): void {
@@ -81,6 +89,7 @@ export class FunctionSeries {
     if (state === null) return;
     if (result.startUs > 0) this.start.observe(result.startUs);
     this.run.observe(result.runUs);
+    this.overhead.observe(result.overheadUs ?? 0);
     this.throttled += result.throttledUs;
   }
 }

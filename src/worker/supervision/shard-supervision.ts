@@ -3,7 +3,7 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { type Log, logFailure } from '../../telemetry/logs/log.js';
 import { BackgroundTask } from './background-task.js';
 import { DescriptorWatch, type KnownDescriptors } from './descriptor-watch.js';
-import { WatchList } from './watch-list.js';
+import { WatchList, type WatchOptions } from './watch-list.js';
 import type { Watched } from './watched.js';
 import { type WatchedReport, watchedReport } from './watched-report.js';
 
@@ -34,8 +34,8 @@ export class ShardSupervision {
     return this.#watches.thread(name, { critical: true });
   }
 
-  task(name: string): Watched {
-    return this.#watches.task(name, { critical: false });
+  task(name: string, pauses?: WatchOptions['pauses']): Watched {
+    return this.#watches.task(name, { critical: false, ...(pauses === undefined ? {} : { pauses }) });
   }
 
   background(name: string): BackgroundTask {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { WatchedHealth, WorkerStatus } from '../../../src/config/api.js';
+import type { FunctionGauges, PushCounters } from '../../../src/telemetry/metrics/metric.js';
 import { BUCKETS, bucketBound, bucketOf, type ObservedInvocation } from '../../../src/telemetry/metrics/series.js';
-import { type FunctionGauges, WorkerMetrics } from '../../../src/telemetry/metrics/worker-metrics.js';
+import { METRIC_GROUPS, WorkerMetrics } from '../../../src/telemetry/metrics/worker-metrics.js';
 
 const status: WorkerStatus = {
   name: 'w',
@@ -19,13 +21,14 @@ const status: WorkerStatus = {
     cachedContainers: 2,
   },
   cpu: { slots: 2, used: 0.5 },
-  running: 0,
+  running: 2,
   host: { cpuPercent: 0, loadPerCore: 0 },
   queue: { length: 3, limit: 100 },
   queues: {
     cpu: { length: 2, expectedUs: 1e6, throughput: 0.5, activeFunctions: 1, policy: null },
     gpu: { length: 1, expectedUs: 2e6, throughput: 0.25, activeFunctions: 1, policy: null },
   },
+  starting: 1,
   gpus: [{ index: 0, present: true, containers: 3, running: 1, reservedMb: 64, utilization: 40 }],
   backends: { process: { containers: 2, creations: 5, creationsFailed: 1, avoided: 0, cellsReady: 4 } },
   functions: 1,
@@ -46,7 +49,7 @@ const status: WorkerStatus = {
     webhooksDelivered: 6,
     webhooksFailed: 1,
   },
-  counters: { evictions: 4 },
+  counters: { containersEvicted: 4, containersRelieved: 1, containersExpired: 2 },
   shards: [{ id: 0, state: 'running', restarts: 1 }],
 };
 const gauges: FunctionGauges[] = [
@@ -77,7 +80,7 @@ async function scrape(metrics: WorkerMetrics): Promise<Map<string, number>> {
   const samples = new Map<string, number>();
   for (const line of (await metrics.text()).split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
-    const match = /^([a-z_]+(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    const match = /^([a-z_][a-z_0-9]*(?:\{[^}]*\})?) (\S+)$/.exec(line);
     expect(match, line).not.toBeNull();
     const [, series, value] = match as unknown as [string, string, string];
     expect(samples.has(series), `${series} twice`).toBe(false);
@@ -132,11 +135,12 @@ describe('metrics', () => {
       lastError: 'gone',
     },
   ];
-  const source = { status: () => status, functions: () => gauges, watched: () => watched };
+  const push: PushCounters[] = [{ sink: 'graphite://g:2003', sent: 5, dropped: 2, waiting: 1, failures: 3 }];
+  const source = { status: () => status, functions: () => gauges, watched: () => watched, push: () => push };
 
   it('count invocations by class and state, and time their phases', async () => {
     const metrics = new WorkerMetrics(source);
-    metrics.observe(end(), fn('f', 0));
+    metrics.observe(end({ overheadUs: 150 }), fn('f', 0));
     metrics.observe(end({ runUs: 3000, throttledUs: 2000 }), fn('f', 0));
     metrics.observe(end({ state: 'cold', startUs: 5000 }), fn('f', 0));
     metrics.observe(end({ errorClass: 'timeout', state: null }), fn('f', 0));
@@ -153,6 +157,8 @@ describe('metrics', () => {
     expect(samples.get(`iluvatar_invocation_run_seconds_count{${f}}`)).toBe(3);
     expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="0.001024"}`)).toBe(2);
     expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="+Inf"}`)).toBe(3);
+    expect(samples.get(`iluvatar_invocation_overhead_seconds_sum{${f}}`)).toBeCloseTo(0.00015, 9);
+    expect(samples.get(`iluvatar_invocation_overhead_seconds_count{${f}}`)).toBe(3);
     expect(samples.get(`iluvatar_invocation_start_seconds_count{${f}}`)).toBe(1);
     expect(samples.get(`iluvatar_invocation_queue_seconds_count{${f}}`)).toBe(4);
     expect(samples.get(`iluvatar_invocation_throttled_seconds_total{${f}}`)).toBeCloseTo(0.002, 9);
@@ -166,7 +172,15 @@ describe('metrics', () => {
     expect(samples.get('iluvatar_function_page_cache_bytes{function="f",version="1"}')).toBe(8 * 1024 * 1024);
     expect(samples.get('iluvatar_cpu_slots{state="free"}')).toBe(1.5);
     expect(samples.get('iluvatar_function_queued{function="f",version="1"}')).toBe(3);
-    expect(samples.get('iluvatar_events_total{event="evictions"}')).toBe(4);
+    expect(samples.get('iluvatar_events_total{event="containersEvicted"}')).toBe(4);
+    expect(samples.get('iluvatar_containers_removed_total{reason="evicted"}')).toBe(3);
+    expect(samples.get('iluvatar_containers_removed_total{reason="pressure"}')).toBe(1);
+    expect(samples.get('iluvatar_containers_removed_total{reason="expired"}')).toBe(2);
+    expect(samples.get('iluvatar_memory_total_bytes')).toBe(384 * 1024 * 1024);
+    expect(samples.get('iluvatar_invocations_in_progress{state="running"}')).toBe(2);
+    expect(samples.get('iluvatar_push_points_dropped_total{sink="graphite://g:2003"}')).toBe(2);
+    expect(samples.get('iluvatar_host_cpus')).toBeGreaterThan(0);
+    expect(samples.get('iluvatar_host_cpu_seconds_total{mode="idle"}')).toBeGreaterThan(0);
     expect(samples.get('iluvatar_shard_restarts{shard="0"}')).toBe(1);
     expect(samples.get('iluvatar_thread_restarts_total{name="shard-0",cause="error"}')).toBe(2);
     expect(samples.get('iluvatar_thread_restarts_total{name="shard-0",cause="hang"}')).toBe(1);
@@ -187,5 +201,64 @@ describe('metrics', () => {
     metrics.forget(fn('old', 1));
     metrics.forget(fn('old', 0));
     expect([await count('old'), await count('new')]).toEqual([undefined, 1]);
+  });
+
+  it('have series for a limited number of functions, and one for all others together', async () => {
+    const many = (count: number): FunctionGauges[] =>
+      Array.from({ length: count }, (_, i) => ({ ...(gauges[0] as FunctionGauges), name: `f${i}` }));
+    const metrics = new WorkerMetrics({ ...source, functions: () => many(5) }, 2);
+    for (let i = 0; i < 5; i++) metrics.observe(end(), fn(`f${i}`, i));
+    const ends = async () =>
+      [...(await scrape(metrics))].filter(([series]) => series.startsWith('iluvatar_invocations_total'));
+    const series = (name: string, version: string): string =>
+      `iluvatar_invocations_total{function="${name}",version="${version}",class="ok",state="warm"}`;
+    expect(await ends()).toEqual([
+      [series('f0', '1'), 1],
+      [series('f1', '1'), 1],
+      [series('other', ''), 3],
+    ]);
+    const samples = await scrape(metrics);
+    expect(samples.get('iluvatar_function_containers{function="other",version=""}')).toBe(9);
+    expect(samples.has('iluvatar_function_memory_bytes{function="other",version=""}')).toBe(false);
+    // Room for who comes new; who is with the others stays there, and what was counted for them never gets less.
+    metrics.forget(fn('f0', 0));
+    metrics.observe(end(), fn('f3', 3));
+    metrics.observe(end(), fn('late', 0));
+    metrics.forget(fn('f4', 4));
+    expect(await ends()).toEqual([
+      [series('f1', '1'), 1],
+      [series('late', '1'), 1],
+      [series('other', ''), 4],
+    ]);
+  });
+
+  it('of functions that have never run take places, too', async () => {
+    const idle = ['a', 'b', 'c'].map((name) => ({ ...(gauges[0] as FunctionGauges), name }));
+    const samples = await scrape(new WorkerMetrics({ ...source, functions: () => idle }, 1));
+    expect(samples.get('iluvatar_function_queued{function="a",version="1"}')).toBe(3);
+    expect(samples.get('iluvatar_function_queued{function="other",version=""}')).toBe(6);
+    expect([...samples.keys()].filter((key) => key.startsWith('iluvatar_function_queued'))).toHaveLength(2);
+  });
+
+  it('are named as Prometheus has it, have the labels that they are said to have, and stand in the documentation', async () => {
+    const all = METRIC_GROUPS.flatMap(({ metrics }) => metrics);
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+    for (const { name, kind } of all) {
+      expect(name).toMatch(/^(iluvatar|process|nodejs)_[a-z0-9_]+$/);
+      expect(name.endsWith('_total'), name).toBe(kind === 'counter');
+    }
+    const metrics = new WorkerMetrics(source);
+    metrics.observe(end({ state: 'cold', startUs: 5 }), fn('f', 0));
+    const said = new Map(all.map(({ name, labels }) => [name, new Set<string>(labels)]));
+    for (const key of (await scrape(metrics)).keys()) {
+      const [, name = '', labels = ''] = /^([^{]+)(?:\{(.*)\})?$/.exec(key) ?? [];
+      const known = said.get(name) ?? said.get(name.replace(/_(bucket|sum|count)$/, ''));
+      for (const [, label = ''] of labels.matchAll(/([a-z]+)="/g)) {
+        if (label !== 'le') expect(known, key).toContain(label);
+      }
+      expect(known, key).toBeDefined();
+    }
+    const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+    for (const { name } of all) expect(page).toContain(`\`${name}\``);
   });
 });
