@@ -89,6 +89,9 @@ export interface InvokeOptions {
   /** Overrides the function's; ms. */
   timeoutMs?: number;
   tid?: string;
+  /** W3C Trace Context of the caller: the invocation joins its trace, where the worker makes traces. */
+  traceparent?: string;
+  tracestate?: string;
   signal?: AbortSignal;
 }
 

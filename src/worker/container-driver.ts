@@ -5,6 +5,7 @@ import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
 import { failpoint } from '../failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
+import type { TraceHeaders } from '../telemetry/tracing/trace-context.js';
 import type { Holdings } from './adoption/holdings.js';
 import { entryText } from './adoption/kept-entry.js';
 import { DrivenContainer } from './driven-container.js';
@@ -217,4 +218,6 @@ export class ContainerDriver implements ContainerPort {
 /** What holds an invocation's arguments: handed out once, to the container that runs it. */
 export interface PayloadOwner {
   takePayload(): number | Uint8Array | string | null;
+  /** The trace that it is part of; null or absent = none. */
+  readonly trace?: { outgoing(): TraceHeaders | null } | null;
 }

@@ -55,7 +55,8 @@ export class DrivenContainer implements ContainerEvents {
     // The wire has 32 bits for it; a container runs far fewer at once than would make two alike.
     const requestId = invocation.id >>> 0;
     this.#runs.set(requestId, invocation);
-    const payload = (invocation.sink as unknown as PayloadOwner).takePayload();
+    const owner = invocation.sink as unknown as PayloadOwner;
+    const payload = owner.takePayload();
     if (this.#bytesOf(payload) > WHOLE_BYTES) this.#halfSent = true;
     this.marked();
     this.backend?.run({
@@ -63,6 +64,7 @@ export class DrivenContainer implements ContainerEvents {
       tid: invocation.tid,
       timeoutMs: Math.max(1, Math.ceil((invocation.deadline - invocation.runningAt) / 1000)),
       payload,
+      trace: owner.trace?.outgoing() ?? null,
     });
   }
 

@@ -12,6 +12,7 @@ import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
+import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
@@ -30,6 +31,7 @@ import type { ProcessQuestion } from './shard-messages.js';
 import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
 import { ShardReport } from './shard-report.js';
+import { createInvocationObserver } from './shard-tracing.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
@@ -78,6 +80,7 @@ export class Shard {
   readonly #edges: ShardEdges;
   readonly #metrics: WorkerMetrics;
   readonly #report: ShardReport;
+  readonly #spans: InvocationObserver | null;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -93,6 +96,7 @@ export class Shard {
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
     this.#supervision = new ShardSupervision({ config, log: this.#log, known: () => this.#knownDescriptors() });
+    this.#spans = createInvocationObserver(config, this.#supervision, log);
     const watch = (name: string): Watched => this.#supervision.task(name);
     this.#lifecycle = new LifecyclePool({
       ...config.supervision.lifecycle,
@@ -149,6 +153,7 @@ export class Shard {
       gateway: () => this.gateway,
       definition: (name, version) => this.#registry.find(name, version)?.definition,
       changing: (name, version) => this.#registry.changing(name, version),
+      spans: this.#spans,
       log: moduleLog(log, 'async'),
     });
     this.#metrics = new WorkerMetrics({
@@ -169,6 +174,7 @@ export class Shard {
       call: (method, params, body, progress) => control.call(method, params, body, progress),
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
+      spans: this.#spans,
     });
     this.#edges = new ShardEdges({
       config,
@@ -202,6 +208,7 @@ export class Shard {
         memoryReads: this.#monitors.memoryReads,
         storeCommits: this.#store.commits,
         ...transport.counters(),
+        ...this.#spans?.counters(),
       }),
       notes: () => [...this.#kept.notes(), ...this.#recovery.notes()],
     });
@@ -338,6 +345,7 @@ export class Shard {
     this.#state = 'stopping';
     this.#stopTimers();
     await this.#async.close();
+    await this.#spans?.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
@@ -370,6 +378,7 @@ export class Shard {
     }
     await this.#recovery.end();
     await this.#edges.close();
+    await this.#spans?.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, 'the worker has stopped');

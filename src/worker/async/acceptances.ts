@@ -1,6 +1,7 @@
 import { IluvatarError } from '../../core/errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Store } from '../../store/store.js';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import { type Entry, newEntry } from './entry.js';
 import { type IdempotencyKeys, payloadHash } from './idempotency.js';
 import { InvocationIds } from './invocation-id.js';
@@ -17,6 +18,8 @@ export interface AcceptRequest {
   /** A key made by `idempotencyKey`. */
   readonly idempotency: string | null;
   readonly replayOf: string | null;
+  /** Null or absent = it is part of no trace. */
+  readonly trace?: TraceHeaders | null;
 }
 
 /** What is stored in one step with an acceptance, or not at all. */

@@ -49,9 +49,9 @@ export class Ending {
   ): Promise<boolean> {
     const { writer, results, deadLetters, webhooks, keys } = this.#options;
     const record = this.#record(entry, step, outcome);
-    const { webhook, idempotency } = entry.accepted;
+    const { webhook, idempotency, trace = null } = entry.accepted;
     const letter = step.to === 'dead' ? deadLetters.make(accepted(), record) : null;
-    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook);
+    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook, trace);
     const stored = await writer.write(() => {
       forget();
       results.put(record);
