@@ -5,6 +5,7 @@ import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
 import { networkSection } from './sections/network.js';
+import { profilingSection } from './sections/profiling.js';
 import { recoverySection } from './sections/recovery.js';
 import { sandboxSection } from './sections/sandbox.js';
 import { storeSection } from './sections/store.js';
@@ -313,6 +314,7 @@ export const workerConfigSchema = z
       })
       .prefault({}),
     tracing: tracingSection,
+    profiling: profilingSection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

@@ -129,6 +129,10 @@ export class ControlPlane {
     return this.#options.shard.ask({ of: 'upgradeState' });
   }
 
+  profile({ ms, intervalUs, threads }: Parameters<'profile'>): Promise<unknown> {
+    return this.#options.shard.profile({ ms, intervalUs }, threads);
+  }
+
   metrics(): Promise<string> {
     return this.#options.shard.metrics();
   }

@@ -12,6 +12,8 @@ import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
+import type { WorkerProfile } from '../telemetry/profile/capture.js';
+import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
 import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
@@ -24,6 +26,7 @@ import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
+import { Profiler } from './profiler.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
@@ -81,6 +84,7 @@ export class Shard {
   readonly #metrics: WorkerMetrics;
   readonly #report: ShardReport;
   readonly #spans: InvocationObserver | null;
+  readonly #profiler: Profiler;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -104,6 +108,12 @@ export class Shard {
       size: config.lifecycleThreads,
       watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
+    });
+    this.#profiler = new Profiler({
+      worker: config.name,
+      threads: config.threads,
+      lifecycle: this.#lifecycle,
+      askMain: (request) => options.ask({ of: 'profile', request }),
     });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
@@ -319,6 +329,14 @@ export class Shard {
     if (this.#state === 'running') this.#state = 'draining';
     this.#async.hold();
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
+  }
+
+  /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
+  async profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
+    if (!this.#config.profiling.enabled) {
+      throw new IluvatarError('unavailable', 'this worker may not be profiled (profiling.enabled)');
+    }
+    return await this.#profiler.take(request, threads);
   }
 
   metrics(): Promise<string> {
