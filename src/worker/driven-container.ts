@@ -105,9 +105,11 @@ export class DrivenContainer implements ContainerEvents {
   }
 
   output(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    if (this.container !== null) this.#driver.output(this.container.fn.key, this.container.id, stream, chunk);
-    // Written while no worker listened.
-    else if (this.keptAs !== '') this.#driver.output(this.keptFor, this.keptAs, stream, chunk);
+    if (this.container !== null) {
+      const [running = null] = this.#runs.size === 1 ? this.#runs.values() : [];
+      this.#driver.output(this.container.fn.key, this.container.id, stream, chunk, running);
+      // Written while no worker listened.
+    } else if (this.keptAs !== '') this.#driver.output(this.keptFor, this.keptAs, stream, chunk, null);
   }
 
   #bytesOf(payload: number | Uint8Array | string | null): number {

@@ -11,6 +11,7 @@ import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import type { WorkerProfile } from '../telemetry/profile/capture.js';
 import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
@@ -131,6 +132,7 @@ export class Shard {
       holdings,
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: config.gpu.concurrency,
+      tidOf: ({ tid, id }) => (tid === '' ? this.gateway.tidOf(id) : tid),
       log: moduleLog(log, 'containers'),
     });
     this.#engine = new Engine(
@@ -177,6 +179,7 @@ export class Shard {
       registry: () => this.#registry,
       gateway: () => this.gateway,
       uploads: new Uploads(config, lifecycle),
+      log: this.#log,
     });
     this.gateway = new WorkerGateway({
       engine: this.#engine,
@@ -253,7 +256,10 @@ export class Shard {
       await this.stop(0);
       throw error;
     }
-    this.#log.info({ name: config.name, version: VERSION, socket, httpPort: this.httpPort }, 'the worker is running');
+    this.#log.info(
+      { name: config.name, version: VERSION, socket, httpPort: this.httpPort },
+      STABLE_MESSAGES.workerRunning,
+    );
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -367,7 +373,7 @@ export class Shard {
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({ clients: given, stalled }, 'the worker was handed over');
+    this.#log.info({ clients: given, stalled }, STABLE_MESSAGES.workerHandedOver);
   }
 
   #stopTimers(): void {
@@ -399,7 +405,7 @@ export class Shard {
     await this.#spans?.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({}, 'the worker has stopped');
+    this.#log.info({}, STABLE_MESSAGES.workerStopped);
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
@@ -410,7 +416,7 @@ export class Shard {
     if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
-      this.#log.info(fields, 'invocation');
+      this.#log.info(fields, STABLE_MESSAGES.invocation);
     }
   }
 }

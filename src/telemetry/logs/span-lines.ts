@@ -1,6 +1,7 @@
 import type { InvocationTrace } from '../tracing/invocation-trace.js';
 import { phasesOf, type SettledInvocation } from '../tracing/settled-invocation.js';
 import type { Log } from './log.js';
+import { STABLE_MESSAGES } from './messages.js';
 
 /**
  * Spans as lines of the log (`log.spans`). They are written when an invocation has ended, from the times that are known then: `at` says when each began or ended; µs since the invocation came. So an
@@ -20,13 +21,13 @@ export class SpanLines {
     const { tid, fn, enqueuedAt, endedAt, errorClass, state } = settled;
     const traced = trace?.sampled === true ? { trace: trace.traceId } : {};
     const common = { tid, function: fn.key, ...traced };
-    if (this.#beginnings) this.#log.info({ ...common, span: 'invocation', at: 0 }, 'span new');
+    if (this.#beginnings) this.#log.info({ ...common, span: 'invocation', at: 0 }, STABLE_MESSAGES.spanNew);
     for (const { name, from, to } of phasesOf(settled)) {
       const at = to - enqueuedAt;
-      if (this.#beginnings) this.#log.info({ ...common, span: name, at: from - enqueuedAt }, 'span new');
-      this.#log.info({ ...common, span: name, at, us: to - from }, 'span close');
+      if (this.#beginnings) this.#log.info({ ...common, span: name, at: from - enqueuedAt }, STABLE_MESSAGES.spanNew);
+      this.#log.info({ ...common, span: name, at, us: to - from }, STABLE_MESSAGES.spanClose);
     }
     const us = endedAt - enqueuedAt;
-    this.#log.info({ ...common, span: 'invocation', at: us, us, state, errorClass }, 'span close');
+    this.#log.info({ ...common, span: 'invocation', at: us, us, state, errorClass }, STABLE_MESSAGES.spanClose);
   }
 }

@@ -1,6 +1,6 @@
 import type { AsyncFailure, InvokeResult } from '../../config/api.js';
 import type { DeadLetters } from './dead-letters.js';
-import type { Entry } from './entry.js';
+import { type Entry, tidOf } from './entry.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type { Step } from './invocation-state.js';
 import type { AcceptedRecord, ResultRecord } from './records.js';
@@ -51,7 +51,7 @@ export class Ending {
     const record = this.#record(entry, step, outcome);
     const { webhook, idempotency, trace = null } = entry.accepted;
     const letter = step.to === 'dead' ? deadLetters.make(accepted(), record) : null;
-    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook, trace);
+    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook, tidOf(entry.accepted), trace);
     const stored = await writer.write(() => {
       forget();
       results.put(record);

@@ -39,6 +39,11 @@ export function newEntry(record: AcceptedRecord, stored: ProgressRecord | null):
   };
 }
 
+/** The transaction id of all its attempts: its caller's, or its own id. */
+export function tidOf({ tid, id }: Entry['accepted']): string {
+  return tid === '' ? id : tid;
+}
+
 function progressOf({ failures, interruptions, running, dueAt }: ProgressRecord): Progress {
   return { failures, interruptions, running, dueAt };
 }

@@ -17,7 +17,7 @@ export interface AcceptedRecord {
   readonly version: string;
   /** 0 = the function's own. */
   readonly timeoutMs: number;
-  /** '' = made for each attempt. */
+  /** '' = its id. */
   readonly tid: string;
   /** ms since 1970, as all times here. */
   readonly acceptedAt: number;
@@ -75,6 +75,8 @@ export interface WebhookRecord {
   readonly url: string;
   readonly failures: number;
   readonly dueAt: number;
+  /** Of its invocation. Absent in what an earlier version stored. */
+  readonly tid?: string;
   /** As in `AcceptedRecord`. */
   readonly trace?: TraceHeaders | null;
 }

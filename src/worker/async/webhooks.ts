@@ -4,6 +4,7 @@ import type { AsyncConfig } from '../../config/sections/async.js';
 import { pauseAfter } from '../../core/creation/back-off.js';
 import type { Store, Table } from '../../store/store.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../../telemetry/logs/messages.js';
 import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import { type Alarm, Alarms } from './alarms.js';
 import type { WebhookRecord } from './records.js';
@@ -67,8 +68,8 @@ export class Webhooks {
     this.#pump();
   }
 
-  make(id: string, url: string, trace: TraceHeaders | null): WebhookRecord {
-    return { id, url, failures: 0, dueAt: 0, trace };
+  make(id: string, url: string, tid: string, trace: TraceHeaders | null): WebhookRecord {
+    return { id, url, failures: 0, dueAt: 0, tid, trace };
   }
 
   /** To be called where the store takes changes. */
@@ -112,7 +113,7 @@ export class Webhooks {
     const { document, log } = this.#options;
     const content = document(id);
     if (content === null) {
-      log.warn({ id }, 'the result of a webhook is gone; it is given up');
+      log.warn({ tid: record.tid, id }, 'the result of a webhook is gone; it is given up');
       this.#end(delivery, 'failed');
       return;
     }
@@ -130,15 +131,15 @@ export class Webhooks {
 
   #failed(delivery: Delivery, { message, lasting }: NonNullable<DeliveryFault>): void {
     const { settings, now, random, log, writer } = this.#options;
-    const { id, url, failures, trace = null } = delivery.record;
+    const { id, url, failures, tid } = delivery.record;
     const attempts = failures + 1;
     if (lasting || attempts >= settings.attempts) {
-      log.warn({ id, url, attempts, reason: message }, 'a webhook could not be delivered; it is given up');
+      log.warn({ tid, id, url, attempts, reason: message }, STABLE_MESSAGES.webhookGivenUp);
       this.#end(delivery, 'failed');
       return;
     }
     const pause = pauseAfter(failures, settings.backOffMs, settings.maxBackOffMs, JITTER, random);
-    delivery.record = { id, url, failures: attempts, dueAt: now() + Math.round(pause), trace };
+    delivery.record = { ...delivery.record, failures: attempts, dueAt: now() + Math.round(pause) };
     writer.note(() => this.#table.put(id, delivery.record));
     this.#pauses.set(delivery, delivery.record.dueAt);
   }
