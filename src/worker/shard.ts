@@ -12,7 +12,11 @@ import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
+import type { WorkerProfile } from '../telemetry/profile/capture.js';
+import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
+import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
@@ -26,6 +30,7 @@ import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { MetricsPush } from './metrics-push.js';
+import { Profiler } from './profiler.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
@@ -33,6 +38,7 @@ import type { ProcessQuestion } from './shard-messages.js';
 import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
 import { ShardReport } from './shard-report.js';
+import { createInvocationObserver } from './shard-tracing.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
@@ -82,6 +88,8 @@ export class Shard {
   readonly #metrics: WorkerMetrics;
   readonly #push: MetricsPush;
   readonly #report: ShardReport;
+  readonly #spans: InvocationObserver | null;
+  readonly #profiler: Profiler;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -97,6 +105,7 @@ export class Shard {
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
     this.#supervision = new ShardSupervision({ config, log: this.#log, known: () => this.#knownDescriptors() });
+    this.#spans = createInvocationObserver(config, this.#supervision, log);
     const watch = (name: string): Watched => this.#supervision.task(name);
     this.#lifecycle = new LifecyclePool({
       ...config.supervision.lifecycle,
@@ -104,6 +113,12 @@ export class Shard {
       size: config.lifecycleThreads,
       watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
+    });
+    this.#profiler = new Profiler({
+      worker: config.name,
+      threads: config.threads,
+      lifecycle: this.#lifecycle,
+      askMain: (request) => options.ask({ of: 'profile', request }),
     });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
@@ -121,6 +136,7 @@ export class Shard {
       holdings,
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: config.gpu.concurrency,
+      tidOf: ({ tid, id }) => (tid === '' ? this.gateway.tidOf(id) : tid),
       log: moduleLog(log, 'containers'),
     });
     this.#engine = new Engine(
@@ -153,6 +169,7 @@ export class Shard {
       gateway: () => this.gateway,
       definition: (name, version) => this.#registry.find(name, version)?.definition,
       changing: (name, version) => this.#registry.changing(name, version),
+      spans: this.#spans,
       log: moduleLog(log, 'async'),
     });
     this.#metrics = new WorkerMetrics(
@@ -176,6 +193,7 @@ export class Shard {
       registry: () => this.#registry,
       gateway: () => this.gateway,
       uploads: new Uploads(config, lifecycle),
+      log: this.#log,
     });
     this.gateway = new WorkerGateway({
       engine: this.#engine,
@@ -183,6 +201,7 @@ export class Shard {
       call: (method, params, body, progress) => control.call(method, params, body, progress),
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
+      spans: this.#spans,
     });
     this.#edges = new ShardEdges({
       config,
@@ -222,6 +241,7 @@ export class Shard {
         memoryReads: this.#monitors.memoryReads,
         storeCommits: this.#store.commits,
         ...transport.counters(),
+        ...this.#spans?.counters(),
       }),
       notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#push.notes()],
     });
@@ -262,7 +282,7 @@ export class Shard {
       throw error;
     }
     const { httpPort, grpcPort } = this;
-    this.#log.info({ name: config.name, version: VERSION, socket, httpPort, grpcPort }, 'the worker is running');
+    this.#log.info({ name: config.name, version: VERSION, socket, httpPort, grpcPort }, STABLE_MESSAGES.workerRunning);
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -340,6 +360,14 @@ export class Shard {
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
   }
 
+  /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
+  async profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
+    if (!this.#config.profiling.enabled) {
+      throw new IluvatarError('unavailable', 'this worker may not be profiled (profiling.enabled)');
+    }
+    return await this.#profiler.take(request, threads);
+  }
+
   metrics(): Promise<string> {
     return this.#metrics.text();
   }
@@ -364,10 +392,11 @@ export class Shard {
     this.#state = 'stopping';
     this.#stopTimers();
     await this.#async.close();
+    await this.#spans?.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({ clients: given, stalled }, 'the worker was handed over');
+    this.#log.info({ clients: given, stalled }, STABLE_MESSAGES.workerHandedOver);
   }
 
   #stopTimers(): void {
@@ -397,9 +426,10 @@ export class Shard {
     }
     await this.#recovery.end();
     await this.#edges.close();
+    await this.#spans?.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({}, 'the worker has stopped');
+    this.#log.info({}, STABLE_MESSAGES.workerStopped);
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
@@ -410,7 +440,7 @@ export class Shard {
     if (this.#config.log.invocations) {
       const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
       const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
-      this.#log.info(fields, 'invocation');
+      this.#log.info(fields, STABLE_MESSAGES.invocation);
     }
   }
 }
