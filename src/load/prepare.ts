@@ -44,7 +44,9 @@ export async function prepareFunctions(
     progress?.(++registered, functions.length, 'registered');
   });
   // One by one, so that what is tried again is what failed.
-  const containers = functions.flatMap(({ definition, prewarms }) => Array.from({ length: prewarms }, () => definition));
+  const containers = functions.flatMap(({ definition, prewarms }) =>
+    Array.from({ length: prewarms }, () => definition),
+  );
   let prewarmed = 0;
   await atOnce(prewarmings, containers, async ({ name, version = '1' }) => {
     signal?.throwIfAborted();

@@ -1,4 +1,6 @@
 import { CommandHost } from '../command-host.js';
+import { addLoadAnalyzeCommand } from './analyze.js';
+import { addLoadGenerateCommand } from './generate.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
 export function addLoadCommand(host: CommandHost): void {
@@ -7,5 +9,6 @@ export function addLoadCommand(host: CommandHost): void {
     'load run hello --rate 100 --duration 30s',
   ]);
   const inner = new CommandHost(load);
-  void inner;
+  addLoadGenerateCommand(inner);
+  addLoadAnalyzeCommand(inner);
 }

@@ -2,15 +2,9 @@ import { IluvatarError } from '../../core/index.js';
 import { openSink } from '../../tables/open-sink.js';
 import type { TraceFunction } from '../../traces/trace-source.js';
 import type { Arrivals } from '../arrivals/arrivals.js';
+import type { Precision } from './choices.js';
 import { TraceAnalysis, type TraceSummary } from './trace-analysis.js';
-import {
-  type ArrivalRow,
-  arrivalTable,
-  type FunctionRow,
-  functionsFile,
-  type Precision,
-  writeFunctions,
-} from './trace-files.js';
+import { type ArrivalRow, arrivalTable, type FunctionRow, functionsFile, writeFunctions } from './trace-files.js';
 
 /** What is written: functions by the numbers that the arrivals name them with. */
 export interface PlannedTrace {

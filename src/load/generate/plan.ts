@@ -3,22 +3,15 @@ import { AzureTrace } from '../../traces/azure-trace.js';
 import type { TraceFunction, TraceSource } from '../../traces/trace-source.js';
 import { ConstantRate } from '../arrivals/constant-rate.js';
 import { EvenSpacing, PoissonSpacing } from '../arrivals/spacings.js';
+import type { ArrivalModel, SamplingStrategy } from './choices.js';
 import { EmpiricalSpacing, type GapDistribution, readGaps } from './gaps.js';
 import type { PlannedTrace } from './generate.js';
 import { type FunctionProcess, MergedArrivals, PhasedSpacing } from './merged-arrivals.js';
 import { eligible, type Population, type PopulationLimits, readPopulation } from './population.js';
 import { ReshapedArrivals } from './reshaped-arrivals.js';
-import { type SamplingStrategy, sampleFunctions } from './sampling.js';
+import { sampleFunctions } from './sampling.js';
 
 /** From a trace that there is to one that is to be: some of its functions, and when they are called. */
-
-export const ARRIVAL_MODELS = {
-  trace: 'as in the trace; in the Azure layout, which knows counts of minutes, spread within these',
-  exponential: 'a Poisson process with the mean rate of the function',
-  fixed: 'at equal distances with the mean rate of the function',
-  ecdf: "gaps drawn from the function's own, at its mean rate",
-} as const;
-export type ArrivalModel = keyof typeof ARRIVAL_MODELS;
 
 /** How often things are called, as compared with the trace. Given by one of these. */
 export type Intensity =

@@ -1,21 +1,7 @@
 import { IluvatarError, type Random, seededRandom } from '../../core/index.js';
+import type { SamplingStrategy } from './choices.js';
 import { closestSample } from './closest-sample.js';
 import type { Population } from './population.js';
-
-/** How functions are chosen from a trace. Each strategy says its rule and where it is from. */
-export const SAMPLING_STRATEGIES = {
-  representative:
-    'the same number from each quartile of functions by how often they are called (Fuerst and Sharma, "FaasCache", ASPLOS 2021)',
-  'in-vitro':
-    'of many random samples the one whose distributions of invocations, run time and memory are closest to those of the whole (after Ustiugov et al., "Enabling In-Vitro Serverless Systems Research", SESAME 2023)',
-  random: 'each function with the same chance',
-  rare: 'those that are called least ("FaasCache")',
-  popular: 'those that are called most',
-  popularity:
-    'each function with a chance proportional to how often it is called, none twice (Efraimidis and Spirakis, Information Processing Letters 97, 2006)',
-} as const;
-
-export type SamplingStrategy = keyof typeof SAMPLING_STRATEGIES;
 
 export interface SamplingOptions {
   readonly strategy: SamplingStrategy;

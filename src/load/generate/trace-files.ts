@@ -1,12 +1,9 @@
 import { integer, type Table, text } from '../../tables/columns.js';
 import { openSink } from '../../tables/open-sink.js';
 import type { TraceFunction } from '../../traces/trace-source.js';
+import type { Precision } from './choices.js';
 
 /** The pair of files that a trace is: arrivals and functions, in the columns of the original. */
-
-/** Whole milliseconds are what the original reads; µs are kept as fractions, which only we read. */
-export const PRECISIONS = ['ms', 'us'] as const;
-export type Precision = (typeof PRECISIONS)[number];
 
 export interface ArrivalRow {
   name: string;
