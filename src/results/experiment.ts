@@ -68,9 +68,9 @@ export class Experiment {
     return this.#facts;
   }
 
-  /** The run's clock begins now: all times of its rows count from here. */
-  begin(): void {
-    this.#set({ begin: moment() });
+  /** When the run's clock begins, on the machine's monotonic clock in µs; now, unless given. All times of its rows count from there. */
+  begin(monotonicUs?: number): void {
+    this.#set({ begin: moment(monotonicUs) });
   }
 
   /** Where the rows of a load go: Parquet and CSV at once. */
@@ -156,11 +156,9 @@ function factsOf(folder: string, options: ExperimentOptions): ExperimentFacts {
 }
 
 /** Both clocks: what happened elsewhere is found by the first, lengths of time are told by the second, which nobody sets. */
-function moment(): { wall: string; unixUs: number; monotonicUs: number } {
-  const now = new Date();
-  return {
-    wall: now.toISOString(),
-    unixUs: now.getTime() * 1000,
-    monotonicUs: Number(process.hrtime.bigint() / 1000n),
-  };
+function moment(monotonicUs?: number): { wall: string; unixUs: number; monotonicUs: number } {
+  const now = Number(process.hrtime.bigint() / 1000n);
+  const at = monotonicUs ?? now;
+  const unixUs = Math.round((performance.timeOrigin + performance.now()) * 1000) + (at - now);
+  return { wall: new Date(unixUs / 1000).toISOString(), unixUs, monotonicUs: at };
 }
