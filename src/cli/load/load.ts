@@ -1,6 +1,8 @@
 import { CommandHost } from '../command-host.js';
 import { addLoadAnalyzeCommand } from './analyze.js';
+import { addLoadBenchmarkCommand } from './benchmark.js';
 import { addLoadGenerateCommand } from './generate.js';
+import { addLoadScalingCommand } from './scaling.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
 export function addLoadCommand(host: CommandHost): void {
@@ -9,6 +11,8 @@ export function addLoadCommand(host: CommandHost): void {
     'load run hello --rate 100 --duration 30s',
   ]);
   const inner = new CommandHost(load);
+  addLoadBenchmarkCommand(inner);
+  addLoadScalingCommand(inner);
   addLoadGenerateCommand(inner);
   addLoadAnalyzeCommand(inner);
 }
