@@ -15,10 +15,8 @@ export interface LoadPlan {
   /** Registered with the target, in the order in which the work numbers them. */
   readonly functions: readonly LoadedFunction[];
   readonly target: LoadTarget;
-  /** 1 unless given. Others than this one open the target anew, by `childTarget`. */
+  /** 1 unless given: this one. Several open the target anew each. */
   readonly processes?: number;
-  /** What other processes reach the target by; its own address unless given. */
-  readonly childTarget?: string;
   readonly maxBodyBytes?: number;
   /** Where rows go; ended by whoever made it. */
   readonly rows?: RowSink<LoadRow> | null;
@@ -123,7 +121,7 @@ export async function runLoad(plan: LoadPlan): Promise<LoadOutcome> {
 function generatorOf(plan: LoadPlan, rows: LoadRecorder): Generator {
   const { work, functions, target, processes = 1, clients = -1, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = plan;
   if (processes === 1) return new LocalGenerator({ work, functions, target, rows, share: ALONE, clients });
-  const job = { target: plan.childTarget ?? target.address, maxBodyBytes, work, functions, clients };
+  const job = { target: target.reachableAt ?? target.address, maxBodyBytes, work, functions, clients };
   return new ProcessGenerator(job, processes, rows);
 }
 

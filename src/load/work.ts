@@ -13,6 +13,7 @@ import { ClosedLoop, type ClosedLoopOptions } from './drivers/closed-loop.js';
 import type { Driver } from './drivers/driver.js';
 import { OpenLoop, type OpenLoopOptions } from './drivers/open-loop.js';
 import { type LoadTraceOptions, openLoadTrace } from './load-trace.js';
+import type { SpacingName } from './spacing-names.js';
 
 /** What is to be sent, as data: every process of a generator makes its own share of it. */
 export type Work = OpenWork | ClosedWork;
@@ -37,11 +38,9 @@ export type ArrivalsOf =
   | {
       readonly from: 'process';
       readonly rate: RateOf;
-      readonly spacing: (typeof SPACINGS)[number];
+      readonly spacing: SpacingName;
       readonly seed: number;
     };
-
-export const SPACINGS = ['poisson', 'constant'] as const;
 
 export type RateOf =
   | { readonly shape: 'constant'; readonly perSecond: number }

@@ -2,7 +2,9 @@ import { CommandHost } from '../command-host.js';
 import { addLoadAnalyzeCommand } from './analyze.js';
 import { addLoadBenchmarkCommand } from './benchmark.js';
 import { addLoadGenerateCommand } from './generate.js';
+import { addLoadRunCommand } from './run.js';
 import { addLoadScalingCommand } from './scaling.js';
+import { addLoadTraceCommand } from './trace.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
 export function addLoadCommand(host: CommandHost): void {
@@ -11,6 +13,8 @@ export function addLoadCommand(host: CommandHost): void {
     'load run hello --rate 100 --duration 30s',
   ]);
   const inner = new CommandHost(load);
+  addLoadTraceCommand(inner);
+  addLoadRunCommand(inner);
   addLoadBenchmarkCommand(inner);
   addLoadScalingCommand(inner);
   addLoadGenerateCommand(inner);

@@ -3,8 +3,7 @@ import { type Random, seededRandom } from '../../core/index.js';
 import type { LoadAnswer } from '../target.js';
 import { Calls, type CallsParts } from './calls.js';
 import type { Driver } from './driver.js';
-
-export const THINKING = ['constant', 'exponential'] as const;
+import type { Thinking } from './thinking.js';
 
 export interface ClosedLoopOptions {
   readonly clients: number;
@@ -14,7 +13,7 @@ export interface ClosedLoopOptions {
   readonly allClients: number;
   /** Between an answer and the next invocation; µs. */
   readonly thinkUs: number;
-  readonly thinking: (typeof THINKING)[number];
+  readonly thinking: Thinking;
   /** The clients begin one after the other over this time; 0 = together; µs. */
   readonly rampUs: number;
   /** Nothing is sent from this on; µs. Infinity = no end. */

@@ -3,13 +3,11 @@ import type { Alarm, Alarms } from '../../backends/simulated/alarms.js';
 import type { Arrivals } from '../arrivals/arrivals.js';
 import { Calls, type CallsParts } from './calls.js';
 import type { Driver } from './driver.js';
-
-export const OVER_LIMITS = ['wait', 'drop'] as const;
+import type { OverLimit } from './over-limits.js';
 
 export interface OpenLoopOptions {
   readonly maxInFlight: number;
-  /** Of one that comes when as many are in flight: sent late, or not at all. */
-  readonly overLimit: (typeof OVER_LIMITS)[number];
+  readonly overLimit: OverLimit;
 }
 
 /** Sends so many that are due before it looks what has come in: a generator that is behind must not stop to read answers. */

@@ -9,14 +9,13 @@ import type { TraceFunction } from '../../traces/trace-source.js';
 import type { LoadedFunction } from '../drivers/calls.js';
 import { lookbusyArguments, lookbusyDefinition } from '../lookbusy.js';
 import type { PreparedFunction } from '../prepare.js';
+import type { LoadType } from './load-types.js';
 import { backendsOf, serverOf } from './original-names.js';
 
 /** What runs in the place of the functions of a trace. */
 
-export const LOAD_TYPES = ['lookbusy', 'functions'] as const;
-
 export interface TraceFunctionOptions {
-  readonly type: (typeof LOAD_TYPES)[number];
+  readonly type: LoadType;
   /** Functions exist in time only: the target has the simulated backend. */
   readonly simulated: boolean;
   /** Of lookbusy: share of its time in which a function is busy, 0 … 1; it sleeps in the rest. */

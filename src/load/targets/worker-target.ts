@@ -55,9 +55,8 @@ export class WorkerTarget implements LoadTarget {
     }
   }
 
-  /** Where other processes reach it. */
-  get socketPath(): string {
-    return this.worker.socketPath;
+  get reachableAt(): string {
+    return `unix:${this.worker.socketPath}`;
   }
 
   register(fn: LoadFunction): Promise<void> {
