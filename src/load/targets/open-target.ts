@@ -29,6 +29,10 @@ export async function openTarget(address: string, { config = {} }: TargetOptions
     const { HttpTarget } = await import('./http-target.js');
     return await HttpTarget.open(address.replace(/\/+$/, ''));
   }
+  if (protocol === 'grpc:') {
+    const { GrpcTarget } = await import('./grpc-target.js');
+    return await GrpcTarget.open(address.replace(/\/+$/, ''), maxBodyBytes);
+  }
   throw new IluvatarError('invalid', `"${address}" is not a target: ${TARGET_KINDS}`);
 }
 
