@@ -5,13 +5,15 @@ import { IluvatarError } from '../../core/errors.js';
 import { isFunctionName } from '../../core/index.js';
 import { type CsvRecords, readCsv } from '../../traces/csv-records.js';
 import { backendsOf, serverOf } from '../functions/original-names.js';
-import { lookbusyDefinition } from '../lookbusy.js';
+import { lookbusyArguments, lookbusyDefinition } from '../lookbusy.js';
 import type { BenchmarkFunction } from './run-benchmark.js';
 
 /** Which functions are measured. */
 
 /** As the original sends them to a function that names no arguments. */
 export const DEFAULT_ARGUMENTS = '{"name":"TESTING"}';
+/** Of what takes as long as it is told to: its own default is seconds. */
+const LOOKBUSY_ARGUMENTS = lookbusyArguments({ coldMs: 100, warmMs: 50 });
 const DEFAULT_MEMORY_MB = 512;
 /** What is measured must not end because others are measured as well; ms. */
 const TIMEOUT_MS = 3_600_000;
@@ -44,7 +46,7 @@ export function sampleFunctions({ folder, names, memoryMb }: SampleOptions): Ben
       timeoutMs: TIMEOUT_MS,
     },
     archive: null,
-    args: DEFAULT_ARGUMENTS,
+    args: name === 'lookbusy' ? LOOKBUSY_ARGUMENTS : DEFAULT_ARGUMENTS,
   }));
 }
 

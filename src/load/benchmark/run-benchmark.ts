@@ -58,7 +58,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<void> {
         const name = `${fn.name}.${compute}.${i}`;
         const definition = { ...fn.definition, name, version: String(i), devices: [DEVICES[compute]] };
         try {
-          await target.register({ definition, archive: fn.archive });
+          await target.register({ definition, archive: fn.archive, replace: true });
         } catch (error) {
           options.failed(fn, compute, error as Error);
           // What is wrong with it is wrong with its other versions.

@@ -115,6 +115,8 @@ async function runStep(
   const prepared = versions.map((version) => ({
     definition: { ...plan.definition, name, version },
     archive: plan.archive,
+    // What an earlier run has left may be another function.
+    replace: true,
     prewarms,
   }));
   // All at once, as clients that come together are: what registering takes then is a part of what is measured.
