@@ -90,6 +90,19 @@ describe('a trace made from another', () => {
     expect(expected.busySlots).toBeCloseTo(5.005, 6);
   });
 
+  it('is as busy as asked for in the part that is taken, however busy the rest is', async () => {
+    // `once`, in the middle, has half of all work: the beginning has less than the mean.
+    for (const busySlots of [0.5, 4]) {
+      const part = await planned({ intensity: { busySlots }, durationUs: 10 * S });
+      const { expected } = await analyzeTrace({ functions: part.functions, arrivals: part, lengthUs: part.lengthUs });
+      // Up to one invocation, which cannot be parted.
+      expect(Math.abs(expected.busySlots - busySlots)).toBeLessThan(0.02);
+    }
+    const rate = await planned({ intensity: { rate: 20 }, fromUs: 5 * S, durationUs: 10 * S, names: ['often'] });
+    expect((await arrivalsOf(rate)).length).toBe(200);
+    expect(await refusal(() => planned({ intensity: { rate: 100 }, durationUs: 10 * S }))).toMatch(/makes 50 % of what/);
+  });
+
   it('is thinner by chance, and aims at a rate all the same', async () => {
     const { often = 0, burst = 0 } = await countsOf(await planned({ keep: 0.25 }));
     // 501 draws of 1/4: 125 ± 5 · 9.7.
@@ -180,6 +193,14 @@ describe('a trace made from the Azure layout', () => {
       await openTrace({ trace: azure }),
     );
     expect(functions.map(({ name }) => name)).toEqual(['B-h']);
+  });
+
+  it('is as busy as asked for in the minutes that are taken', async () => {
+    const trace = await openTrace({ trace: azure });
+    const part = await planned({ intensity: { rate: 1 }, names: ['A-f', 'B-h'], durationUs: 60 * S }, trace);
+    // 9 a minute at first: 6 ⅔ minutes of the trace in one. Where in its minute each is, is chance.
+    expect(Math.abs((await arrivalsOf(part)).length - 60)).toBeLessThan(9);
+    expect(await countsOf(part)).toMatchObject({ 'A-f': expect.any(Number), 'B-h': expect.any(Number) });
   });
 
   it('learns gaps from counts of minutes', async () => {

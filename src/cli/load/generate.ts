@@ -1,6 +1,7 @@
 import { ARRIVAL_MODELS, PRECISIONS, SAMPLING_STRATEGIES } from '../../load/generate/choices.js';
 import type { PlannedTrace, WrittenTrace } from '../../load/generate/generate.js';
-import type { Intensity, PlanOptions } from '../../load/generate/plan.js';
+import type { Intensity } from '../../load/generate/intensity.js';
+import type { PlanOptions } from '../../load/generate/plan.js';
 import { action, type CommandHost } from '../command-host.js';
 import { UsageError } from '../exit-codes.js';
 import { collect, parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';

@@ -6,20 +6,13 @@ import { EvenSpacing, PoissonSpacing } from '../arrivals/spacings.js';
 import type { ArrivalModel, SamplingStrategy } from './choices.js';
 import { EmpiricalSpacing, type GapDistribution, readGaps } from './gaps.js';
 import type { PlannedTrace } from './generate.js';
+import { type Intensity, meanSpeed, speedOfPart } from './intensity.js';
 import { type FunctionProcess, MergedArrivals, PhasedSpacing } from './merged-arrivals.js';
 import { eligible, type Population, type PopulationLimits, readPopulation } from './population.js';
 import { ReshapedArrivals } from './reshaped-arrivals.js';
 import { sampleFunctions } from './sampling.js';
 
 /** From a trace that there is to one that is to be: some of its functions, and when they are called. */
-
-/** How often things are called, as compared with the trace. Given by one of these. */
-export type Intensity =
-  | { readonly speed: number }
-  /** Invocations a second, of all functions together. */
-  | { readonly rate: number }
-  /** Slots that are busy on average, by Little's law, all warm. */
-  | { readonly busySlots: number };
 
 export interface PlanOptions {
   readonly limits: PopulationLimits;
@@ -44,9 +37,9 @@ export async function planTrace(source: TraceSource, options: PlanOptions): Prom
   const population = await readPopulation(source);
   const within = named(population, eligible(population, options.limits), options.names);
   const chosen = sample === null ? within : sampleFunctions(population, within, { ...sample, seed });
-  const speed = speedOf(population, chosen, options.intensity, keep);
   const functions = chosen.map((index) => population.functions[index] as TraceFunction);
   if (model === 'trace') {
+    const speed = await speedOfPart(source, population, chosen, options);
     const restUs = (population.lengthUs - options.fromUs) / speed;
     if (restUs <= 0) {
       throw new IluvatarError(
@@ -69,6 +62,7 @@ export async function planTrace(source: TraceSource, options: PlanOptions): Prom
       `arrivals that a process makes (${model}) have no place in the trace to begin from`,
     );
   }
+  const speed = meanSpeed(population, chosen, options);
   const lengthUs = durationUs ?? population.lengthUs / speed;
   const meanGaps = chosen.map((index) => population.lengthUs / (population.counts[index] as number));
   const processes = await processesOf(model, source, population, chosen, meanGaps, seed);
@@ -84,21 +78,6 @@ function named({ functions }: Population, within: readonly number[], names: read
   const found = within.filter((index) => chosen.delete((functions[index] as TraceFunction).name));
   if (chosen.size === 0) return found;
   throw new IluvatarError('invalid', `the trace has no such function within the limits: ${[...chosen].join(', ')}`);
-}
-
-function speedOf(
-  { functions, counts, lengthUs }: Population,
-  chosen: readonly number[],
-  intensity: Intensity,
-  keep: number,
-): number {
-  if ('speed' in intensity) return intensity.speed;
-  const total = (of: (index: number) => number): number =>
-    (chosen.reduce((sum, index) => sum + (counts[index] as number) * of(index), 0) * keep) / lengthUs;
-  if ('rate' in intensity) return intensity.rate / 1e6 / total(() => 1);
-  const busySlots = total((index) => (functions[index] as TraceFunction).warmUs);
-  if (busySlots > 0) return intensity.busySlots / busySlots;
-  throw new IluvatarError('invalid', 'the chosen functions take no time: no rate makes them busy');
 }
 
 /** The trace of the chosen functions alone, and where their numbers go. */
