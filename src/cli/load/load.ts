@@ -1,5 +1,9 @@
 import { CommandHost } from '../command-host.js';
+import { addLoadCompareCommand } from './compare.js';
+import { addLoadPlotCommand } from './plot.js';
+import { addLoadReportCommand } from './report.js';
 import { addLoadRunCommand } from './run.js';
+import { addLoadSummaryCommand } from './summary.js';
 import { addLoadTraceCommand } from './trace.js';
 
 /** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
@@ -7,8 +11,14 @@ export function addLoadCommand(host: CommandHost): void {
   const load = host.add('load', 'put load on a worker or a controller, and see what came of it', [
     'load trace --trace trace.csv --functions functions.csv --target unix:/run/iluvatar/worker.sock',
     'load run hello --rate 100 --duration 30s',
+    'load report results/monday',
+    'load compare results/before results/after',
   ]);
   const inner = new CommandHost(load);
   addLoadTraceCommand(inner);
   addLoadRunCommand(inner);
+  addLoadSummaryCommand(inner);
+  addLoadPlotCommand(inner);
+  addLoadReportCommand(inner);
+  addLoadCompareCommand(inner);
 }
