@@ -17,6 +17,8 @@ const PING_STRIKES = 3;
 const SESSION_WINDOW = 4 * 1024 * 1024;
 /** The highest there is: "no new calls, but I take those that are on their way". */
 const ANY_STREAM = 2 ** 31 - 1;
+/** Clients on Node's own HTTP/2 answer nothing more once they have been sent away and have no calls open. */
+const PONG_PATIENCE_MS = 250;
 const TOO_MANY_PINGS = Buffer.from('too_many_pings');
 
 interface Facts {
@@ -93,8 +95,11 @@ export class GrpcSessions {
     facts.leaving = true;
     session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
     const close = (): void => {
+      clearTimeout(patience);
       if (!session.destroyed) session.close();
     };
+    const patience = setTimeout(close, PONG_PATIENCE_MS);
+    session.once('close', () => clearTimeout(patience));
     if (!session.ping(close)) close();
   }
 
