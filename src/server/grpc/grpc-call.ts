@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { gunzip, gunzipSync, gzip } from 'node:zlib';
 import type { Log } from '../../telemetry/logs/log.js';
@@ -88,6 +88,11 @@ export class GrpcCall implements MessageSink {
       this.#state = 'served';
       this.#handler = this.#method.open(this);
     }
+  }
+
+  /** Its connection; undefined once the stream is no more. */
+  get session(): Http2Session | undefined {
+    return this.#stream.session;
   }
 
   get isStreaming(): boolean {
