@@ -100,7 +100,9 @@ describe('a trace made from another', () => {
     }
     const rate = await planned({ intensity: { rate: 20 }, fromUs: 5 * S, durationUs: 10 * S, names: ['often'] });
     expect((await arrivalsOf(rate)).length).toBe(200);
-    expect(await refusal(() => planned({ intensity: { rate: 100 }, durationUs: 10 * S }))).toMatch(/makes 50 % of what/);
+    expect(await refusal(() => planned({ intensity: { rate: 100 }, durationUs: 10 * S }))).toMatch(
+      /makes 50 % of what/,
+    );
   });
 
   it('is thinner by chance, and aims at a rate all the same', async () => {
