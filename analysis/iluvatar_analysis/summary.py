@@ -13,7 +13,7 @@ MEASURES = {
 
 
 def summary(rows: pl.DataFrame, by: str = "function") -> pl.DataFrame:
-    """One line for each value of a column: counts, cold ratio, and p50, p90, p99, mean and max of every measure in µs, of invocations that their function has ended."""
+    """One line for each value of a column: counts, cold ratio, and p50, p90, p99, mean and max of every measure in µs, of invocations that their function has ended. Quantiles are by nearest rank, as in summary.json."""
     answered = pl.col("outcome").is_in(["ok", "user_error"])
     measures = [
         expression
@@ -21,7 +21,7 @@ def summary(rows: pl.DataFrame, by: str = "function") -> pl.DataFrame:
         for of in [measure.filter(answered)]
         for expression in [
             of.mean().alias(f"{name}_mean_us"),
-            *(of.quantile(q / 100, "nearest").alias(f"{name}_p{q}_us") for q in (50, 90, 99)),
+            *(of.quantile(q / 100, "equiprobable").alias(f"{name}_p{q}_us") for q in (50, 90, 99)),
             of.max().alias(f"{name}_max_us"),
         ]
     ]

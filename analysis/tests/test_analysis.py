@@ -45,7 +45,7 @@ def test_summary_has_the_same_numbers():
             assert line[f"{measure}_mean_us"] == pytest.approx(function["us"][measure]["mean"])
             assert line[f"{measure}_max_us"] == function["us"][measure]["max"]
             # Those of the summary are from buckets, up to 1/256 too small.
-            assert line[f"{measure}_p50_us"] == pytest.approx(function["us"][measure]["p50"], rel=0.02)
+            assert line[f"{measure}_p50_us"] == pytest.approx(function["us"][measure]["p50"], rel=1 / 256)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED["original"]))
