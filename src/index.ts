@@ -32,6 +32,8 @@ export type { DeviceTimings } from './core/timings.js';
 export type { DetailedDistribution, Distribution } from './results/distribution.js';
 export type { InvocationRow } from './results/invocation-row.js';
 export type { SecondRow } from './results/second-row.js';
+export { type JoinedSeries, readSeriesJoin, type SeriesJoin } from './results/series-join.js';
+export type { SeriesRow } from './results/series-row.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';
 export type { SimulationSummary } from './sim/summary.js';

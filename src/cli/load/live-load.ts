@@ -121,6 +121,7 @@ async function drive(
   const { flags } = load;
   const { config } = await context.load();
   const rows = (await experiment?.openRows()) ?? null;
+  const recording = experiment !== null && flags.series ? await startRecording(experiment, target) : null;
   const line = progressLine(context);
   let outcome: LoadOutcome;
   try {
@@ -137,7 +138,10 @@ async function drive(
       drainMs: flags.drain,
       stopSignal: stop,
       giveUpSignal: giveUp,
-      begins: (originUs) => experiment?.begin(originUs),
+      begins: (originUs) => {
+        experiment?.begin(originUs);
+        recording?.begin(originUs);
+      },
       progress: progressOf(load, line),
     });
   } catch (error) {
@@ -146,6 +150,8 @@ async function drive(
     throw error;
   } finally {
     line.clear();
+    const lost = (await recording?.end()) ?? null;
+    if (lost !== null && !context.json) context.note(`not all series of the worker were recorded: ${lost}`);
   }
   try {
     await rows?.end();
@@ -153,6 +159,11 @@ async function drive(
     return { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
   }
   return outcome;
+}
+
+async function startRecording(experiment: Experiment, target: LoadTarget) {
+  const { SeriesRecording } = await import('../../load/series-recording.js');
+  return await SeriesRecording.start(experiment, target);
 }
 
 function progressOf({ lengthUs, count }: LiveLoad, line: ReturnType<typeof progressLine>) {
