@@ -1,14 +1,37 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** The longest, in this order: one that begins last has the other workers wait for it. */
+const LONGEST = [
+  'test/vm/',
+  'test/recovery/failpoints.test.ts',
+  'test/recovery/adopt-engines.test.ts',
+  'test/daemon/upgrade.test.ts',
+  'test/containerd/failing-calls.test.ts',
+  'test/recovery/failpoints-engines.test.ts',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((path) => moduleId.includes(path));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 /**
- * Three projects, one after the other: the suites; those in the virtual machine, which keeps both cores busy; and last, alone, the check that they all left
- * nothing on the machine.
+ * Three projects: the suites; beside them those in the virtual machine, which has whole minutes in which it keeps one core busy or none; and last, alone, the check that
+ * they all left nothing on the machine.
  * Forks, not threads: an addon that crashes must take one file with it and not the run.
  */
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than there are cores where CI runs: suites of processes wait for much of their time.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
@@ -31,8 +54,7 @@ export default defineConfig({
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          sequence: { groupOrder: 1 },
-          maxWorkers: 1,
+          sequence: { groupOrder: 0 },
           // Emulated, and at first there is an image to make.
           testTimeout: 600_000,
           hookTimeout: 900_000,
@@ -44,7 +66,7 @@ export default defineConfig({
           name: 'leftovers',
           include: ['test/zz-leftovers/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],

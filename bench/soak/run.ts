@@ -125,7 +125,7 @@ async function kills(): Promise<boolean> {
   const result = await soakKills(worker, {
     kills: count,
     killsPerRound: 20,
-    longestLifeMs: 4000,
+    longestLifeMs: 2000,
     random: seededRandom(seed),
     log,
   });

@@ -84,13 +84,16 @@ function generatorFactsOf({ summary }: Results): GeneratorFacts {
 }
 
 function timelineOf(bins: TimeBins): TimelinePoint[] {
-  const perSecond = 1e6 / bins.widthUs;
-  return bins.bins().map(({ beginUs, bin: { counts, latency } }) => ({
-    timeUs: beginUs + bins.widthUs / 2,
-    offered: counts.invocations * perSecond,
-    cold: counts.cold * perSecond,
-    failed: (counts.invocations - counts.ok) * perSecond,
-    p50: latency.count === 0 ? null : latency.quantile(0.5),
-    p99: latency.count === 0 ? null : latency.quantile(0.99),
-  }));
+  return bins.bins().map(({ beginUs, endUs, bin: { counts, latency } }) => {
+    // An end of the run that is a fraction of a stretch would have rates that are chance.
+    const perSecond = 1e6 / Math.max(endUs - beginUs, bins.widthUs / 2);
+    return {
+      timeUs: (beginUs + endUs) / 2,
+      offered: counts.invocations * perSecond,
+      cold: counts.cold * perSecond,
+      failed: (counts.invocations - counts.ok) * perSecond,
+      p50: latency.count === 0 ? null : latency.quantile(0.5),
+      p99: latency.count === 0 ? null : latency.quantile(0.99),
+    };
+  });
 }

@@ -21,6 +21,8 @@ export class TimeBins {
   #widthUs: number;
   #rows = 0;
   #folds = 0;
+  #first = Number.POSITIVE_INFINITY;
+  #last = 0;
   #bins: (TimeBin | undefined)[] = [];
 
   /** `widthUs`: of every stretch; then they become as many as it takes, up to `most`, and only longer ones beyond that. `timed` false: µs are rows, in their order. */
@@ -33,6 +35,8 @@ export class TimeBins {
 
   add(row: Readonly<ResultRow>): void {
     const at = this.#timed ? row.arrivalUs : this.#rows++;
+    if (at < this.#first) this.#first = at;
+    if (at > this.#last) this.#last = at;
     while (Math.floor(at / this.#widthUs) >= this.#most) this.#fold();
     const index = Math.floor(at / this.#widthUs);
     let bin = this.#bins[index];
@@ -53,12 +57,16 @@ export class TimeBins {
     return this.#fixed && this.#folds > 0;
   }
 
-  /** From the first that has any to the last; those between in which nothing happened are there, and empty. */
-  bins(): { readonly beginUs: number; readonly bin: TimeBin }[] {
+  /**
+   * From the first that has any to the last; those between in which nothing happened are there, and empty. The first begins with its first invocation, and the last ends with its
+   * last one: a rate over a whole stretch that was half there would be too low.
+   */
+  bins(): { readonly beginUs: number; readonly endUs: number; readonly bin: TimeBin }[] {
     const first = this.#bins.findIndex((bin) => bin !== undefined);
     if (first < 0) return [];
     return Array.from({ length: this.#bins.length - first }, (_, i) => ({
-      beginUs: (first + i) * this.#widthUs,
+      beginUs: Math.max(this.#first, (first + i) * this.#widthUs),
+      endUs: Math.min(this.#last, (first + i + 1) * this.#widthUs),
       bin: this.#bins[first + i] ?? emptyBin(),
     }));
   }

@@ -11,7 +11,7 @@ describeWith({ root: true, cgroups: true }, 'a worker that is killed again and a
   it('loses nothing that it has acknowledged, ends each invocation once, and leaves nothing', async () => {
     await using worker = new WorkerProcess(KILL_SOAK_CONFIG);
     const lines: string[] = [];
-    const options = { kills: 15, killsPerRound: 5, longestLifeMs: 3000 };
+    const options = { kills: 15, killsPerRound: 5, longestLifeMs: 2000 };
     const result = await soakKills(worker, { ...options, random: seededRandom(SEED), log: (line) => lines.push(line) });
     expect(result.problems, `seed ${SEED}\n${lines.join('\n')}`).toEqual([]);
     expect(result.accepted, `seed ${SEED}`).toBeGreaterThan(0);

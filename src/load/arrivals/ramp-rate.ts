@@ -24,7 +24,10 @@ export class RampRate implements Rate {
   }
 
   timeOf(points: number): number {
-    if (points >= this.#within) return this.#overUs + (points - this.#within) / this.#to;
+    // A ramp from 0 has its first arrival at its beginning, as every other rate.
+    if (points === 0) return 0;
+    const beyond = points - this.#within;
+    if (beyond >= 0) return this.#overUs + (beyond === 0 ? 0 : beyond / this.#to);
     // The root of the quadratic in the form that loses nothing when the slope is next to 0 (Press et al., Numerical Recipes, §5.6).
     return (2 * points) / (this.#from + Math.sqrt(this.#from ** 2 + 2 * this.#slope * points));
   }

@@ -185,9 +185,10 @@ function toAnswer(answer: Answer, askedTid: string): LoadAnswer {
     result: ok ? answer.body : null,
     tid,
     state,
-    queueUs: number('x-iluvatar-queue-us'),
-    createUs: number('x-iluvatar-start-us'),
-    runUs: number('x-iluvatar-run-us'),
+    // Zeros of what never reached a container are not lengths of time.
+    queueUs: state === null ? -1 : number('x-iluvatar-queue-us'),
+    createUs: state === null ? -1 : number('x-iluvatar-start-us'),
+    runUs: state === null ? -1 : number('x-iluvatar-run-us'),
     attempts: Math.max(0, number('x-iluvatar-attempts')),
     worker: '',
     backend: '',

@@ -1,5 +1,6 @@
 import type { Analysis } from '../analysis.js';
 import { Histogram } from '../histogram.js';
+import { lineNames, logarithmic } from './axes.js';
 import type { Specification } from './render.js';
 import { colourScale, type Theme, themed, WIDTH } from './theme.js';
 
@@ -22,8 +23,7 @@ export function latencyCdf(analyses: readonly Analysis[], theme: Theme): Specifi
         field: 'ms',
         type: 'quantitative',
         title: 'latency from the intended start, ms (logarithmic)',
-        scale: { type: 'log', nice: false },
-        axis: { format: '~g' },
+        ...logarithmic(points.map(({ ms }) => ms)),
       },
       y: {
         field: 'share',
@@ -32,8 +32,7 @@ export function latencyCdf(analyses: readonly Analysis[], theme: Theme): Specifi
         scale: { domain: [0, 1] },
         axis: { format: '.0%' },
       },
-      color: { field: 'name', type: 'nominal', scale: colourScale(names) },
-      strokeDash: { field: 'name', type: 'nominal', sort: names, legend: null },
+      ...lineNames('name', names, colourScale(names)),
     },
   });
 }

@@ -1,7 +1,9 @@
 import type { Analysis } from '../analysis.js';
 import type { Series } from '../series.js';
+import { lineNames } from './axes.js';
 import type { Specification } from './render.js';
-import { colourScale, type Theme, themed, WIDTH } from './theme.js';
+import { COLOURS, colourScale, type Theme, themed, WIDTH } from './theme.js';
+import { INDEPENDENT, timeAxis } from './timeline.js';
 
 const HEIGHT = 110;
 /** Beyond, a picture is a wall: the others are to be asked for by name. */
@@ -22,8 +24,9 @@ export function overlay(
   for (const one of chosen) groups.set(one.series, [...(groups.get(one.series) ?? []), one]);
   if (groups.size === 0) return null;
   const latency = timeline.map(({ timeUs, p99 }) => ({ s: timeUs / 1e6, ms: p99 === null ? null : p99 / 1000 }));
-  const x = { field: 's', type: 'quantitative', title: 'seconds since the beginning', scale: { nice: false } };
-  const panels = [...groups].slice(0, MOST_PANELS).map(([name, workers]) => {
+  const shown = [...groups].slice(0, MOST_PANELS);
+  const panels = shown.map(([name, workers], i) => {
+    const x = timeAxis(i === shown.length - 1);
     const labels = workers.map(({ worker }) => worker || name);
     const values = workers.flatMap(({ worker, points }) =>
       points.map(({ timeUs, value }) => ({ s: timeUs / 1e6, value, worker: worker || name })),
@@ -57,12 +60,9 @@ export function overlay(
               title: null,
               axis: { orient: 'left', tickCount: 4, format: '~s' },
             },
-            color: {
-              field: 'worker',
-              type: 'nominal',
-              scale: colourScale(labels),
-              ...(labels.length > 1 ? {} : { legend: null }),
-            },
+            ...(labels.length > 1
+              ? lineNames('worker', labels, colourScale(labels))
+              : { color: { value: COLOURS[0] } }),
           },
         },
       ],
@@ -71,6 +71,7 @@ export function overlay(
   });
   return themed(theme, {
     vconcat: panels,
-    resolve: { scale: { x: 'shared', color: 'independent' }, legend: { color: 'independent' } },
+    spacing: 12,
+    resolve: INDEPENDENT,
   });
 }

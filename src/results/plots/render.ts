@@ -33,7 +33,12 @@ export async function loadPngRenderer(): Promise<(svg: string) => Uint8Array> {
   const needs = 'a PNG needs the optional package @resvg/resvg-js: npm install @resvg/resvg-js@2.6.2';
   const { Resvg } = await optional(() => import('@resvg/resvg-js'), needs);
   return (svg) =>
-    new Resvg(svg, { fitTo: { mode: 'zoom', value: PNG_SCALE }, font: { loadSystemFonts: true } }).render().asPng();
+    new Resvg(svg, {
+      fitTo: { mode: 'zoom', value: PNG_SCALE },
+      font: { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans' },
+    })
+      .render()
+      .asPng();
 }
 
 export async function optional<Module>(load: () => Promise<Module>, needs: string): Promise<Module> {

@@ -20,9 +20,13 @@ export const STATE_COLOURS: Readonly<Record<string, string>> = {
 
 export const WIDTH = 640;
 
+function inkOf(theme: Theme): string {
+  return theme === 'paper' ? '#222222' : 'currentColor';
+}
+
 /** A whole specification around the parts of a picture. */
 export function themed(theme: Theme, parts: Specification): Specification {
-  const ink = theme === 'paper' ? '#222222' : 'currentColor';
+  const ink = inkOf(theme);
   const lines = {
     gridColor: ink,
     gridOpacity: 0.12,
@@ -31,17 +35,17 @@ export function themed(theme: Theme, parts: Specification): Specification {
     tickColor: ink,
     tickOpacity: 0.5,
   };
-  const words = { labelColor: ink, titleColor: ink, titleFontWeight: 'normal', labelFontSize: 11, titleFontSize: 12 };
+  const words = { labelColor: ink, titleColor: ink, titleFontWeight: 'normal', labelFontSize: 11, titleFontSize: 11 };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: theme === 'paper' ? 'white' : 'transparent',
     padding: 12,
     ...parts,
     config: {
-      font: 'sans-serif',
+      font: 'Helvetica, Arial, DejaVu Sans, sans-serif',
       view: { stroke: null },
       axis: { ...lines, ...words },
-      legend: { ...words, orient: 'top', title: null, symbolStrokeWidth: 2 },
+      legend: { ...words, orient: 'top', title: null, symbolStrokeWidth: 2, labelLimit: 300 },
       title: { color: ink, fontWeight: 'normal', fontSize: 13, anchor: 'start' },
       text: { fill: ink },
     },

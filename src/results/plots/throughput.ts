@@ -1,68 +1,47 @@
 import type { Analysis } from '../analysis.js';
+import { lineNames, logarithmic } from './axes.js';
 import type { Specification } from './render.js';
 import { colourScale, type Theme, themed } from './theme.js';
 
-const WIDTH = 300;
-const HEIGHT = 240;
+const WIDTH = 200;
+const HEIGHT = 220;
 
 /** Throughput and latency against the number of clients, a line for each run. Null = no run has steps. */
 export function throughput(analyses: readonly Analysis[], theme: Theme): Specification | null {
   const values = analyses.flatMap(({ results, summary }) =>
-    summary.steps.map(({ clients, throughput: rate, latencyUs }) => ({
+    summary.steps.map(({ clients, throughput: rate, latencyUs: { p50, p99 } }) => ({
       run: results.name,
       clients,
       rate,
-      p50: latencyUs.p50 / 1000,
-      p99: latencyUs.p99 / 1000,
+      p50: p50 > 0 ? p50 / 1000 : null,
+      p99: p99 > 0 ? p99 / 1000 : null,
     })),
   );
   if (values.length === 0) return null;
   const runs = [...new Set(values.map(({ run }) => run))];
   const counts = [...new Set(values.map(({ clients }) => clients))].sort((a, b) => a - b);
+  const shown = counts.length > 8 ? counts.filter((n) => Number.isInteger(Math.log2(n))) : counts;
   const x = {
     field: 'clients',
     type: 'quantitative',
     title: 'clients',
     scale: { type: 'log', base: 2, nice: false },
-    axis: { values: counts.length > 12 ? counts.filter((n) => Number.isInteger(Math.log2(n))) : counts, format: '~d' },
+    axis: { values: shown, format: '~d' },
   };
-  const color = { field: 'run', type: 'nominal', scale: colourScale(runs) };
-  const mark = { type: 'line', point: { size: 35 }, strokeWidth: 2 };
-  const latency = values.flatMap(({ run, clients, p50, p99 }) => [
-    { run, clients, quantile: 'p50', ms: p50 },
-    { run, clients, quantile: 'p99', ms: p99 },
-  ]);
+  const latencies = (key: 'p50' | 'p99'): number[] => values.flatMap((value) => value[key] ?? []);
+  const panels = [
+    { field: 'rate', title: 'successful per second', scale: { zero: true } },
+    ...(['p50', 'p99'] as const)
+      .filter((key) => latencies(key).length > 0)
+      .map((key) => ({ field: key, title: `${key} latency, ms (logarithmic)`, ...logarithmic(latencies(key)) })),
+  ];
   return themed(theme, {
-    hconcat: [
-      {
-        width: WIDTH,
-        height: HEIGHT,
-        data: { values },
-        mark,
-        encoding: {
-          x,
-          y: { field: 'rate', type: 'quantitative', title: 'successful per second', scale: { zero: true } },
-          color,
-        },
-      },
-      {
-        width: WIDTH,
-        height: HEIGHT,
-        data: { values: latency.filter(({ ms }) => ms > 0) },
-        mark,
-        encoding: {
-          x,
-          y: {
-            field: 'ms',
-            type: 'quantitative',
-            title: 'latency, ms (logarithmic)',
-            scale: { type: 'log', nice: false },
-            axis: { format: '~g', tickCount: 5 },
-          },
-          color,
-          strokeDash: { field: 'quantile', type: 'nominal', sort: ['p50', 'p99'] },
-        },
-      },
-    ],
+    data: { values },
+    hconcat: panels.map((panel) => ({
+      width: WIDTH,
+      height: HEIGHT,
+      mark: { type: 'line', point: { size: 35 }, strokeWidth: 2 },
+      encoding: { x, y: { type: 'quantitative', ...panel }, ...lineNames('run', runs, colourScale(runs)) },
+    })),
   });
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { gunzip, gunzipSync, gzip } from 'node:zlib';
 import type { Log } from '../../telemetry/logs/log.js';
@@ -10,6 +10,7 @@ import {
   failureHeaders,
   OK_TRAILERS,
   RESPOND,
+  RESPOND_ALL,
   RESPONSE_HEADERS,
   RESPONSE_HEADERS_GZIP,
 } from './response-headers.js';
@@ -87,6 +88,11 @@ export class GrpcCall implements MessageSink {
       this.#state = 'served';
       this.#handler = this.#method.open(this);
     }
+  }
+
+  /** Its connection; undefined once the stream is no more. */
+  get session(): Http2Session | undefined {
+    return this.#stream.session;
   }
 
   get isStreaming(): boolean {
@@ -278,7 +284,7 @@ export function refuse(stream: ServerHttp2Stream, failure: GrpcFailure, responde
     stream.end();
     return;
   }
-  stream.respond(failureHeaders(failure), { endStream: true });
+  stream.respond(failureHeaders(failure), RESPOND_ALL);
   // What is still on its way is not waited for: the caller may stop.
   if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -64,6 +64,8 @@ export class GrpcServer implements CallOwner {
 
   closed(call: GrpcCall): void {
     this.#calls--;
+    // A client measures its line by a ping at each answer (grpc-go does, and the C core): such are no flood.
+    this.sessions.used(call.session);
     if (call.isStreaming) this.#streaming.delete(call);
   }
 

@@ -43,14 +43,8 @@ export function acceptsGzip(headers: IncomingHttpHeaders): boolean {
   return accepted?.split(',').some((one) => one.trim() === 'gzip') === true;
 }
 
-/** Text metadata; '' = none. Several of one name are joined with ", ", as HTTP has it. */
+/** Metadata of one name; '' = none. Several are joined with ", ", as HTTP has it. */
 export function metadataText(headers: IncomingHttpHeaders, name: string): string {
   const value = headers[name];
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
-}
-
-/** Binary metadata: `name` ends in `-bin`, values are base64 with or without padding, several joined with commas. */
-export function metadataBytes(headers: IncomingHttpHeaders, name: `${string}-bin`): Buffer[] {
-  const text = metadataText(headers, name);
-  return text === '' ? [] : text.split(',').map((one) => Buffer.from(one.trim(), 'base64'));
 }

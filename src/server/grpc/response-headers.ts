@@ -5,9 +5,12 @@ import { encodeMessage, GrpcCode, type GrpcFailure } from './status.js';
 
 const COMMON = { ':status': 200, 'content-type': 'application/grpc' } as const;
 
-export const RESPONSE_HEADERS = { ...COMMON, 'grpc-accept-encoding': ENCODINGS };
-export const RESPONSE_HEADERS_GZIP = { ...RESPONSE_HEADERS, 'grpc-encoding': 'gzip' };
-export const RESPOND = { waitForTrailers: true };
+/** As few as there can be: each costs Node a look-up and an allocation or two. */
+export const RESPONSE_HEADERS = { ...COMMON };
+/** Of callers that compress. */
+export const RESPONSE_HEADERS_GZIP = { ...COMMON, 'grpc-encoding': 'gzip', 'grpc-accept-encoding': ENCODINGS };
+export const RESPOND = { waitForTrailers: true, sendDate: false };
+export const RESPOND_ALL = { endStream: true, sendDate: false };
 export const OK_TRAILERS: Readonly<Record<string, string>> = { 'grpc-status': String(GrpcCode.ok) };
 
 /** Headers that are the whole answer. */

@@ -57,7 +57,7 @@ export class GrpcSessions {
     if (this.#leaving) this.#leave(session, facts);
   }
 
-  /** There is a call on it. */
+  /** A call has come on it, or has been answered. */
   used(session: Http2Session | undefined): void {
     const facts = session === undefined ? undefined : this.#open.get(session);
     if (facts === undefined) return;

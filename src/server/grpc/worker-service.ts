@@ -20,6 +20,7 @@ import {
   StatusRequest,
   StatusResponse,
 } from '../../rpc/gen/iluvatar_rpc.js';
+import type { GrpcCall } from './grpc-call.js';
 import type { GrpcMethod, GrpcMethods } from './method.js';
 import { invokeAsync, invokeAsyncCheck } from './methods/async.js';
 import { type Decoder, type Encoder, unary } from './methods/codec.js';
@@ -36,8 +37,8 @@ export function workerService(context: MethodContext): GrpcMethods {
   const method = <Request, Response>(
     request: Decoder<Request>,
     response: Encoder<Response>,
-    handle: (context: MethodContext, request: Request) => Promise<Response>,
-  ) => unary(request, response, (asked) => handle(context, asked));
+    handle: (context: MethodContext, request: Request, call: GrpcCall) => Promise<Response>,
+  ) => unary(request, response, (asked, call) => handle(context, asked, call));
   const methods: Record<string, GrpcMethod> = {
     ping: unary(PingRequest, PingResponse, () => ({ message: 'Pong' })),
     invoke: new InvokeMethod(context),

@@ -6,17 +6,22 @@ import type {
   InvokeAsyncResponse,
   InvokeResponse,
 } from '../../../rpc/gen/iluvatar_rpc.js';
-import { control, type MethodContext, tidOf } from './context.js';
+import type { GrpcCall } from '../grpc-call.js';
+import { control, type MethodContext, tidParameter } from './context.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_COMPLETED } from './words.js';
 
 /** `invoke_async` and `invoke_async_check`, on the worker's durable asynchronous invocations: a result may be read again and again until it expires. */
 
-export async function invokeAsync(context: MethodContext, request: InvokeAsyncRequest): Promise<InvokeAsyncResponse> {
+export async function invokeAsync(
+  context: MethodContext,
+  request: InvokeAsyncRequest,
+  call: GrpcCall,
+): Promise<InvokeAsyncResponse> {
   const { functionName: name, functionVersion: version, jsonArgs, idempotencyKey } = request;
   const params = {
     name,
     version,
-    ...tidOf(request.transactionId),
+    ...tidParameter(request.transactionId, call),
     ...(idempotencyKey === '' ? {} : { idempotencyKey }),
   };
   try {

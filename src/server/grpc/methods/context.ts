@@ -2,6 +2,8 @@ import type { MethodName } from '../../../config/api.js';
 import type { WorkerConfig } from '../../../config/schema.js';
 import type { Gateway } from '../../gateway.js';
 import { isTid } from '../../http/request-headers.js';
+import type { GrpcCall } from '../grpc-call.js';
+import { metadataText } from '../request-headers.js';
 import { GrpcCode, GrpcFailure } from '../status.js';
 import type { RegistrationFacts } from './registration.js';
 
@@ -19,15 +21,17 @@ export function control(context: MethodContext, method: MethodName, params: unkn
 
 function noProgress(): void {}
 
-const TID_RULE = 'transaction_id must be at most 128 printable characters without spaces';
+const TID_RULE = 'a transaction id has at most 128 printable characters, and no spaces';
 
-/** The caller's transaction id as a parameter, if it gave one. */
-export function tidOf(transactionId: string): { tid?: string } {
-  if (transactionId === '') return {};
-  checkTid(transactionId);
-  return { tid: transactionId };
+/** The transaction id of the message, else of the metadata; '' = the caller gave none. Throws for one that could not stand in a log line. */
+export function tidOf(transactionId: string, { headers }: Pick<GrpcCall, 'headers'>): string {
+  const tid = transactionId === '' ? metadataText(headers, 'x-iluvatar-tid') : transactionId;
+  if (tid !== '' && !isTid(tid)) throw new GrpcFailure(GrpcCode.invalidArgument, TID_RULE);
+  return tid;
 }
 
-export function checkTid(transactionId: string): void {
-  if (transactionId !== '' && !isTid(transactionId)) throw new GrpcFailure(GrpcCode.invalidArgument, TID_RULE);
+/** As a parameter of the control plane. */
+export function tidParameter(transactionId: string, call: Pick<GrpcCall, 'headers'>): { tid?: string } {
+  const tid = tidOf(transactionId, call);
+  return tid === '' ? {} : { tid };
 }

@@ -13,14 +13,19 @@ import {
   type StatusRequest,
   type StatusResponse,
 } from '../../../rpc/gen/iluvatar_rpc.js';
-import { control, type MethodContext, tidOf } from './context.js';
+import type { GrpcCall } from '../grpc-call.js';
+import { control, type MethodContext, tidParameter } from './context.js';
 import { functionOf } from './function-names.js';
 import { devicesIn } from './registration.js';
 
 /** What the original answers beside invocations and registrations: one small function per method, request into a call of the control plane and back. */
 
 /** One container, or `count`, for each device that is asked for, one device after the other; without any for the function's first. */
-export async function prewarm(context: MethodContext, request: PrewarmRequest): Promise<PrewarmResponse> {
+export async function prewarm(
+  context: MethodContext,
+  request: PrewarmRequest,
+  call: GrpcCall,
+): Promise<PrewarmResponse> {
   const { functionName: name, functionVersion: version, compute } = request;
   const devices = devicesIn(compute);
   let containers = 0;
@@ -30,7 +35,7 @@ export async function prewarm(context: MethodContext, request: PrewarmRequest): 
       throw new IluvatarError('invalid', `compute ${compute} names no device of this worker: CPU = 1, GPU = 2`);
     }
     const count = request.count === 0 ? 1 : request.count;
-    const common = { name, version, count, ...tidOf(request.transactionId) };
+    const common = { name, version, count, ...tidParameter(request.transactionId, call) };
     for (const device of devices.length === 0 ? [undefined] : devices) {
       const params = device === undefined ? common : { ...common, device };
       const made = (await control(context, 'prewarm', params)) as PrewarmResult;
@@ -83,8 +88,12 @@ export async function health(context: MethodContext): Promise<HealthResponse> {
   return { status: healthy ? RpcHealthStatus.HEALTHY : RpcHealthStatus.UNHEALTHY };
 }
 
-export async function clean(context: MethodContext, { transactionId }: CleanRequest): Promise<CleanResponse> {
-  await control(context, 'clean', tidOf(transactionId));
+export async function clean(
+  context: MethodContext,
+  { transactionId }: CleanRequest,
+  call: GrpcCall,
+): Promise<CleanResponse> {
+  await control(context, 'clean', tidParameter(transactionId, call));
   return {};
 }
 

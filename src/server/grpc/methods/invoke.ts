@@ -4,7 +4,7 @@ import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
 import type { Cancellable, GrpcCall } from '../grpc-call.js';
 import type { UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
-import { checkTid, type MethodContext } from './context.js';
+import { type MethodContext, tidOf } from './context.js';
 import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_REGISTERED } from './words.js';
 
@@ -23,8 +23,9 @@ export class InvokeMethod implements UnaryMethod {
   }
 
   serve(call: GrpcCall, message: Buffer): void {
-    const { name, version, args, tid, details } = decoded(readInvokeRequest, message);
-    checkTid(tid);
+    const request = decoded(readInvokeRequest, message);
+    const { name, version, args, details } = request;
+    const tid = tidOf(request.tid, call);
     const gateway = this.#gateway;
     const handle = gateway.resolve(name, version);
     const pending = new PendingInvocation(gateway, call, details ? this.#worker : null);

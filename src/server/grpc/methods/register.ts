@@ -1,18 +1,23 @@
 import { IluvatarError } from '../../../core/errors.js';
 import type { RegisterRequest, RegisterResponse } from '../../../rpc/gen/iluvatar_rpc.js';
 import { mayNamePaths, refusePaths } from '../../host-paths.js';
-import { control, type MethodContext, tidOf } from './context.js';
+import type { GrpcCall } from '../grpc-call.js';
+import { control, type MethodContext, tidParameter } from './context.js';
 import { fqdnOf } from './function-names.js';
 import { type Definition, definitionOf } from './registration.js';
 
 /** `register`: an image in the original's words, or a whole definition in ours. A registration that fails is no failed call. */
-export async function register(context: MethodContext, request: RegisterRequest): Promise<RegisterResponse> {
+export async function register(
+  context: MethodContext,
+  request: RegisterRequest,
+  call: GrpcCall,
+): Promise<RegisterResponse> {
   try {
     const { definition, archive } = registrationOf(context, request);
     if (!mayNamePaths(context.config.grpc.address)) {
       refusePaths(archive === null ? definition : { ...definition, source: null });
     }
-    const params = { definition, replace: request.replace, ...tidOf(request.transactionId) };
+    const params = { definition, replace: request.replace, ...tidParameter(request.transactionId, call) };
     const { name, version } = (await control(context, 'register', params, archive)) as FunctionNamed;
     return { success: true, fqdn: fqdnOf(name, version, context.gateway), error: '', errorClass: '' };
   } catch (error) {
