@@ -12,31 +12,29 @@ import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
-import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
 import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
-import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
-import { MetricsPush } from './metrics-push.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
 import type { ProcessQuestion } from './shard-messages.js';
 import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
+import type { ShardOptions } from './shard-options.js';
 import { ShardReport } from './shard-report.js';
+import { ShardTelemetry } from './shard-telemetry.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
-import type { ThreadFile } from './thread-file.js';
 import { Uploads } from './uploads.js';
 import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
@@ -45,20 +43,6 @@ import { WorkerGateway } from './worker-gateway.js';
  * One engine with its edges, transport and backends, all on one thread: a request is parsed, queued, dispatched and answered without leaving it. Runs
  * as a piscina task (threads) or on the caller's thread (inline).
  */
-
-export interface ShardOptions {
-  config: WorkerConfig;
-  log: Log;
-  sockets: InheritedSockets;
-  /** What only the process can do. `configure` is called while it reads its configuration again. */
-  ask(question: ProcessQuestion): Promise<unknown>;
-  /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
-  store?: Store;
-  /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
-  inFlight?: SharedArrayBuffer;
-  /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
-  lifecycleFile?: ThreadFile;
-}
 
 export class Shard {
   readonly gateway: WorkerGateway;
@@ -79,8 +63,7 @@ export class Shard {
   readonly #registry: FunctionRegistry;
   readonly #async: AsyncService;
   readonly #edges: ShardEdges;
-  readonly #metrics: WorkerMetrics;
-  readonly #push: MetricsPush;
+  readonly #telemetry: ShardTelemetry;
   readonly #report: ShardReport;
   /** In force: live options change. */
   #config: WorkerConfig;
@@ -155,20 +138,12 @@ export class Shard {
       changing: (name, version) => this.#registry.changing(name, version),
       log: moduleLog(log, 'async'),
     });
-    this.#metrics = new WorkerMetrics(
-      {
-        status: () => this.status(),
-        functions: () => this.#registry.list(),
-        watched: () => this.#supervision.all(),
-        push: () => this.#push.counters(),
-      },
-      config.metrics.functions,
-    );
-    this.#push = new MetricsPush({
-      config,
+    this.#telemetry = new ShardTelemetry({
+      config: () => this.#config,
       supervision: this.#supervision,
+      log: this.#log,
       status: () => this.status(),
-      functions: () => this.#metrics.functions(),
+      functions: () => this.#registry.list(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
@@ -206,7 +181,7 @@ export class Shard {
       gateway: this.gateway,
       registered: () => this.#monitors.unlimitedFunctions(this.#registry.someUnlimited),
       unregistered: (record) => {
-        this.#metrics.forget(record);
+        this.#telemetry.forget(record);
         this.#monitors.unlimitedFunctions(this.#registry.someUnlimited);
       },
     });
@@ -223,7 +198,7 @@ export class Shard {
         storeCommits: this.#store.commits,
         ...transport.counters(),
       }),
-      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#push.notes()],
+      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
     });
   }
 
@@ -253,7 +228,7 @@ export class Shard {
       await this.#kept.restore();
       await this.#recovery.adopt();
       this.#async.start();
-      this.#push.start();
+      this.#telemetry.start();
       this.gateway.forgetHandles();
       await this.#edges.openInherited();
       this.#recovery.takeOverClients();
@@ -341,7 +316,7 @@ export class Shard {
   }
 
   metrics(): Promise<string> {
-    return this.#metrics.text();
+    return this.#telemetry.text();
   }
 
   /**
@@ -373,7 +348,7 @@ export class Shard {
   #stopTimers(): void {
     this.#timer.stop();
     this.#monitors.stop();
-    this.#push.stop();
+    this.#telemetry.stop();
     this.#supervision.stop();
     this.#kept.characteristics.stop();
   }
@@ -390,11 +365,7 @@ export class Shard {
     }
     await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
-    for (const backend of this.#backends.values()) {
-      await backend
-        .stop()
-        .catch((err: unknown) => this.#log.error({ err, backend: backend.name }, 'a backend did not stop cleanly'));
-    }
+    await this.#recovery.stopBackends();
     await this.#recovery.end();
     await this.#edges.close();
     await this.#lifecycle.close();
@@ -403,15 +374,10 @@ export class Shard {
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
-    this.#metrics.observe(result, fn);
+    this.#telemetry.observe(result, fn);
     this.#monitors.arm();
     this.#supervision.arm();
     this.#kept.characteristics.arm();
-    if (this.#config.log.invocations) {
-      const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
-      const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
-      this.#log.info(fields, 'invocation');
-    }
   }
 }
 
