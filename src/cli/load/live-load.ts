@@ -2,6 +2,7 @@ import { IluvatarError } from '../../core/errors.js';
 import type { LoadedFunction } from '../../load/drivers/calls.js';
 import type { PreparedFunction } from '../../load/prepare.js';
 import type { LoadOutcome, LoadProgress } from '../../load/run-load.js';
+import type { SeriesRecording } from '../../load/series-recording.js';
 import type { StopReason } from '../../load/stop-conditions.js';
 import type { LoadTarget } from '../../load/target.js';
 import type { Work } from '../../load/work.js';
@@ -146,19 +147,25 @@ async function drive(
     });
   } catch (error) {
     await rows?.end().catch(() => {});
+    await endRecording(context, recording);
     await endFailed(experiment, error);
     throw error;
   } finally {
     line.clear();
-    const lost = (await recording?.end()) ?? null;
-    if (lost !== null && !context.json) context.note(`not all series of the worker were recorded: ${lost}`);
   }
   try {
     await rows?.end();
   } catch (error) {
-    return { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
+    outcome = { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
   }
+  // After the rows, which are worth more where room is scarce.
+  await endRecording(context, recording);
   return outcome;
+}
+
+async function endRecording(context: Context, recording: SeriesRecording | null): Promise<void> {
+  const lost = (await recording?.end()) ?? null;
+  if (lost !== null && !context.json) context.note(`the series of the worker are not kept: ${lost}`);
 }
 
 async function startRecording(experiment: Experiment, target: LoadTarget) {
