@@ -50,6 +50,8 @@ export { openResults, type Results } from './results/readers/open-results.js';
 export type { RowSource } from './results/readers/row-source.js';
 export type { SecondRow } from './results/second-row.js';
 export type { Series, SeriesPoint } from './results/series.js';
+export { type JoinedSeries, readSeriesJoin, type SeriesJoin } from './results/series-join.js';
+export type { SeriesRow } from './results/series-row.js';
 export { type RunSummary, SummaryBuilder, type SummaryOptions } from './results/summary.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';

@@ -1,4 +1,4 @@
-import type { FunctionDefinitionInput, PrewarmOptions } from '../config/api.js';
+import type { FunctionDefinitionInput, PrewarmOptions, WorkerStatus } from '../config/api.js';
 
 /**
  * What a load is driven against: a worker by its unix socket, HTTP or gRPC, a worker in this process, a simulated one, and a controller. A target translates and measures
@@ -14,6 +14,8 @@ export interface LoadTarget {
   prewarm(name: string, options: PrewarmOptions): Promise<void>;
   /** Never rejects: a call that failed, also for want of a connection, has an answer that says so. */
   invoke(call: LoadCall): Promise<LoadAnswer>;
+  /** What its worker says of itself; absent where the protocol does not tell all of it. */
+  status?(): Promise<WorkerStatus>;
   /** Removes idle containers; how many. */
   clean(): Promise<number>;
   /** Resolves once nothing of this target is open; calls in flight are given up. */

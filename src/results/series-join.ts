@@ -1,3 +1,5 @@
+import { openTable } from '../tables/batches.js';
+
 /**
  * Series beside results: what each series of a worker said at some moment of the run. A value holds from its moment until the next one, as a gauge that is read now and then does, but not
  * longer than `maxAgeUs`: what is older says nothing of the moment any more.
@@ -50,6 +52,27 @@ export class SeriesJoin {
       for (const worker of this.workers) yield { second, worker, values: this.at(worker, (second + 1) * 1e6 - 1) };
     }
   }
+}
+
+/** All points of tables of series (`series-row.ts`), of an experiment's `metrics` say; a few MiB for each 100,000 of them. Throws IluvatarError `not_found` or `invalid`. */
+export async function readSeriesJoin(files: readonly string[], maxAgeUs?: number): Promise<SeriesJoin> {
+  const found = new Map<string, { series: string; worker: string; points: { timeUs: number; value: number }[] }>();
+  for (const file of files) {
+    for await (const batch of (await openTable(file, ['worker', 'series'])).batches()) {
+      const [times, workers, names, values] = ['time_us', 'worker', 'series', 'value'].map((name) =>
+        batch.column(name),
+      );
+      for (let i = 0; i < batch.rows; i++) {
+        const series = String(names?.[i] ?? '');
+        const worker = String(workers?.[i] ?? '');
+        const key = JSON.stringify([series, worker]);
+        const one = found.get(key) ?? { series, worker, points: [] };
+        found.set(key, one);
+        one.points.push({ timeUs: Number(times?.[i]), value: Number(values?.[i]) });
+      }
+    }
+  }
+  return new SeriesJoin([...found.values()], maxAgeUs);
 }
 
 /** Index of the last point at or before `timeUs`; -1 = there is none. */

@@ -13,36 +13,31 @@ import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
-import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
 import type { WorkerProfile } from '../telemetry/profile/capture.js';
 import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
-import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
 import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
-import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
-import { MetricsPush } from './metrics-push.js';
-import { Profiler } from './profiler.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
 import type { ProcessQuestion } from './shard-messages.js';
 import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
+import type { ShardOptions } from './shard-options.js';
 import { ShardReport } from './shard-report.js';
-import { createInvocationObserver } from './shard-tracing.js';
+import { ShardTelemetry } from './shard-telemetry.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
-import type { ThreadFile } from './thread-file.js';
 import { Uploads } from './uploads.js';
 import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
@@ -51,20 +46,6 @@ import { WorkerGateway } from './worker-gateway.js';
  * One engine with its edges, transport and backends, all on one thread: a request is parsed, queued, dispatched and answered without leaving it. Runs
  * as a piscina task (threads) or on the caller's thread (inline).
  */
-
-export interface ShardOptions {
-  config: WorkerConfig;
-  log: Log;
-  sockets: InheritedSockets;
-  /** What only the process can do. `configure` is called while it reads its configuration again. */
-  ask(question: ProcessQuestion): Promise<unknown>;
-  /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
-  store?: Store;
-  /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
-  inFlight?: SharedArrayBuffer;
-  /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
-  lifecycleFile?: ThreadFile;
-}
 
 export class Shard {
   readonly gateway: WorkerGateway;
@@ -85,11 +66,8 @@ export class Shard {
   readonly #registry: FunctionRegistry;
   readonly #async: AsyncService;
   readonly #edges: ShardEdges;
-  readonly #metrics: WorkerMetrics;
-  readonly #push: MetricsPush;
+  readonly #telemetry: ShardTelemetry;
   readonly #report: ShardReport;
-  readonly #spans: InvocationObserver | null;
-  readonly #profiler: Profiler;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -105,7 +83,6 @@ export class Shard {
       hello: JSON.stringify({ role: 'worker', name: config.name }),
     });
     this.#supervision = new ShardSupervision({ config, log: this.#log, known: () => this.#knownDescriptors() });
-    this.#spans = createInvocationObserver(config, this.#supervision, log);
     const watch = (name: string): Watched => this.#supervision.task(name);
     this.#lifecycle = new LifecyclePool({
       ...config.supervision.lifecycle,
@@ -114,10 +91,13 @@ export class Shard {
       watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
     });
-    this.#profiler = new Profiler({
-      worker: config.name,
-      threads: config.threads,
+    this.#telemetry = new ShardTelemetry({
+      config: () => this.#config,
+      supervision: this.#supervision,
       lifecycle: this.#lifecycle,
+      log,
+      status: () => this.status(),
+      functions: () => this.#registry.list(),
       askMain: (request) => options.ask({ of: 'profile', request }),
     });
     const transport = this.#transport;
@@ -169,23 +149,8 @@ export class Shard {
       gateway: () => this.gateway,
       definition: (name, version) => this.#registry.find(name, version)?.definition,
       changing: (name, version) => this.#registry.changing(name, version),
-      spans: this.#spans,
+      spans: this.#telemetry.spans,
       log: moduleLog(log, 'async'),
-    });
-    this.#metrics = new WorkerMetrics(
-      {
-        status: () => this.status(),
-        functions: () => this.#registry.list(),
-        watched: () => this.#supervision.all(),
-        push: () => this.#push.counters(),
-      },
-      config.metrics.functions,
-    );
-    this.#push = new MetricsPush({
-      config,
-      supervision: this.#supervision,
-      status: () => this.status(),
-      functions: () => this.#metrics.functions(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
@@ -201,7 +166,7 @@ export class Shard {
       call: (method, params, body, progress) => control.call(method, params, body, progress),
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
-      spans: this.#spans,
+      spans: this.#telemetry.spans,
     });
     this.#edges = new ShardEdges({
       config,
@@ -225,7 +190,7 @@ export class Shard {
       gateway: this.gateway,
       registered: () => this.#monitors.unlimitedFunctions(this.#registry.someUnlimited),
       unregistered: (record) => {
-        this.#metrics.forget(record);
+        this.#telemetry.forget(record);
         this.#monitors.unlimitedFunctions(this.#registry.someUnlimited);
       },
     });
@@ -242,9 +207,9 @@ export class Shard {
         memoryReads: this.#monitors.memoryReads,
         storeCommits: this.#store.commits,
         ...transport.counters(),
-        ...this.#spans?.counters(),
+        ...this.#telemetry.counters(),
       }),
-      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#push.notes()],
+      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
     });
   }
 
@@ -274,7 +239,7 @@ export class Shard {
       await this.#kept.restore();
       await this.#recovery.adopt();
       this.#async.start();
-      this.#push.start();
+      this.#telemetry.start();
       this.gateway.forgetHandles();
       await this.#edges.openInherited();
       this.#recovery.takeOverClients();
@@ -362,15 +327,12 @@ export class Shard {
   }
 
   /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
-  async profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
-    if (!this.#config.profiling.enabled) {
-      throw new IluvatarError('unavailable', 'this worker may not be profiled (profiling.enabled)');
-    }
-    return await this.#profiler.take(request, threads);
+  profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
+    return this.#telemetry.profile(request, threads);
   }
 
   metrics(): Promise<string> {
-    return this.#metrics.text();
+    return this.#telemetry.text();
   }
 
   /**
@@ -393,7 +355,7 @@ export class Shard {
     this.#state = 'stopping';
     this.#stopTimers();
     await this.#async.close();
-    await this.#spans?.close();
+    await this.#telemetry.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
@@ -403,7 +365,7 @@ export class Shard {
   #stopTimers(): void {
     this.#timer.stop();
     this.#monitors.stop();
-    this.#push.stop();
+    this.#telemetry.stop();
     this.#supervision.stop();
     this.#kept.characteristics.stop();
   }
@@ -420,29 +382,20 @@ export class Shard {
     }
     await this.#async.close();
     // Edges last among what answers: whoever was accepted gets an answer before the sockets go.
-    for (const backend of this.#backends.values()) {
-      await backend
-        .stop()
-        .catch((err: unknown) => this.#log.error({ err, backend: backend.name }, 'a backend did not stop cleanly'));
-    }
+    await this.#recovery.stopBackends();
     await this.#recovery.end();
     await this.#edges.close();
-    await this.#spans?.close();
+    await this.#telemetry.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, STABLE_MESSAGES.workerStopped);
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {
-    this.#metrics.observe(result, fn);
+    this.#telemetry.observe(result, fn);
     this.#monitors.arm();
     this.#supervision.arm();
     this.#kept.characteristics.arm();
-    if (this.#config.log.invocations) {
-      const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
-      const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
-      this.#log.info(fields, STABLE_MESSAGES.invocation);
-    }
   }
 }
 

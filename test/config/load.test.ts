@@ -56,6 +56,14 @@ function otherValue(field: ConfigField): unknown {
     'debug',
     ['a', 'b,c'],
     { pool: 'debug', 'http.edge': 'warn' },
+    { rack: 'r1' },
+    [{ host: 'g', port: 1, prefix: 'p' }],
+    [
+      {
+        ...{ url: 'http://i:8086', api: 'v1', bucket: 'b', functionsBucket: 'f', org: '', token: '', tokenFile: '' },
+        ...{ user: 'u', password: 'p', create: false, retentionHours: 0 },
+      },
+    ],
   ];
   const fits = candidates.find((value) => {
     if (JSON.stringify(value) === JSON.stringify(field.default)) return false;

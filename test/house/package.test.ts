@@ -30,6 +30,8 @@ describeWith({ file: [join(root, 'dist/index.js'), join(root, 'build/Release/ilu
       'build/Release/containerd-shim-iluvatar-v1',
       'build/Release/libiluvatar_cell.so',
       'functions/hello/main.py',
+      'etc/prometheus/rules.yml',
+      'etc/prometheus/alerts.yml',
       'LICENSE',
       'NOTICE',
       'README.md',

@@ -2,6 +2,7 @@ import { IluvatarError } from '../../core/errors.js';
 import type { LoadedFunction } from '../../load/drivers/calls.js';
 import type { PreparedFunction } from '../../load/prepare.js';
 import type { LoadOutcome, LoadProgress } from '../../load/run-load.js';
+import type { SeriesRecording } from '../../load/series-recording.js';
 import type { StopReason } from '../../load/stop-conditions.js';
 import type { LoadTarget } from '../../load/target.js';
 import type { Work } from '../../load/work.js';
@@ -135,6 +136,7 @@ async function drive(
   const { flags } = load;
   const { config } = await context.load();
   const rows = (await experiment?.openRows()) ?? null;
+  const recording = experiment !== null && flags.series ? await startRecording(experiment, target) : null;
   const line = progressLine(context);
   let outcome: LoadOutcome;
   try {
@@ -151,11 +153,15 @@ async function drive(
       drainMs: flags.drain,
       stopSignal: stop,
       giveUpSignal: giveUp,
-      begins: (originUs) => experiment?.begin(originUs),
+      begins: (originUs) => {
+        experiment?.begin(originUs);
+        recording?.begin(originUs);
+      },
       progress: progressOf(load, line),
     });
   } catch (error) {
     await rows?.end().catch(() => {});
+    await endRecording(context, recording);
     await endFailed(experiment, error);
     throw error;
   } finally {
@@ -164,9 +170,21 @@ async function drive(
   try {
     await rows?.end();
   } catch (error) {
-    return { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
+    outcome = { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
   }
+  // After the rows, which are worth more where room is scarce.
+  await endRecording(context, recording);
   return outcome;
+}
+
+async function endRecording(context: Context, recording: SeriesRecording | null): Promise<void> {
+  const lost = (await recording?.end()) ?? null;
+  if (lost !== null && !context.json) context.note(`the series of the worker are not kept: ${lost}`);
+}
+
+async function startRecording(experiment: Experiment, target: LoadTarget) {
+  const { SeriesRecording } = await import('../../load/series-recording.js');
+  return await SeriesRecording.start(experiment, target);
 }
 
 function progressOf({ lengthUs, count }: LiveLoad, line: ReturnType<typeof progressLine>) {

@@ -22,6 +22,7 @@ export interface LoadFlags {
   lostAfter: number;
   drain: number;
   upload?: boolean;
+  series: boolean;
 }
 
 export function addLoadOptions(command: Command): Command {
@@ -44,7 +45,8 @@ export function addLoadOptions(command: Command): Command {
     .option('--over-limit <what>', `with one above that: ${OVER_LIMITS.join(' (send it late) or ')} (it)`, 'wait')
     .option('--max-error-rate <ratio>', 'end when more of the last 200 failed, 0 to 1', parseNumber, 1)
     .option('--lost-after <duration>', 'end when the target was unavailable for so long', parseDuration, 10_000)
-    .option('--drain <duration>', 'how long to wait for answers at the end', parseDuration, 300_000);
+    .option('--drain <duration>', 'how long to wait for answers at the end', parseDuration, 300_000)
+    .option('--no-series', 'with --out: do not ask the worker every second how it is');
 }
 
 /** Throws UsageError for what cannot be. */

@@ -6,7 +6,7 @@ import {
   request,
 } from 'node:http';
 import { Agent as HttpsAgent, request as secureRequest } from 'node:https';
-import type { PrewarmOptions } from '../../config/api.js';
+import type { PrewarmOptions, WorkerStatus } from '../../config/api.js';
 import { ERROR_CLASSES, type ErrorClass, IluvatarError } from '../../core/errors.js';
 import type { LoadAnswer, LoadCall, LoadFunction, LoadTarget } from '../target.js';
 import { failureOf } from './answers.js';
@@ -92,6 +92,10 @@ export class HttpTarget implements LoadTarget {
     return toAnswer(answer, call.tid);
   }
 
+  async status(): Promise<WorkerStatus> {
+    return (await this.#call('GET', '/status', {}, null)) as WorkerStatus;
+  }
+
   async clean(): Promise<number> {
     const { removed } = (await this.#call('POST', '/clean', { 'content-type': 'application/json' }, '{}')) as {
       removed: number;
@@ -113,7 +117,12 @@ export class HttpTarget implements LoadTarget {
     return path;
   }
 
-  async #call(method: string, path: string, headers: OutgoingHttpHeaders, body: string | Uint8Array): Promise<unknown> {
+  async #call(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    body: string | Uint8Array | null,
+  ): Promise<unknown> {
     const answer = await this.#request(method, path, headers, body);
     if (answer.status < 300) return answer.body === '' ? null : JSON.parse(answer.body);
     const { errorClass, detail } = problemOf(answer);

@@ -1,5 +1,5 @@
 import { type Client, connect } from '../../client/client.js';
-import type { PrewarmOptions } from '../../config/api.js';
+import type { PrewarmOptions, WorkerStatus } from '../../config/api.js';
 import type { IluvatarError } from '../../core/errors.js';
 import type { LoadAnswer, LoadCall, LoadFunction, LoadTarget } from '../target.js';
 import { answerOf, answerOfError, failureOf } from './answers.js';
@@ -45,6 +45,10 @@ export class UnixTarget implements LoadTarget {
     return this.#client
       .invokeText(call.name, call.args, { version, ...(tid === '' ? {} : { tid }), timeoutMs })
       .then(this.#answered, this.#rejected);
+  }
+
+  status(): Promise<WorkerStatus> {
+    return this.#client.status();
   }
 
   clean(): Promise<number> {

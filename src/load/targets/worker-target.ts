@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PrewarmOptions } from '../../config/api.js';
+import type { PrewarmOptions, WorkerStatus } from '../../config/api.js';
 import type { WorkerConfigInput } from '../../config/schema.js';
 import { Worker } from '../../worker/worker.js';
 import type { LoadAnswer, LoadCall, LoadFunction, LoadTarget } from '../target.js';
@@ -24,9 +24,9 @@ export class WorkerTarget implements LoadTarget {
   readonly address: string;
   readonly worker: Worker;
   readonly #folder: string;
-  readonly #target: LoadTarget;
+  readonly #target: UnixTarget;
 
-  private constructor(address: string, worker: Worker, folder: string, target: LoadTarget) {
+  private constructor(address: string, worker: Worker, folder: string, target: UnixTarget) {
     this.address = address;
     this.worker = worker;
     this.#folder = folder;
@@ -69,6 +69,10 @@ export class WorkerTarget implements LoadTarget {
 
   invoke(call: LoadCall): Promise<LoadAnswer> {
     return this.#target.invoke(call);
+  }
+
+  status(): Promise<WorkerStatus> {
+    return this.#target.status();
   }
 
   clean(): Promise<number> {

@@ -54,6 +54,16 @@ export class ShardRecovery {
     failpoint('recovery.swept');
   }
 
+  /** Each of them, whatever becomes of another. */
+  async stopBackends(): Promise<void> {
+    const { backends, log } = this.#options;
+    for (const backend of backends.values()) {
+      await backend
+        .stop()
+        .catch((err: unknown) => log.error({ err, backend: backend.name }, 'a backend did not stop cleanly'));
+    }
+  }
+
   /** Resolves when those that ran nothing serve on, or are gone; the others follow. */
   async adopt(): Promise<void> {
     const { config, networks } = this.#options;

@@ -260,6 +260,6 @@ describe('metrics', () => {
       expect(known, key).toBeDefined();
     }
     const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
-    for (const { name } of all) expect(page).toContain(`\`${name}\``);
+    expect(all.map(({ name }) => name).filter((name) => !page.includes(`| \`${name}\` |`))).toEqual([]);
   });
 });

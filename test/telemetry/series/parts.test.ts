@@ -164,7 +164,10 @@ describe('a recorder of series', () => {
 
   it('leaves a gap where a worker does not answer, and asks none twice at once', async () => {
     let asked = 0;
-    const waiting = new Promise<never>((_, reject) => setTimeout(reject, 60, new Error('gone')));
+    let give = (_error: Error): void => undefined;
+    const waiting = new Promise<never>((_, reject) => {
+      give = reject;
+    });
     const sink = { row: () => undefined, backlog: () => null, end: async () => undefined };
     const silent = {
       status: () => {
@@ -175,6 +178,7 @@ describe('a recorder of series', () => {
     const recorder = new SeriesRecorder({ workers: [silent], sink, now: () => 0, periodMs: 5 });
     await expect.poll(() => recorder.missed).toBeGreaterThan(2);
     expect(asked).toBe(1);
+    give(new Error('gone'));
     await recorder.stop();
     expect(recorder.rows).toBe(0);
   });
