@@ -51,6 +51,15 @@
       "conditions": [["asan==0", {"ldflags": ["-static"]}]]
     },
     {
+      "target_name": "iluvatar-lookbusy",
+      "type": "executable",
+      "sources": ["functions/lookbusy/lookbusy.c"],
+      "include_dirs": ["src/agents/binary", "dist/agents/binary"],
+      "defines": ["_GNU_SOURCE"],
+      "cflags_c": ["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-O2"],
+      "conditions": [["asan==0", {"ldflags": ["-static", "-pthread"]}]]
+    },
+    {
       "target_name": "iluvatar-supervisor",
       "type": "executable",
       "sources": [

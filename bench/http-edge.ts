@@ -26,6 +26,10 @@ class AtOnce implements Gateway {
     return name === 'hello' ? 1 : 0;
   }
 
+  timeoutMs(): number {
+    return 60_000;
+  }
+
   invoke(
     _handle: number,
     _payload: number | Uint8Array | string,

@@ -16,7 +16,7 @@ const checks = {
 };
 
 async function clangFormat(fix) {
-  const files = filesBelow(join(root, 'native'), ['.h', '.cc']);
+  const files = ['native', 'functions'].flatMap((name) => filesBelow(join(root, name), ['.h', '.c', '.cc']));
   if (files.length === 0) return { code: 0, output: '' };
   return run(tool('clang-format'), [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);
 }

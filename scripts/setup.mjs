@@ -87,13 +87,17 @@ const OUTPUTS = [
   'iluvatar-init',
   'iluvatar-keeper',
   'iluvatar-launcher',
+  'iluvatar-lookbusy',
   'iluvatar-supervisor',
   'containerd-shim-iluvatar-v1',
   'libiluvatar_cell.so',
 ];
 
 async function addon() {
-  const sources = filesBelow(join(root, 'native'), ['.h', '.cc']).filter((file) => !file.endsWith('_test.cc'));
+  const folders = ['native', 'functions/lookbusy', 'src/agents/binary'].map((name) => join(root, name));
+  const sources = folders
+    .flatMap((folder) => filesBelow(folder, ['.h', '.c', '.cc']))
+    .filter((file) => !file.endsWith('_test.cc'));
   const toolchain = `${process.version} ${process.arch}`;
   const key = hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
   const built = OUTPUTS.every((name) => existsSync(join(root, 'build', 'Release', name)));
@@ -120,7 +124,7 @@ function nodeHeaders() {
   return {};
 }
 
-/** TypeScript for the protocol buffers in src/rpc: types and codecs, not kept in the repository. */
+/** TypeScript for the protocol buffers in src/rpc: types and codecs, and the descriptors that reflection tells; not kept in the repository. */
 async function protocols() {
   const folder = join(root, 'src', 'rpc');
   const sources = filesBelow(folder, ['.proto', '.yaml']);
@@ -131,7 +135,22 @@ async function protocols() {
   await step('protocol buffers', () =>
     run(tool('buf'), ['generate', '--template', 'buf.gen.yaml'], { cwd: folder, env: { PATH: path } }),
   );
+  await step('descriptors', () => describeServices(folder, path));
   writeStamp('protocols', key);
+}
+
+/** What a worker serves over gRPC. A module and no file of its own: it is then wherever the code is. */
+async function describeServices(folder, path) {
+  const file = join(folder, 'gen', 'services.binpb');
+  const served = ['--path', 'iluvatar/iluvatar_rpc.proto', '--path', 'standard/grpc'];
+  const build = ['build', '--as-file-descriptor-set', '--exclude-source-info', ...served, '-o', file];
+  const result = await run(tool('buf'), build, { cwd: folder, env: { PATH: path } });
+  if (result.code !== 0) return result;
+  const text = readFileSync(file).toString('base64');
+  const doc = '/** FileDescriptorSet of the services that are served, base64. */';
+  writeFileSync(join(folder, 'gen', 'services.ts'), `${doc}\nexport const SERVICES = '${text}';\n`);
+  rmSync(file);
+  return result;
 }
 
 async function typescript() {

@@ -29,11 +29,12 @@ export type {
 export type { WorkerConfig, WorkerConfigInput } from './config/schema.js';
 export { type ErrorClass, type ErrorDetails, IluvatarError } from './core/errors.js';
 export type { DeviceTimings } from './core/timings.js';
+export type { DetailedDistribution, Distribution } from './results/distribution.js';
 export type { InvocationRow } from './results/invocation-row.js';
 export type { SecondRow } from './results/second-row.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';
-export type { Distribution, SimulationSummary } from './sim/summary.js';
+export type { SimulationSummary } from './sim/summary.js';
 export type { TimeModel } from './sim/time-model.js';
 export type { RowSink } from './tables/sink.js';
 export { ArrayTrace, type TraceFunctionInput } from './traces/array-trace.js';

@@ -2,7 +2,8 @@
 import { Worker } from '../../dist/index.js';
 
 const worker = await Worker.start(JSON.parse(process.argv[2] ?? '{}'));
-console.log(JSON.stringify({ socket: worker.socketPath, httpUrl: worker.httpUrl }));
+const { socketPath: socket, httpUrl, grpcAddress } = worker;
+console.log(JSON.stringify({ socket, httpUrl, grpcAddress }));
 
 let stopping = false;
 const stop = () => {

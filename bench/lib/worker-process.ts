@@ -12,6 +12,8 @@ export interface WorkerProcess extends AsyncDisposable {
   readonly name: string;
   readonly socket: string;
   readonly httpUrl: string | null;
+  /** host:port */
+  readonly grpcAddress: string | null;
   readonly client: Client;
   stop(): Promise<void>;
 }
@@ -26,7 +28,7 @@ export async function startWorker(config: WorkerConfigInput = {}): Promise<Worke
   const full: WorkerConfigInput = { name, dataDir, ...config, http: { port: 0, ...config.http } };
   const child = spawn(process.execPath, [SERVE, JSON.stringify(full)], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
-    const { socket, httpUrl } = JSON.parse(await firstLine(child, 'the worker')) as Announced;
+    const { socket, httpUrl, grpcAddress } = JSON.parse(await firstLine(child, 'the worker')) as Announced;
     const client = await connect(socket);
     let stopping: Promise<void> | null = null;
     const stop = (): Promise<void> => {
@@ -34,7 +36,7 @@ export async function startWorker(config: WorkerConfigInput = {}): Promise<Worke
       stopping ??= end(child, dataDir);
       return stopping;
     };
-    return { pid: child.pid as number, name, socket, httpUrl, client, stop, [Symbol.asyncDispose]: stop };
+    return { pid: child.pid as number, name, socket, httpUrl, grpcAddress, client, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await end(child, dataDir);
     throw error;
@@ -44,6 +46,7 @@ export async function startWorker(config: WorkerConfigInput = {}): Promise<Worke
 interface Announced {
   socket: string;
   httpUrl: string | null;
+  grpcAddress: string | null;
 }
 
 async function end(child: ChildProcess, dataDir: string): Promise<void> {

@@ -14,6 +14,7 @@ import { EXIT, EXIT_MEANINGS, exitCodeOf, UsageError } from './exit-codes.js';
 import { addHealthCommand } from './health.js';
 import { addInvokeCommand } from './invoke.js';
 import { addListCommand } from './list.js';
+import { addLoadCommand } from './load/load.js';
 import { addLogsCommand } from './logs.js';
 import { addPingCommand } from './ping.js';
 import { addPoliciesCommand } from './policies.js';
@@ -73,6 +74,7 @@ export function buildProgram(json = false): Command {
   addPoliciesCommand(host);
   addDoctorCommand(host);
   addSimCommand(host);
+  addLoadCommand(host);
   addCompletionCommand(host, program);
   return program;
 }

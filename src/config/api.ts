@@ -38,6 +38,8 @@ export interface RegisteredFunction {
   name: string;
   version: string;
   digest: string;
+  /** As it was registered; null = it is source. */
+  image: string | null;
   /** Number to use instead of name and version on this worker's framed protocol. */
   handle: number;
   runtime: string;
@@ -157,6 +159,10 @@ export interface WorkerStatus {
   state: 'running' | 'draining' | 'stopping';
   memory: PoolMemory;
   cpu: { slots: number; used: number };
+  /** Invocations that containers have. */
+  running: number;
+  /** Of the whole machine: not idle, percent; 1-minute average of its load. */
+  host: { cpuPercent: number; loadPerCore: number };
   queue: { length: number; limit: number };
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
   gpus: GpuStatus[];

@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
+import { grpcSection } from './sections/grpc.js';
 import { networkSection } from './sections/network.js';
 import { profilingSection } from './sections/profiling.js';
 import { recoverySection } from './sections/recovery.js';
@@ -64,6 +65,7 @@ export const workerConfigSchema = z
           .describe('A client slower than this with its whole request is cut off; ms'),
       })
       .prefault({}),
+    grpc: grpcSection,
     transport: z
       .strictObject({
         maxBodyBytes: z

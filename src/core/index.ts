@@ -32,6 +32,7 @@ export { Characteristic, DeviceStats, FunctionStats } from './stats.js';
 export {
   type DeviceTimings,
   type FunctionTimings,
+  givenTimingsOf,
   learnTimings,
   measuredCreations,
   measuredCreationUs,

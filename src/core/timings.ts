@@ -45,6 +45,26 @@ function deviceTimings(given: GivenTimings): DeviceTimings {
   };
 }
 
+/** The other way: as a function is registered with them. */
+export function givenTimingsOf({ cpu, gpu }: FunctionTimings): { CPU?: MutableTimings; GPU?: MutableTimings } {
+  return {
+    ...(cpu === undefined ? {} : { CPU: givenTimings(cpu) }),
+    ...(gpu === undefined ? {} : { GPU: givenTimings(gpu) }),
+  };
+}
+
+type MutableTimings = { -readonly [Key in keyof GivenTimings]: number[] };
+
+function givenTimings({ coldRunUs, warmRunUs, coldTotalUs, warmTotalUs }: DeviceTimings): MutableTimings {
+  const seconds = (us: number): number => us / 1e6;
+  return {
+    cold_results_sec: coldRunUs.map(seconds),
+    warm_results_sec: warmRunUs.map(seconds),
+    cold_worker_duration_us: [...coldTotalUs],
+    warm_worker_duration_us: [...warmTotalUs],
+  };
+}
+
 /** How many creations of containers there are among these timings. */
 export function measuredCreations({ coldTotalUs, coldRunUs }: DeviceTimings): number {
   return Math.min(coldTotalUs.length, coldRunUs.length);

@@ -7,6 +7,8 @@ import type { FunctionDefinitionInput, PrewarmOptions } from '../config/api.js';
 export interface LoadTarget {
   /** For people and results, as the user gave it: `unix:/run/…`, `http://…`, `grpc://…`. */
   readonly address: string;
+  /** What other processes open it by, where that is another address: of a worker of the load's own. */
+  readonly reachableAt?: string;
   /** Rejects with an IluvatarError: `conflict` when another function of that name and version is there. */
   register(fn: LoadFunction): Promise<void>;
   prewarm(name: string, options: PrewarmOptions): Promise<void>;

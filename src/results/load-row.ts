@@ -32,7 +32,10 @@ export const loadTable: Table<LoadRow> = {
   name: 'load',
   version: 1,
   columns: [
-    ...invocationColumns<LoadRow>(),
+    // A target that says nothing of its queue says -1, which the simulator never does: its column cannot be empty.
+    ...invocationColumns<LoadRow>().map((column) =>
+      column.kind === 'integer' && column.name === 'queue_us' ? { ...column, none: -1 } : column,
+    ),
     integer('sent_us', 'µs', 'when it was sent, since the beginning; nothing = never', (row) => row.sentUs, -1),
     integer('create_us', 'µs', 'what making its container took; nothing = not said', (row) => row.createUs, -1),
     integer('run_us', 'µs', 'what running in its container took; nothing = not said', (row) => row.runUs, -1),

@@ -1,9 +1,10 @@
 import type { MethodName } from '../config/api.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import type { Device } from '../core/function.js';
 import type { Trigger } from '../telemetry/tracing/settled-invocation.js';
 
 /**
- * What an edge (unix socket, HTTP, later gRPC) may ask of the worker in its own thread. Edges translate; they do not decide. The worker
+ * What an edge (unix socket, HTTP, gRPC) may ask of the worker in its own thread. Edges translate; they do not decide. The worker
  * implements this once; tests of an edge may implement it again.
  */
 
@@ -24,6 +25,8 @@ export interface GatewayResult {
   /** That ran it; null or absent = none did. */
   readonly backend?: string | null;
   readonly state: 'cold' | 'prewarm' | 'warm' | null;
+  /** Of the container that ran it; null or absent = none did. */
+  readonly device?: Device | null;
 }
 
 export interface GatewaySink {
@@ -36,6 +39,8 @@ export interface GatewaySink {
 export interface Gateway {
   /** Handle of a registered function, or 0. One map look-up. */
   resolve(name: string, version: string): number;
+  /** How long the function may take when `invoke` is told nothing else; ms, 0 for no function. */
+  timeoutMs(handle: number): number;
   /**
    * Runs a function. `payload` is a transport payload token (used up), bytes or text of JSON arguments. `timeoutMs` 0 = the function's
    * own; `tid` '' = made here. Never throws. Returns an id for `abandon`, 0 when already settled. `traceparent`, `tracestate`: the caller's trace

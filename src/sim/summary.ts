@@ -1,14 +1,7 @@
 import type { ContainerState, Engine, Invocation, InvocationSink, Outcome } from '../core/index.js';
+import { type Distribution, distributionOf } from '../results/distribution.js';
 import { Histogram } from '../results/histogram.js';
 import type { MemoryLevels } from './memory-levels.js';
-
-export interface Distribution {
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
 
 /** A simulation in numbers. The same input gives the same numbers, so nothing in here is about the machine that computed them. */
 export interface SimulationSummary {
@@ -96,9 +89,9 @@ export class Recorder implements InvocationSink {
       outcomes,
       states: { cold, prewarm, warm },
       coldRatio: ran === 0 ? 0 : cold / ran,
-      queueUs: distribution(this.#queue, 1),
-      endToEndUs: distribution(this.#endToEnd, 1),
-      slowdown: distribution(this.#slowdown, 1000),
+      queueUs: distributionOf(this.#queue),
+      endToEndUs: distributionOf(this.#endToEnd),
+      slowdown: distributionOf(this.#slowdown, 1000),
       memory: {
         runningMbSeconds,
         cachedMbSeconds,
@@ -116,14 +109,4 @@ export class Recorder implements InvocationSink {
       events,
     };
   }
-}
-
-function distribution(histogram: Histogram, scale: number): Distribution {
-  return {
-    mean: histogram.mean / scale,
-    p50: histogram.quantile(0.5) / scale,
-    p90: histogram.quantile(0.9) / scale,
-    p99: histogram.quantile(0.99) / scale,
-    max: histogram.max / scale,
-  };
 }

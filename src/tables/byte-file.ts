@@ -1,9 +1,10 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { IluvatarError } from '../core/index.js';
 
 /**
  * A file written from one buffer that is used again and again. The writes are synchronous: the thread that simulates does nothing else, so that waiting for the page
- * cache costs less than handing buffers over, and memory is bounded without anybody waiting.
+ * cache costs less than handing buffers over, and memory is bounded without anybody waiting. A write that fails (a full disk) leaves the file as it was at the last mark
+ * before: whoever reads it finds whole records.
  */
 const BUFFER_BYTES = 256 * 1024;
 const ZERO = 0x30;
@@ -16,6 +17,14 @@ export class ByteFile {
   readonly #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #descriptor: number;
   #at = 0;
+  /** Places in the buffer after which a reader may stop. */
+  #marks = new Int32Array(1024);
+  #markCount = 0;
+  /** What is in the file, and what of it ends with a mark; bytes. */
+  #length = 0;
+  #whole = 0;
+  /** The file was cut: its end is where the descriptor is not. */
+  #cut = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -29,6 +38,16 @@ export class ByteFile {
   /** Makes sure that `size` more bytes fit. */
   reserve(size: number): void {
     if (this.#at + size > BUFFER_BYTES) this.flush();
+  }
+
+  /** A record has ended here. */
+  mark(): void {
+    if (this.#markCount === this.#marks.length) {
+      const more = new Int32Array(this.#marks.length * 2);
+      more.set(this.#marks);
+      this.#marks = more;
+    }
+    this.#marks[this.#markCount++] = this.#at;
   }
 
   byte(value: number): void {
@@ -102,8 +121,10 @@ export class ByteFile {
   }
 
   flush(): void {
-    this.#write(this.#buffer.subarray(0, this.#at));
+    const filled = this.#buffer.subarray(0, this.#at);
     this.#at = 0;
+    this.#write(filled);
+    this.#markCount = 0;
   }
 
   close(): void {
@@ -117,10 +138,32 @@ export class ByteFile {
   }
 
   #write(bytes: Uint8Array): void {
+    let at = 0;
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
+      while (at < bytes.length) {
+        at += writeSync(this.#descriptor, bytes, at, bytes.length - at, this.#cut ? this.#length + at : null);
+      }
     } catch (error) {
+      this.#cutAfter(at);
       throw new IluvatarError('unavailable', `${this.#path} cannot be written: ${(error as Error).message}`);
+    }
+    const last = this.#markCount === 0 ? -1 : (this.#marks[this.#markCount - 1] as number);
+    if (last >= 0) this.#whole = this.#length + last;
+    this.#length += bytes.length;
+  }
+
+  /** Only so many bytes were written: what follows the last mark among them goes. */
+  #cutAfter(written: number): void {
+    let marks = this.#markCount;
+    while (marks > 0 && (this.#marks[marks - 1] as number) > written) marks--;
+    if (marks > 0) this.#whole = this.#length + (this.#marks[marks - 1] as number);
+    this.#markCount = 0;
+    this.#length = this.#whole;
+    this.#cut = true;
+    try {
+      ftruncateSync(this.#descriptor, this.#whole);
+    } catch {
+      // A pipe, which has no end to cut: what failed is told anyway.
     }
   }
 }

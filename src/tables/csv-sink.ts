@@ -14,6 +14,7 @@ export class CsvSink<Row> implements RowSink<Row> {
     this.#file = new ByteFile(path);
     this.#columns = columns;
     this.#file.bytes(Buffer.from(`${columns.map(({ name }) => name).join(',')}\n`));
+    this.#file.mark();
   }
 
   row(row: Readonly<Row>): void {
@@ -33,6 +34,7 @@ export class CsvSink<Row> implements RowSink<Row> {
     }
     file.reserve(1);
     file.byte(LF);
+    file.mark();
   }
 
   backlog(): null {

@@ -42,6 +42,7 @@ export class JsonlSink<Row> implements RowSink<Row> {
       file.byte(QUOTE);
     }
     file.bytes(END);
+    file.mark();
   }
 
   backlog(): null {

@@ -10,7 +10,8 @@ type Values = (string | null)[] | (bigint | null)[] | BigInt64Array | Float64Arr
 
 /**
  * Parquet: row groups of 50,000 rows, snappy. Integers are INT64, text is a dictionary-encoded string where that is smaller; a column that may have nothing in a
- * row is optional. Only one group and the file's index, a few hundred bytes a group, are in memory.
+ * row is optional. Only one group and the file's index, a few hundred bytes a group, are in memory. On a disk that is full, the file ends with the last group that was
+ * written, and can be read.
  */
 export class ParquetSink<Row> implements RowSink<Row> {
   readonly #file: ByteFile;
@@ -60,9 +61,17 @@ export class ParquetSink<Row> implements RowSink<Row> {
 
   async end(): Promise<void> {
     try {
-      if (this.#rows > 0) this.#writeGroup();
+      let failure: unknown = null;
+      try {
+        if (this.#rows > 0) this.#writeGroup();
+      } catch (error) {
+        failure = error;
+      }
+      // Also after a failure: without its index nothing of the file can be read.
       this.#writer.finish();
       this.#drain();
+      this.#file.flush();
+      if (failure !== null) throw failure;
     } finally {
       this.#file.close();
     }
@@ -76,15 +85,28 @@ export class ParquetSink<Row> implements RowSink<Row> {
       const encoding = column.kind === 'integer' && column.unit === 'µs' ? 'DELTA_BINARY_PACKED' : undefined;
       return { name: column.name, data, offsetIndex: false, ...(encoding === undefined ? {} : { encoding }) };
     });
-    this.#writer.write({ columnData, rowGroupSize: GROUP_ROWS });
-    this.#drain();
     this.#rows = 0;
+    const { row_groups: groups, num_rows: rowsBefore, pendingIndexes: indexes } = this.#writer;
+    const before = { groups: groups.length, indexes: indexes.length };
+    this.#writer.write({ columnData, rowGroupSize: GROUP_ROWS });
+    try {
+      this.#drain();
+      this.#file.mark();
+      this.#file.flush();
+    } catch (error) {
+      // The file was cut to the groups before: the index must not name this one.
+      groups.length = before.groups;
+      indexes.length = before.indexes;
+      this.#writer.num_rows = rowsBefore;
+      throw error;
+    }
   }
 
   /** Moves what was encoded into the file. The writer's offset, which counts what it ever wrote, stays. */
   #drain(): void {
-    this.#file.bytes(this.#bytes.getBytes());
+    const encoded = this.#bytes.getBytes();
     this.#bytes.index = 0;
+    this.#file.bytes(encoded);
   }
 }
 

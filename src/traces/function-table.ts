@@ -1,7 +1,7 @@
 import { type Device, type FunctionTimings, IluvatarError, isFunctionName } from '../core/index.js';
 import { type BenchmarkTimings, mean } from './benchmark-timings.js';
 import { type CsvRecords, readCsv } from './csv-records.js';
-import type { TraceFunction } from './trace-source.js';
+import type { LiveFunction, TraceFunction } from './trace-source.js';
 
 /** The functions of a trace: a CSV with `func_name` and `mem_mb`, and whatever else is known of them. */
 
@@ -21,6 +21,10 @@ const OPTIONAL = [
   'image_name',
   'chosen_name',
   'version',
+  'isolation',
+  'server',
+  'args',
+  'use_lookbusy',
 ] as const;
 
 export async function readFunctions(
@@ -49,7 +53,7 @@ function readFunction(
   prewarming: PrewarmOptions,
 ): TraceFunction {
   const [nameAt = -1, memoryAt = -1, coldAt = -1, warmAt = -1, iatAt = -1, prewarmsAt = -1, computeAt = -1] = columns;
-  const [imageAt = -1, chosenAt = -1, versionAt = -1] = columns.slice(7);
+  const [imageAt = -1, chosenAt = -1, versionAt = -1, ...liveAt] = columns.slice(7);
   const text = (at: number): string => (at < 0 ? '' : records.text(at).trim());
   /** Null = not given. */
   const number = (at: number, unit: string): number | null => {
@@ -98,7 +102,46 @@ function readFunction(
     gpuWarmUs: devices.includes('gpu') ? pick(null, gpu?.warmRunUs) : null,
     gpuColdUs: devices.includes('gpu') ? pick(null, gpu?.coldTotalUs) : null,
     timings: measured?.timings ?? null,
+    live: {
+      chosen: measured?.name ?? (text(chosenAt) === '' ? null : text(chosenAt)),
+      image: text(imageAt) === '' ? null : text(imageAt),
+      ...readLive(records, name, liveAt),
+    },
   };
+}
+
+function readLive(
+  records: CsvRecords,
+  name: string,
+  [isolationAt = -1, serverAt = -1, argsAt = -1, lookbusyAt = -1]: readonly number[],
+): Omit<LiveFunction, 'chosen' | 'image'> {
+  const text = (at: number): string => (at < 0 ? '' : records.text(at).trim());
+  const lookbusy = text(lookbusyAt).toLowerCase();
+  if (!['', 'true', 'false', '1', '0'].includes(lookbusy)) {
+    throw records.invalid(lookbusyAt, `"${text(lookbusyAt)}" is neither true nor false`);
+  }
+  return {
+    isolation: text(isolationAt),
+    server: text(serverAt),
+    args: argumentsOf(text(argsAt), records, argsAt),
+    lookbusy: name.startsWith('lookbusy') || lookbusy === 'true' || lookbusy === '1',
+  };
+}
+
+/** `name=value;name=value` as JSON text; a value is JSON if it reads as JSON, else text. */
+function argumentsOf(text: string, records: CsvRecords, at: number): string {
+  const args: Record<string, unknown> = {};
+  for (const pair of text.split(';').filter((part) => part.trim() !== '')) {
+    const split = pair.indexOf('=');
+    if (split <= 0) throw records.invalid(at, `"${pair}" is not an argument: name=value;name=value`);
+    const value = pair.slice(split + 1);
+    try {
+      args[pair.slice(0, split).trim()] = JSON.parse(value);
+    } catch {
+      args[pair.slice(0, split).trim()] = value;
+    }
+  }
+  return JSON.stringify(args);
 }
 
 /** `CPU`, `GPU` or `CPU|GPU`; nothing = CPU. */
@@ -114,6 +157,7 @@ function devicesOf(text: string, records: CsvRecords, at: number): Device[] {
 }
 
 interface Measured {
+  readonly name: string;
   readonly timings: FunctionTimings;
   /** No benchmark has its name: this one takes about as long. */
   readonly byDuration: boolean;
@@ -134,7 +178,7 @@ function choose(
   const stem = name.slice(0, Math.max(0, name.lastIndexOf('-')));
   for (const candidate of [chosen, hasImage ? stem : '', name]) {
     const timings = benchmark.get(candidate);
-    if (timings !== undefined) return { timings, byDuration: false };
+    if (timings !== undefined) return { name: candidate, timings, byDuration: false };
   }
   // Its own image is a function of its own, of which nothing else is known: another's times are not its times.
   if (hasImage && warmMs !== null) return null;
@@ -142,12 +186,12 @@ function choose(
   const wantedUs = (warmMs ?? 0) * 1000;
   let best: Measured | null = null;
   let bestUs = 0;
-  for (const timings of benchmark.values()) {
+  for (const [candidate, timings] of benchmark) {
     const us = mean(timings[device]?.warmTotalUs ?? []);
     if (us === 0) continue;
     const better = best === null || (us <= wantedUs ? us > bestUs || bestUs > wantedUs : us < bestUs);
     if (!better) continue;
-    best = { timings, byDuration: true };
+    best = { name: candidate, timings, byDuration: true };
     bestUs = us;
   }
   return best;

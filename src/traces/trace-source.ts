@@ -20,6 +20,21 @@ export interface TraceFunction {
   readonly gpuColdUs: number | null;
   /** What it was registered with; null = nothing. */
   readonly timings: FunctionTimings | null;
+  /** What to run in its place, for a load that is not simulated; absent = nothing is said. */
+  readonly live?: LiveFunction;
+}
+
+export interface LiveFunction {
+  /** Name of the benchmark that stands for it; null = none does. */
+  readonly chosen: string | null;
+  readonly image: string | null;
+  /** As the table says it: `CONTAINERD`, `DOCKER`, …, and `http`, `unix`, …; empty = nothing. */
+  readonly isolation: string;
+  readonly server: string;
+  /** JSON text. */
+  readonly args: string;
+  /** Synthetic load, whatever there is to choose from. */
+  readonly lookbusy: boolean;
 }
 
 /** Arrivals in the order of their times. The arrays may be longer than `count`, and belong to the source: they are overwritten by the next batch. */

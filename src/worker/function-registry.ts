@@ -325,6 +325,7 @@ function describe({ definition, record, prepared, handle }: Registration): Regis
     name,
     version,
     digest: first.digest,
+    image: definition.image,
     handle,
     runtime,
     memoryMb,

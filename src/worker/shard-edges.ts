@@ -2,6 +2,8 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { native } from '../native.js';
+import { type GrpcEdge, startGrpcEdge } from '../server/grpc/edge.js';
+import type { RegistrationFacts } from '../server/grpc/methods/registration.js';
 import type { Give, HandedOver, HandOverResult } from '../server/hand-over.js';
 import { type HttpEdge, startHttpEdge } from '../server/http/edge.js';
 import { startUnixSocketEdge, type UnixSocketEdge } from '../server/unix-socket/edge.js';
@@ -19,6 +21,7 @@ export interface ShardEdgesOptions {
   readonly sockets: InheritedSockets;
   readonly transport: Transport;
   readonly gateway: WorkerGateway;
+  facts(): RegistrationFacts;
   /** Shared with the supervisor, which answers HTTP requests when this thread cannot; null = nobody does. */
   readonly inFlight: SharedArrayBuffer | null;
 }
@@ -26,13 +29,16 @@ export interface ShardEdgesOptions {
 /** What serves at one time: a shard that has failed to hand over goes on with new ones, while the old ones end what they were busy with. */
 interface OpenEdges {
   http: HttpEdge | null;
+  grpc: GrpcEdge | null;
   unix: UnixSocketEdge | null;
 }
+
+const NONE_OPEN: OpenEdges = { http: null, grpc: null, unix: null };
 
 export class ShardEdges {
   readonly #options: ShardEdgesOptions;
   readonly #retired: OpenEdges[] = [];
-  #open: OpenEdges = { http: null, unix: null };
+  #open: OpenEdges = { ...NONE_OPEN };
 
   constructor(options: ShardEdgesOptions) {
     this.#options = options;
@@ -42,9 +48,14 @@ export class ShardEdges {
     return this.#open.http?.port ?? null;
   }
 
-  /** Open ones of HTTP; those of the unix socket are the transport's. */
-  get httpConnections(): number {
-    return [this.#open, ...this.#retired].reduce((sum, { http }) => sum + (http?.connections ?? 0), 0);
+  get grpcPort(): number | null {
+    return this.#open.grpc?.port ?? null;
+  }
+
+  /** Open ones of HTTP and gRPC; those of the unix socket are the transport's. */
+  get tcpConnections(): number {
+    const all = [this.#open, ...this.#retired].flatMap(({ http, grpc }) => [http, grpc]);
+    return all.reduce((sum, edge) => sum + (edge?.connections ?? 0), 0);
   }
 
   /** Those with sockets of their own. Throws `conflict` when one is taken. */
@@ -61,8 +72,8 @@ export class ShardEdges {
 
   /** Resolves when whoever was accepted has had an answer, or its time is over. */
   async close(): Promise<void> {
-    for (const { http, unix } of [this.#open, ...this.#retired]) {
-      await http?.close();
+    for (const { http, grpc, unix } of [this.#open, ...this.#retired]) {
+      await Promise.all([http?.close(), grpc?.close()]);
       unix?.close();
     }
   }
@@ -70,8 +81,12 @@ export class ShardEdges {
   /** Where they listen, for whoever goes on there. What of it was made here (`own`) is the caller's to close. */
   listening(): InheritedSockets {
     const { sockets } = this.#options;
-    const { http } = this.#open;
-    return { unix: sockets.unix, http: sockets.http ?? (http === null ? null : { ...http.listening(), own: true }) };
+    const { http, grpc } = this.#open;
+    return {
+      unix: sockets.unix,
+      http: sockets.http ?? (http === null ? null : { ...http.listening(), own: true }),
+      grpc: sockets.grpc ?? (grpc === null ? null : { ...grpc.listening(), own: true }),
+    };
   }
 
   /**
@@ -82,7 +97,11 @@ export class ShardEdges {
     // Those that retired may still have the clients that were busy then.
     const all = [this.#open, ...this.#retired];
     const results = await Promise.all(
-      all.flatMap(({ unix, http }) => [unix?.handOver(give, limitMs), http?.handOver(give, limitMs)]),
+      all.flatMap(({ unix, http, grpc }) => [
+        unix?.handOver(give, limitMs),
+        http?.handOver(give, limitMs),
+        grpc?.handOver(limitMs),
+      ]),
     );
     const sum = (which: keyof HandOverResult) => results.reduce((all, one) => all + (one?.[which] ?? 0), 0);
     return { given: sum('given'), kept: sum('kept'), stalled: sum('stalled') };
@@ -91,7 +110,7 @@ export class ShardEdges {
   /** Nobody has taken over: goes on at the same places. */
   async reopen(listening: InheritedSockets): Promise<void> {
     this.#retired.push(this.#open);
-    this.#open = { http: null, unix: null };
+    this.#open = { ...NONE_OPEN };
     await this.#listen(listening, (edge) => listening[edge] !== null);
   }
 
@@ -110,7 +129,7 @@ export class ShardEdges {
   }
 
   async #listen(sockets: InheritedSockets, due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, gateway } = this.#options;
+    const { config, log, gateway, facts } = this.#options;
     if (due('unix')) this.#open.unix = this.#listenUnixSocket(sockets.unix?.fd ?? null);
     if (due('http') && config.http.enabled) {
       // A copy: the edge closes what it is given.
@@ -123,6 +142,10 @@ export class ShardEdges {
         fd,
         inFlight,
       });
+    }
+    if (due('grpc') && config.grpc.enabled) {
+      const fd = sockets.grpc === null ? null : native().system.duplicate(sockets.grpc.fd);
+      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), fd });
     }
   }
 

@@ -49,7 +49,7 @@ export async function handOverShard(parts: HandOverParts, drainMs: number): Prom
     async.resume();
     throw error;
   } finally {
-    if (listening.http?.own === true) native().system.close(listening.http.fd);
+    for (const socket of [listening.http, listening.grpc]) if (socket?.own === true) native().system.close(socket.fd);
   }
 }
 

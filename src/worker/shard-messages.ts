@@ -34,7 +34,7 @@ export type ProcessQuestion =
 export type Answer = { id: number; error: ShardEnd };
 
 export type FromShard =
-  | { type: 'listening'; httpPort: number | null }
+  | { type: 'listening'; httpPort: number | null; grpcPort: number | null }
   /** Said with its last breath: why it ends by itself. */
   | { type: 'ending'; cause: EndCause; message: string }
   | { type: 'health'; id: number; health: WorkerHealth }

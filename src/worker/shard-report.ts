@@ -2,6 +2,7 @@ import type { Backend } from '../backends/backend.js';
 import type { WorkerHealth, WorkerStatus } from '../config/api.js';
 import type { BackendStatus, Engine } from '../core/index.js';
 import type { AsyncService } from './async/service.js';
+import type { HostLoad } from './host-load.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
 import { VERSION } from './version.js';
 
@@ -13,6 +14,7 @@ export interface ShardReportParts {
   readonly backends: ReadonlyMap<string, Backend>;
   readonly supervision: ShardSupervision;
   readonly async: AsyncService;
+  readonly host: HostLoad;
   /** How many are registered. */
   functions(): number;
   /** Of the shard's other parts. */
@@ -31,7 +33,7 @@ export class ShardReport {
 
   status(state: WorkerStatus['state']): WorkerStatus {
     const { name, engine, supervision, backends: all, async, functions, counters: others } = this.#parts;
-    const { memory, cpu, queue, queues, gpus, counters, backends } = engine.status();
+    const { memory, cpu, running, queue, queues, gpus, counters, backends } = engine.status();
     return {
       name,
       version: VERSION,
@@ -39,6 +41,8 @@ export class ShardReport {
       state,
       memory,
       cpu,
+      running,
+      host: this.#parts.host.now(),
       queue,
       queues,
       gpus: [...gpus],

@@ -66,7 +66,7 @@ export async function runShard(
       });
     });
     await shard.start();
-    tell({ type: 'listening', httpPort: shard.httpPort });
+    tell({ type: 'listening', httpPort: shard.httpPort, grpcPort: shard.grpcPort });
     const drainMs = await stopped;
     if (drainMs !== null) await shard.stop(drainMs);
     return null;

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { Backend } from '../backends/backend.js';
 import { createBackends } from '../backends/backends.js';
 import { within } from '../backends/within.js';
@@ -25,6 +26,7 @@ import { ControlPlane } from './control-plane.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
+import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { Profiler } from './profiler.js';
@@ -195,6 +197,11 @@ export class Shard {
       sockets: options.sockets,
       transport,
       gateway: this.gateway,
+      facts: () => ({
+        limits: this.#config.limits,
+        gpus: config.gpu.count,
+        backends: [...this.#backends.keys()],
+      }),
       inFlight: options.inFlight ?? null,
     });
     this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
@@ -216,6 +223,7 @@ export class Shard {
       backends: this.#backends,
       supervision: this.#supervision,
       async: this.#async,
+      host: new HostLoad(config.cpu.slots || availableParallelism()),
       functions: () => this.#registry.size,
       counters: () => ({
         memoryReads: this.#monitors.memoryReads,
@@ -232,6 +240,10 @@ export class Shard {
 
   get httpPort(): number | null {
     return this.#edges.httpPort;
+  }
+
+  get grpcPort(): number | null {
+    return this.#edges.grpcPort;
   }
 
   /** Starts backends and edges, and registers what the store has. Leaves nothing behind when it fails. */
@@ -256,10 +268,9 @@ export class Shard {
       await this.stop(0);
       throw error;
     }
-    this.#log.info(
-      { name: config.name, version: VERSION, socket, httpPort: this.httpPort },
-      STABLE_MESSAGES.workerRunning,
-    );
+    const { httpPort, grpcPort } = this;
+    const fields = { name: config.name, version: VERSION, socket, httpPort, grpcPort };
+    this.#log.info(fields, STABLE_MESSAGES.workerRunning);
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -314,7 +325,7 @@ export class Shard {
   #knownDescriptors(): KnownDescriptors | null {
     if (this.#engine.open > 0) return null;
     const { memory } = this.#engine.status();
-    const connections = this.#transport.counters().connections + this.#edges.httpConnections;
+    const connections = this.#transport.counters().connections + this.#edges.tcpConnections;
     return { containers: memory.cachedContainers + memory.runningContainers, connections };
   }
 

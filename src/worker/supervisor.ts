@@ -73,6 +73,7 @@ export class Supervisor {
   #watch: NodeJS.Timeout | null = null;
   #told = '';
   httpPort: number | null = null;
+  grpcPort: number | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -256,6 +257,7 @@ export class Supervisor {
     switch (message.type) {
       case 'listening':
         this.httpPort = message.httpPort;
+        this.grpcPort = message.grpcPort;
         return;
       case 'ending':
         this.#cause ??= { cause: message.cause, message: message.message };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { MethodName } from '../config/api.js';
 import type { Engine } from '../core/engine.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
-import { functionKey } from '../core/function.js';
+import { type Device, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import type { Invocation, InvocationSink, Outcome } from '../core/invocation.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
@@ -90,6 +90,10 @@ export class WorkerGateway implements Gateway {
 
   resolve(name: string, version: string): number {
     return this.#handles.get(functionKey(name, version)) ?? 0;
+  }
+
+  timeoutMs(handle: number): number {
+    return this.#functions[handle]?.spec.timeoutMs ?? 0;
   }
 
   invoke(
@@ -186,6 +190,7 @@ export class WorkerGateway implements Gateway {
     result.payload = outcome.payload as number | Uint8Array | null;
     result.attempts = invocation.attempts;
     result.backend = invocation.container?.backend ?? null;
+    result.device = invocation.container === null ? null : invocation.device;
     result.runUs = outcome.runUs;
     result.throttledUs = throttledUs;
     result.state = invocation.containerState;
@@ -251,6 +256,7 @@ class Settlement implements GatewayResult {
   attempts = 1;
   backend: string | null = null;
   state: 'cold' | 'prewarm' | 'warm' | null = null;
+  device: Device | null = null;
   readonly #gateway: WorkerGateway;
   readonly #tid: string;
   readonly #invocation: number;

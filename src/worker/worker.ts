@@ -32,6 +32,7 @@ import { Supervisor } from './supervisor.js';
 /** What runs the shard: the supervisor of its thread, or the shard itself. */
 export interface WorkerHost {
   readonly httpPort: number | null;
+  readonly grpcPort: number | null;
   /** False: it hangs and cannot be started again. */
   readonly alive: boolean;
   /** Brings changed live options into force. Rejects, with nothing changed, when it cannot. */
@@ -122,6 +123,15 @@ export class Worker implements AsyncDisposable {
     const { http } = this.#sockets;
     if (http !== null) return `http://${http.address}`;
     return httpPort === null ? null : `http://${this.config.http.address}:${httpPort}`;
+  }
+
+  /** Where gRPC is served, "127.0.0.1:8070", or null when it is off. */
+  get grpcAddress(): string | null {
+    const { grpcPort } = this.#host;
+    const { grpc } = this.#sockets;
+    if (grpc !== null) return grpc.address;
+    const { address } = this.config.grpc;
+    return grpcPort === null ? null : `${address.includes(':') ? `[${address}]` : address}:${grpcPort}`;
   }
 
   /** Where the main thread serves `/healthz` and `/livez` (`supervision.health`), or null when that is off. */
@@ -297,6 +307,9 @@ function withStore(shard: Omit<WorkerHost, 'handOver' | 'takeBack'>, store: { cl
   return {
     get httpPort() {
       return shard.httpPort;
+    },
+    get grpcPort() {
+      return shard.grpcPort;
     },
     get healthPort() {
       return shard.healthPort;

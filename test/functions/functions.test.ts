@@ -64,6 +64,6 @@ describe('sample functions through a worker', () => {
   it('covers every folder of functions/', () => {
     const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
     const names = folders.map((entry) => entry.name);
-    expect(names.sort()).toEqual(['hello_c', ...SAMPLES.map((sample) => sample.name)].sort());
+    expect(names.sort()).toEqual(['hello_c', 'lookbusy', ...SAMPLES.map((sample) => sample.name)].sort());
   });
 });

@@ -25,6 +25,7 @@ describeWith({ file: [join(root, 'dist/index.js'), join(root, 'build/Release/ilu
       'build/Release/iluvatar.node',
       'build/Release/iluvatar-keeper',
       'build/Release/iluvatar-launcher',
+      'build/Release/iluvatar-lookbusy',
       'build/Release/iluvatar-supervisor',
       'build/Release/containerd-shim-iluvatar-v1',
       'build/Release/libiluvatar_cell.so',

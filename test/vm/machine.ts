@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { command } from '../support/command.js';
 import { EVALUATOR, Evaluator } from './evaluator.js';
 import { type Executed, GuestAgent } from './guest-agent.js';
-import { command } from './image/command.js';
 import { makePackageDisk } from './image/package-disk.js';
 import { rootImage } from './image/root-image.js';
 

@@ -25,6 +25,9 @@ export class Alarms {
   #turn: NodeJS.Immediate | null = null;
   #armedFor = Number.POSITIVE_INFINITY;
   #order = 0;
+  #turnedAt = 0;
+  /** Time spent in turns of the event loop in which nothing else happened, waiting; µs. Not load, though the event loop counts it so. */
+  idleTurnsUs = 0;
 
   /** `us` from now. Never from inside this call, even for 0. */
   after(us: number, ring: () => void): Alarm {
@@ -50,9 +53,19 @@ export class Alarms {
     if (first === null) return;
     this.#armedFor = first.priority;
     const left = first.priority - now();
-    if (left < EARLY_US) this.#turn = setImmediate(() => this.#ring());
-    else this.#timer = setTimeout(() => this.#ring(), Math.min(MOST_MS, Math.floor((left - EARLY_US) / 1000) + 1));
+    if (left < EARLY_US) {
+      this.#turnedAt = now();
+      this.#turn = setImmediate(this.#turned);
+    } else {
+      this.#timer = setTimeout(() => this.#ring(), Math.min(MOST_MS, Math.floor((left - EARLY_US) / 1000) + 1));
+    }
   }
+
+  readonly #turned = (): void => {
+    const us = now() - this.#turnedAt;
+    if (us < IDLE_TURN_US) this.idleTurnsUs += us;
+    this.#ring();
+  };
 
   #disarm(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -80,6 +93,8 @@ export class Alarms {
 /** A Node timer may be so much late. */
 const EARLY_US = 2000;
 const MOST_MS = 86_400_000;
+/** A turn of the event loop that has nothing to do is shorter. */
+const IDLE_TURN_US = 50;
 
 function now(): number {
   return performance.now() * 1000;

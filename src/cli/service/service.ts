@@ -87,8 +87,10 @@ function unitSettings(context: Context, options: Options): UnitSettings {
   const { config } = loadConfig({ file, flags: { name: options.name } });
   if (context.hasOverrides)
     throw new UsageError(`a service has its configuration in its file: put it into ${configFile}`);
-  if (options.socketUnit === true && config.http.enabled && config.http.port === 0) {
-    throw new UsageError('systemd cannot listen on "any free port": set http.port, or http.enabled: false');
+  for (const edge of ['http', 'grpc'] as const) {
+    const { enabled, port } = config[edge];
+    if (options.socketUnit !== true || !enabled || port !== 0) continue;
+    throw new UsageError(`systemd cannot listen on "any free port": set ${edge}.port, or ${edge}.enabled: false`);
   }
   const { dataDir, socket, logFile } = resolvePaths({ ...config, dataDir: dataDirOf(config) });
   const { pidFile } = config.daemon;

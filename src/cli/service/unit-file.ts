@@ -90,16 +90,18 @@ export function serviceUnit(settings: UnitSettings): string {
   return `${lines.join('\n')}\n`;
 }
 
+function listenStream({ enabled, address, port }: WorkerConfig['http' | 'grpc']): string[] {
+  return enabled ? [`ListenStream=${address.includes(':') ? `[${address}]` : address}:${port}`] : [];
+}
+
 export function socketUnit({ config, socket }: UnitSettings): string {
-  const { address, port, enabled } = config.http;
-  const host = address.includes(':') ? `[${address}]` : address;
   const lines = [
     '[Unit]',
     `Description=Sockets of the Ilúvatar worker ${config.name}`,
     '',
     '[Socket]',
     '# The worker tells them apart by their kind. Connections wait in them while it starts again.',
-    ...(enabled ? [`ListenStream=${host}:${port}`] : []),
+    ...[config.http, config.grpc].flatMap(listenStream),
     `ListenStream=${escapeSpecifiers(socket)}`,
     `SocketMode=${config.socketMode.padStart(4, '0')}`,
     'DirectoryMode=0700',

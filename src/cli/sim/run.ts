@@ -1,7 +1,8 @@
+import type { Distribution } from '../../results/distribution.js';
 import { type InvocationRow, invocationTable } from '../../results/invocation-row.js';
 import { type SecondRow, secondTable } from '../../results/second-row.js';
 import type { SimulationOptions } from '../../sim/simulate.js';
-import type { Distribution, SimulationSummary } from '../../sim/summary.js';
+import type { SimulationSummary } from '../../sim/summary.js';
 import type { RowSink } from '../../tables/sink.js';
 import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';

@@ -15,6 +15,7 @@ export interface Started {
   pid: number;
   socket: string;
   http: string | null;
+  grpc: string | null;
 }
 
 /** What the process in the background says to the one that waits, once. */
@@ -65,7 +66,8 @@ export async function reportFailed(error: unknown): Promise<boolean> {
 }
 
 export function describeStart(worker: Worker): Started {
-  return { name: worker.config.name, pid: process.pid, socket: worker.socketPath, http: worker.httpUrl };
+  const { config, socketPath: socket, httpUrl: http, grpcAddress: grpc } = worker;
+  return { name: config.name, pid: process.pid, socket, http, grpc };
 }
 
 function report(message: Report): Promise<void> {

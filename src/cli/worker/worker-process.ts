@@ -104,7 +104,11 @@ async function runWorker(options: WorkerProcessOptions, predecessor: Predecessor
 /** What the process before this one has left, and otherwise what the service manager gave. */
 async function leftSockets(config: WorkerConfig, inherited: InheritedSockets): Promise<InheritedSockets> {
   const left = await takeLeftSockets(config, { warn() {} });
-  return { http: left.http ?? inherited.http, unix: left.unix ?? inherited.unix };
+  return {
+    http: left.http ?? inherited.http,
+    grpc: left.grpc ?? inherited.grpc,
+    unix: left.unix ?? inherited.unix,
+  };
 }
 
 /** The pid file, where there is one. */

@@ -13,6 +13,8 @@ interface Options {
   httpAddress?: string;
   httpPort?: string;
   http: boolean;
+  grpcAddress?: string;
+  grpcPort?: string;
   logLevel?: string;
   logFile?: string;
   backend?: string[];
@@ -26,6 +28,7 @@ export function addWorkerCommand(host: CommandHost): void {
     .add('worker', 'start a worker, in the foreground or (--daemon) in the background', [
       'worker',
       'worker --http-port 9000 --socket /run/iluvatar.sock',
+      'worker --grpc-port 8070                      # for clients of the original, too',
       'worker --backend containerd,process          # containerd first, else containers of its own',
       'worker --config /etc/iluvatar/worker.yaml --set memory.budgetMb=4096',
       'worker --daemon --config worker.yaml         # back when it is ready; iluvatar stop ends it',
@@ -40,6 +43,8 @@ export function addWorkerCommand(host: CommandHost): void {
     .option('--http-address <address>', 'address for HTTP')
     .option('--http-port <port>', 'port for HTTP; 0 = any free one')
     .option('--no-http', 'serve the unix socket only')
+    .option('--grpc-address <address>', 'address for gRPC; served only with this or --grpc-port, or by grpc.enabled')
+    .option('--grpc-port <port>', 'port for gRPC (8070 unless given); 0 = any free one')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--log-file <file>', 'log file; "-" = standard error')
     .option('--daemon', 'run in the background; return when the worker is ready, or has failed')
@@ -102,8 +107,10 @@ async function run(context: Context, detached: boolean): Promise<void> {
   }
 }
 
-function readyText({ name, socket, http }: Started, how: string): string {
-  return `worker "${name}" is ready on ${http === null ? socket : `${socket} and ${http}`} (${how})\n`;
+function readyText({ name, socket, http, grpc }: Started, how: string): string {
+  const where = [socket, http, grpc === null ? null : `${grpc} (gRPC)`].filter((one) => one !== null);
+  const places = where.length === 1 ? socket : `${where.slice(0, -1).join(', ')} and ${where.at(-1)}`;
+  return `worker "${name}" is ready on ${places} (${how})\n`;
 }
 
 /** By option; what was not given stays out, so that file and environment count. */
@@ -114,6 +121,9 @@ function flagsOf(options: Options): Record<string, string | undefined> {
     'http.address': options.httpAddress,
     'http.port': options.httpPort,
     'http.enabled': options.http ? undefined : 'false',
+    'grpc.enabled': options.grpcAddress === undefined && options.grpcPort === undefined ? undefined : 'true',
+    'grpc.address': options.grpcAddress,
+    'grpc.port': options.grpcPort,
     'log.level': options.logLevel,
     'log.file': options.logFile,
     'daemon.pidFile': options.pidFile,

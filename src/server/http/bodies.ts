@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { IluvatarError } from '../../core/errors.js';
-import { isImagePath } from '../../images/image-path.js';
+import { refusePaths } from '../host-paths.js';
 import { HttpError } from './problems.js';
 
 /** Reading request bodies of the control plane: bounded, as bytes or JSON, and as a registration in any of its three forms. */
@@ -134,16 +134,6 @@ async function readForm(request: IncomingMessage, body: Buffer, pathsAllowed: bo
 }
 
 type Field = ReturnType<FormData['get']> | undefined;
-
-/** Whoever is elsewhere must not have files of this machine read: neither as source nor as an image. */
-function refusePaths({ source, image, base }: Record<string, unknown>): void {
-  const path = [image, base].find((text) => typeof text === 'string' && isImagePath(text));
-  if (path === undefined && typeof source !== 'string') return;
-  throw new IluvatarError(
-    'invalid',
-    'a source path, or an image or base by its path, is only taken by a worker that listens on a loopback address; upload an archive, or name the image by a reference',
-  );
-}
 
 function withArchive(definition: Record<string, unknown>, archive: Buffer): Registration {
   if (archive.length === 0) throw new IluvatarError('invalid', 'the archive is empty');

@@ -3,6 +3,7 @@ import type { MethodName, RegisteredFunction } from '../../config/api.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway } from '../gateway.js';
+import { mayNamePaths } from '../host-paths.js';
 import { createAsyncHandlers } from './async-handlers.js';
 import { readBody, readJson, readRegistration } from './bodies.js';
 import type { EdgeContext, Handler } from './handler.js';
@@ -22,13 +23,12 @@ export interface HandlerOptions {
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-const LOOPBACK = /^(127(\.\d+){3}|::1|localhost)$/i;
 const PROGRESS_TYPE = 'application/x-ndjson';
 
 /** Keyed by the operation of `ROUTES`; the invoke route is not here, it never reaches the app. */
 export function createHandlers({ gateway, config, describe }: HandlerOptions): Record<string, Handler> {
   const { maxBodyBytes } = config;
-  const pathsAllowed = LOOPBACK.test(config.address);
+  const pathsAllowed = mayNamePaths(config.address);
   const call = (method: MethodName, params: Record<string, unknown>): Promise<unknown> =>
     gateway.call(method, params, null, () => {});
   const json = (context: EdgeContext) => readJson(context.env.incoming, maxBodyBytes);

@@ -46,6 +46,7 @@ const registeredFunction = z.object({
   name: z.string(),
   version: z.string(),
   digest: z.string().describe('Of the source and its definition'),
+  image: z.string().nullable().describe('As it was registered; null = it is source'),
   handle: count.describe("Number to use instead of name and version on this worker's framed protocol"),
   runtime: z.string(),
   memoryMb: z.number(),
@@ -81,6 +82,11 @@ const workerStatus = z.object({
     cachedContainers: count,
   }),
   cpu: z.object({ slots: z.number(), used: z.number() }),
+  running: count.describe('Invocations that containers have'),
+  host: z.object({
+    cpuPercent: z.number().describe('Of all cores, not idle'),
+    loadPerCore: z.number().describe('1-minute average'),
+  }),
   queue: z.object({ length: count, limit: count }),
   queues: z.object({ cpu: deviceQueue, gpu: deviceQueue }),
   gpus: z.array(

@@ -10,6 +10,7 @@ import type { ServiceEnvironment } from './service-environment.js';
  */
 export interface InheritedSockets {
   readonly http: InheritedSocket | null;
+  readonly grpc: InheritedSocket | null;
   readonly unix: InheritedSocket | null;
 }
 
@@ -21,10 +22,10 @@ export interface InheritedSocket {
   readonly own: boolean;
 }
 
-export const NO_SOCKETS: InheritedSockets = { http: null, unix: null };
+export const NO_SOCKETS: InheritedSockets = { http: null, grpc: null, unix: null };
 
 /**
- * Which edge each descriptor is for: by its name (`FileDescriptorName=http` or `unix`), else by its kind. Throws IluvatarError `invalid` for what no edge can use: taken in silence, it
+ * Which edge each descriptor is for: by its name (`FileDescriptorName=http`, `grpc` or `unix`), else by its kind and port. Throws IluvatarError `invalid` for what no edge can use: taken in silence, it
  * would be a port at which connections hang.
  */
 export function inheritedSockets(
@@ -38,7 +39,7 @@ export function inheritedSockets(
     };
     const { family, listening, address } = inspect(fd, refuse);
     if (!listening || family === 'other') refuse('is no listening stream socket');
-    const edge = name === 'http' || name === 'unix' ? name : family === 'unix' ? 'unix' : 'http';
+    const edge = isEdge(name) ? name : family === 'unix' ? 'unix' : isGrpcPort(address, config) ? 'grpc' : 'http';
     if ((edge === 'unix') !== (family === 'unix')) refuse(`is not of the kind that its name says (${address})`);
     if (found[edge] !== null) refuse(`is a second one for ${edge}; each has one`);
     found[edge] = { fd, address, own: false };
@@ -47,12 +48,23 @@ export function inheritedSockets(
   if (found.http !== null && !config.http.enabled) {
     throw new IluvatarError('invalid', 'a socket for HTTP was handed over, and http.enabled is false');
   }
+  if (found.grpc !== null && !config.grpc.enabled) {
+    throw new IluvatarError('invalid', 'a socket for gRPC was handed over, and grpc.enabled is false');
+  }
   // Clients look where the configuration says.
   if (found.unix !== null && found.unix.address !== socket) {
     const text = `the unix socket handed over is ${found.unix.address}, and the configuration says ${socket}`;
     throw new IluvatarError('invalid', `${text}: set "socket" to the one or the unit's ListenStream= to the other`);
   }
   return found;
+}
+
+function isEdge(name: string): name is keyof InheritedSockets {
+  return Object.hasOwn(NO_SOCKETS, name);
+}
+
+function isGrpcPort(address: string, { grpc }: WorkerConfig): boolean {
+  return grpc.enabled && grpc.port !== 0 && address.endsWith(`:${grpc.port}`);
 }
 
 function inspect(fd: number, refuse: (why: string) => never): Inspected {

@@ -10,7 +10,7 @@ import { type InheritedSocket, type InheritedSockets, NO_SOCKETS } from './inher
 /** Listening sockets that one process of a worker leaves with the keeper for the next: who connects in between waits in them, and is not refused. */
 
 const LISTENING = 'listening ';
-const EDGES = ['http', 'unix'] as const;
+const EDGES = ['http', 'grpc', 'unix'] as const;
 
 /** The descriptors may be closed afterwards. */
 export function keepListening(keeper: Keeper, sockets: InheritedSockets): void {
@@ -48,10 +48,10 @@ export async function takeLeftSockets(config: WorkerConfig, log: KeeperLog): Pro
 /** One at another address than is configured now would serve where nobody looks. */
 function isWanted(edge: (typeof EDGES)[number], { address }: InheritedSocket, config: WorkerConfig): boolean {
   if (edge === 'unix') return address === resolvePaths(config).socket;
-  const { http } = config;
+  const wanted = config[edge];
   const port = Number(address.slice(address.lastIndexOf(':') + 1));
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   // A name may stand for any address: such a socket is made anew only when its port changes.
-  const sameHost = isIP(http.address) === 0 || http.address === host;
-  return http.enabled && sameHost && (http.port === 0 || http.port === port);
+  const sameHost = isIP(wanted.address) === 0 || wanted.address === host;
+  return wanted.enabled && sameHost && (wanted.port === 0 || wanted.port === port);
 }

@@ -13,6 +13,7 @@ let edge: HttpEdge & { url: string };
 const registered: RegisteredFunction = {
   name: 'hello',
   version: '1',
+  image: null,
   digest: 'd',
   handle: 3,
   runtime: 'python3',

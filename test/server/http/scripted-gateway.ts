@@ -71,6 +71,10 @@ export class ScriptedGateway implements Gateway {
     return this.names.get(`${name}@${version}`) ?? 0;
   }
 
+  timeoutMs(): number {
+    return 60_000;
+  }
+
   invoke(
     handle: number,
     payload: number | Uint8Array | string,

@@ -19,6 +19,8 @@ const status: WorkerStatus = {
     cachedContainers: 2,
   },
   cpu: { slots: 2, used: 0.5 },
+  running: 0,
+  host: { cpuPercent: 0, loadPerCore: 0 },
   queue: { length: 3, limit: 100 },
   queues: {
     cpu: { length: 2, expectedUs: 1e6, throughput: 0.5, activeFunctions: 1, policy: null },

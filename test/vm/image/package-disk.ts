@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../house/process.js';
-import { command } from './command.js';
+import { command } from '../../support/command.js';
 
 /**
  * A disk with the package as `npm pack` makes it, the addon that was built here, and the modules that an installation without development dependencies has. They are copied out of this

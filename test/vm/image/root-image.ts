@@ -1,23 +1,19 @@
-import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { command } from './command.js';
+import { cachedBuild } from '../../support/build-cache.js';
+import { command } from '../../support/command.js';
 
 /**
  * The disk that every virtual machine boots from, and its kernel: the host's own Debian, smaller, with the Node that runs the tests. The same distribution, so that
@@ -67,49 +63,19 @@ const FSTAB = `/dev/nvme0n1 / ext4 defaults 0 1
 /** Address space of the disk; the file is sparse. */
 const DISK_BYTES = 4 * 1024 ** 3;
 
-/** Images that nobody has used for so long are removed when another one is made; ms. */
-const KEPT_MS = 7 * 24 * 3600 * 1000;
-
 /** Where package sources are listed: the host's, in both forms. */
 const SOURCES = ['/etc/apt/sources.list', '/etc/apt/sources.list.d'];
 
-/** The image for this host: out of the cache, or made now, which takes about a minute. Several at once may make it; one of them is kept. */
+/** The image for this host: out of the cache (`ILUVATAR_VM_CACHE`), or made now, which takes about a minute. */
 export async function rootImage(): Promise<RootImage> {
-  const cache = cacheFolder();
-  const folder = join(cache, cacheKey());
-  if (!existsSync(folder)) {
-    mkdirSync(cache, { recursive: true });
-    removeOld(cache);
-    const partial = mkdtempSync(join(cache, '.partial-'));
-    try {
-      await build(partial);
-      renameSync(partial, folder);
-    } catch (error) {
-      // Somebody else was faster.
-      if (!existsSync(folder)) throw error;
-    } finally {
-      rmSync(partial, { recursive: true, force: true });
-    }
-  }
-  utimesSync(folder, new Date(), new Date());
+  const folder = await cachedBuild({
+    kind: 'vm',
+    // This file has the lists above, and how they are used.
+    files: [fileURLToPath(import.meta.url), ...sourceFiles(), process.execPath],
+    facts: [],
+    build,
+  });
   return { disk: join(folder, 'root.img'), kernel: join(folder, 'vmlinuz') };
-}
-
-/** `ILUVATAR_VM_CACHE`, or the user's cache folder. */
-function cacheFolder(): string {
-  const { ILUVATAR_VM_CACHE: own, XDG_CACHE_HOME: base } = process.env;
-  if (own !== undefined && own !== '') return own;
-  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'iluvatar', 'vm');
-}
-
-function cacheKey(): string {
-  const sum = createHash('sha256');
-  // This file has the lists above, and how they are used.
-  for (const file of [fileURLToPath(import.meta.url), ...sourceFiles(), process.execPath]) {
-    const text = readFileSync(file);
-    sum.update(`${file} ${text.length}\n`).update(text);
-  }
-  return sum.digest('hex').slice(0, 16);
 }
 
 function sourceFiles(): string[] {
@@ -117,13 +83,6 @@ function sourceFiles(): string[] {
     .flatMap((path) => (statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path]))
     .filter((path) => /\.(list|sources)$/.test(path))
     .sort();
-}
-
-function removeOld(cache: string): void {
-  for (const name of readdirSync(cache)) {
-    const path = join(cache, name);
-    if (Date.now() - statSync(path).mtimeMs > KEPT_MS) rmSync(path, { recursive: true, force: true });
-  }
 }
 
 async function build(folder: string): Promise<void> {

@@ -12,7 +12,7 @@ export async function runShard({ config, port, beats }: ShardTask): Promise<Shar
   const before = readFileSync(`${config.dataDir}/starts`, 'utf8').split('\n').length - 1;
   const fault = readFileSync(`${config.dataDir}/plan`, 'utf8').trim().split(' ')[before];
   appendFileSync(`${config.dataDir}/starts`, `started\n`);
-  tell({ type: 'listening', httpPort: 1000 + before });
+  tell({ type: 'listening', httpPort: 1000 + before, grpcPort: null });
   const ownBeat = new Beat(beats);
   const beat = setInterval(() => ownBeat.beat(), 20);
   const stopped = new Promise<null>((resolve) => {

@@ -1,4 +1,4 @@
-import { execute } from '../../house/process.js';
+import { execute } from '../house/process.js';
 
 /** Runs a program of the host to its end and gives back its output; throws with all of it when it fails. */
 export async function command(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {

@@ -1,0 +1,14 @@
+import { CommandHost } from '../command-host.js';
+import { addLoadRunCommand } from './run.js';
+import { addLoadTraceCommand } from './trace.js';
+
+/** `iluvatar load`: drives workers and controllers, and makes and reads what that gives. One line a subcommand. */
+export function addLoadCommand(host: CommandHost): void {
+  const load = host.add('load', 'put load on a worker or a controller, and see what came of it', [
+    'load trace --trace trace.csv --functions functions.csv --target unix:/run/iluvatar/worker.sock',
+    'load run hello --rate 100 --duration 30s',
+  ]);
+  const inner = new CommandHost(load);
+  addLoadTraceCommand(inner);
+  addLoadRunCommand(inner);
+}

@@ -1,0 +1,303 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import { gunzip, gunzipSync, gzip } from 'node:zlib';
+import type { Log } from '../../telemetry/logs/log.js';
+import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES, tooLarge } from './message-reader.js';
+import type { GrpcMethod, StreamHandler } from './method.js';
+import { acceptsGzip, isGzip, timeoutOf } from './request-headers.js';
+import {
+  closingTrailers,
+  failureHeaders,
+  OK_TRAILERS,
+  RESPOND,
+  RESPONSE_HEADERS,
+  RESPONSE_HEADERS_GZIP,
+} from './response-headers.js';
+import { GrpcFailure as Failure, failureOf, GrpcCode, type GrpcFailure } from './status.js';
+
+/**
+ * One call, from its headers to its trailers. It reads messages, keeps the deadline and hears of cancellation; what the call means is its method's. Answers are one
+ * write each, and everything that is the same for all of them was made before.
+ */
+
+/** What the calls of one server share. */
+export interface CallOwner {
+  readonly maxMessageBytes: number;
+  /** Answers shorter than this are not worth compressing. */
+  readonly compressFromBytes: number;
+  readonly log: Log;
+  opened(call: GrpcCall): void;
+  closed(call: GrpcCall): void;
+}
+
+/** Whoever works on a call's answer, and should know when nobody waits for it any more. */
+export interface Cancellable {
+  /** The caller has left, or its deadline has passed: nothing that is answered now is read. */
+  cancelled(): void;
+}
+
+/** The stream's own call, found from listeners that all calls share: `this` is the stream in them. */
+const CALL = Symbol('gRPC call');
+type CallStream = ServerHttp2Stream & { [CALL]: GrpcCall };
+
+/** `reading`: the message of a unary call is not there yet. */
+type State = 'reading' | 'served' | 'closed';
+
+export class GrpcCall implements MessageSink {
+  readonly headers: IncomingHttpHeaders;
+  /** ms after its beginning; 0 = the caller waits for ever. */
+  readonly timeoutMs: number;
+  /** Told once, when the call ends otherwise than by an answer. */
+  canceller: Cancellable | null = null;
+  readonly #owner: CallOwner;
+  readonly #stream: CallStream;
+  readonly #method: GrpcMethod;
+  readonly #gzip: boolean;
+  #reader: MessageReader | null = null;
+  #handler: StreamHandler | null = null;
+  #deadline: NodeJS.Timeout | null = null;
+  #state: State = 'reading';
+  #responded = false;
+  #trailers: Readonly<Record<string, string>> = OK_TRAILERS;
+
+  /** Throws a GrpcFailure for headers that make no call. */
+  constructor(owner: CallOwner, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: GrpcMethod) {
+    this.#owner = owner;
+    this.#stream = stream as CallStream;
+    this.headers = headers;
+    this.#method = method;
+    this.timeoutMs = timeoutOf(headers);
+    this.#gzip = isGzip(headers);
+  }
+
+  /** Begins to read. */
+  start(): void {
+    const stream = this.#stream;
+    stream[CALL] = this;
+    stream.on('data', onData);
+    stream.on('end', onEnd);
+    stream.on('wantTrailers', onWantTrailers);
+    stream.on('close', onClose);
+    stream.on('error', ignore);
+    this.#owner.opened(this);
+    if (this.timeoutMs > 0 && !this.#method.keepsDeadline) {
+      this.#deadline = setTimeout(() => this.deadlinePassed(), this.timeoutMs);
+    }
+    if (this.#method.kind === 'streaming') {
+      this.#state = 'served';
+      this.#handler = this.#method.open(this);
+    }
+  }
+
+  get isStreaming(): boolean {
+    return this.#method.kind === 'streaming';
+  }
+
+  /** Nothing that is answered reaches anybody. */
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#state === 'closed') return;
+    try {
+      // Nearly always: the one message of the call, whole and alone.
+      if (
+        this.#reader === null &&
+        chunk.length >= PREFIX_BYTES &&
+        chunk[0] === 0 &&
+        chunk.readUInt32BE(1) === chunk.length - PREFIX_BYTES &&
+        chunk.length - PREFIX_BYTES <= this.#limit
+      ) {
+        this.message(chunk.subarray(PREFIX_BYTES), false);
+        return;
+      }
+      this.#reader ??= new MessageReader(this.#limit, this);
+      this.#reader.read(chunk);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  message(bytes: Buffer, compressed: boolean): void {
+    if (this.#state === 'closed') return;
+    if (compressed && !this.#gzip) {
+      throw new Failure(GrpcCode.internal, 'a message is compressed, and grpc-encoding does not say how');
+    }
+    const method = this.#method;
+    if (method.kind === 'streaming') {
+      // Their messages are small: they need not go to another thread and come back in order.
+      (this.#handler as StreamHandler).message(compressed ? this.#inflate(bytes) : bytes);
+      return;
+    }
+    if (this.#state !== 'reading')
+      throw new Failure(GrpcCode.unimplemented, 'the method takes one message, and got more');
+    this.#state = 'served';
+    if (!compressed) {
+      method.serve(this, bytes);
+      return;
+    }
+    gunzip(bytes, { maxOutputLength: this.#limit }, (error, inflated) => {
+      if (this.#state === 'closed') return;
+      try {
+        if (error !== null) throw this.#inflateFailure(error);
+        method.serve(this, inflated);
+      } catch (failure) {
+        this.fail(failure);
+      }
+    });
+  }
+
+  /** The caller has said everything. */
+  ended(): void {
+    if (this.#state === 'closed') return;
+    if (this.#reader?.inMessage === true) {
+      this.fail(new Failure(GrpcCode.internal, 'the call ended in the middle of a message'));
+    } else if (this.#state === 'reading') {
+      this.fail(new Failure(GrpcCode.unimplemented, 'the method takes one message, and got none'));
+    } else this.#endHandler();
+  }
+
+  #endHandler(): void {
+    try {
+      this.#handler?.ended();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The answer of a unary method: a message with its prefix, which may be written to. */
+  answer(frame: Buffer): void {
+    if (this.#state === 'closed') return;
+    if (this.#gzip && frame.length >= this.#owner.compressFromBytes && acceptsGzip(this.headers)) {
+      this.#answerCompressed(frame);
+      return;
+    }
+    this.#close();
+    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
+    this.#stream.end(frame);
+  }
+
+  /** One answer of many. False = the caller does not keep up. */
+  send(frame: Buffer): boolean {
+    if (this.#state === 'closed') return false;
+    this.#respond();
+    return this.#stream.write(frame);
+  }
+
+  /** After the last of many. */
+  end(): void {
+    if (this.#state === 'closed') return;
+    this.#close();
+    this.#respond();
+    this.#stream.end();
+  }
+
+  /** An answer has not been made, and why. A defect is logged here. */
+  fail(error: unknown): void {
+    const failure = failureOf(error);
+    if (failure.code === GrpcCode.internal && failure !== error) {
+      this.#owner.log.error({ err: error, method: this.headers[':path'] }, 'a gRPC call failed');
+    }
+    if (this.#state === 'closed') return;
+    this.#cancel();
+    refuse(this.#stream, failure, this.#responded);
+    this.#trailers = closingTrailers(failure);
+  }
+
+  /** Also for a method that keeps it itself. */
+  deadlinePassed(): void {
+    this.fail(new Failure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
+  }
+
+  get trailers(): Readonly<Record<string, string>> {
+    return this.#trailers;
+  }
+
+  /** The stream is no more: by an end of both sides, or by the caller's cancellation, or with its connection. */
+  gone(): void {
+    if (this.#state !== 'closed') this.#cancel();
+  }
+
+  #respond(): void {
+    if (this.#responded) return;
+    this.#responded = true;
+    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
+  }
+
+  #answerCompressed(frame: Buffer): void {
+    gzip(frame.subarray(PREFIX_BYTES), (error, bytes) => {
+      if (this.#state === 'closed') return;
+      if (error !== null) {
+        this.fail(error);
+        return;
+      }
+      this.#close();
+      this.#stream.respond(RESPONSE_HEADERS_GZIP, RESPOND);
+      this.#stream.end(frameOf(bytes, true));
+    });
+  }
+
+  #cancel(): void {
+    const { canceller } = this;
+    this.#close();
+    canceller?.cancelled();
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.canceller = null;
+    this.#reader = null;
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#owner.closed(this);
+  }
+
+  get #limit(): number {
+    return this.#method.maxMessageBytes ?? this.#owner.maxMessageBytes;
+  }
+
+  #inflate(bytes: Buffer): Buffer {
+    try {
+      return gunzipSync(bytes, { maxOutputLength: this.#limit });
+    } catch (error) {
+      throw this.#inflateFailure(error as NodeJS.ErrnoException);
+    }
+  }
+
+  #inflateFailure(error: NodeJS.ErrnoException): GrpcFailure {
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooLarge(null, this.#limit);
+    return new Failure(GrpcCode.internal, `a message is not gzip as it says: ${error.message}`);
+  }
+}
+
+/** Ends a stream with a failure, whatever its caller still sends. */
+export function refuse(stream: ServerHttp2Stream, failure: GrpcFailure, responded: boolean): void {
+  if (stream.destroyed || stream.closed) return;
+  if (responded) {
+    // Its trailers say it, as soon as they are asked for.
+    stream.end();
+    return;
+  }
+  stream.respond(failureHeaders(failure), { endStream: true });
+  // What is still on its way is not waited for: the caller may stop.
+  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+}
+
+function onData(this: ServerHttp2Stream, chunk: Buffer): void {
+  (this as CallStream)[CALL].received(chunk);
+}
+
+function onEnd(this: ServerHttp2Stream): void {
+  (this as CallStream)[CALL].ended();
+}
+
+function onWantTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers((this as CallStream)[CALL].trailers);
+}
+
+function onClose(this: ServerHttp2Stream): void {
+  (this as CallStream)[CALL].gone();
+}
+
+/** A stream that is reset says so by an error, too; `close` comes in any case. */
+function ignore(): void {}

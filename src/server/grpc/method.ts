@@ -1,0 +1,33 @@
+import type { GrpcCall } from './grpc-call.js';
+
+/** What a service is to the transport: methods by their paths. */
+
+interface Common {
+  /** The method itself fails the call when its deadline has passed, so that the transport needs no timer for it. */
+  readonly keepsDeadline?: boolean;
+  /** Of a request; the server's limit unless given. */
+  readonly maxMessageBytes?: number;
+}
+
+export interface UnaryMethod extends Common {
+  readonly kind: 'unary';
+  /** Must come to `call.answer` or `call.fail` at some time; what it throws fails the call. */
+  serve(call: GrpcCall, message: Buffer): void;
+}
+
+/** One of any number of requests and answers. */
+export interface StreamingMethod extends Common {
+  readonly kind: 'streaming';
+  open(call: GrpcCall): StreamHandler;
+}
+
+export interface StreamHandler {
+  message(message: Buffer): void;
+  /** The caller sends nothing more. */
+  ended(): void;
+}
+
+export type GrpcMethod = UnaryMethod | StreamingMethod;
+
+/** By path: "/package.Service/method". */
+export type GrpcMethods = ReadonlyMap<string, GrpcMethod>;

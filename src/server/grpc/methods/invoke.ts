@@ -1,0 +1,127 @@
+import { performance } from 'node:perf_hooks';
+import { InvokeResponse } from '../../../rpc/gen/iluvatar_rpc.js';
+import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
+import type { Cancellable, GrpcCall } from '../grpc-call.js';
+import type { UnaryMethod } from '../method.js';
+import { decoded } from './codec.js';
+import { checkTid, type MethodContext } from './context.js';
+import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
+import { COMPUTE, CONTAINER_STATE, errorJson, NOT_REGISTERED } from './words.js';
+
+/** `invoke`, the hot path: one object per call, no promise, and neither arguments nor result are parsed. */
+
+export class InvokeMethod implements UnaryMethod {
+  readonly kind = 'unary';
+  /** The engine has a deadline for each invocation: the call's is the same one, unless the function's own is earlier. */
+  readonly keepsDeadline = true;
+  readonly #gateway: Gateway;
+  readonly #worker: string;
+
+  constructor({ gateway, config }: MethodContext) {
+    this.#gateway = gateway;
+    this.#worker = config.name;
+  }
+
+  serve(call: GrpcCall, message: Buffer): void {
+    const { name, version, args, tid, details } = decoded(readInvokeRequest, message);
+    checkTid(tid);
+    const gateway = this.#gateway;
+    const handle = gateway.resolve(name, version);
+    const pending = new PendingInvocation(gateway, call, details ? this.#worker : null);
+    let timeoutMs = 0;
+    if (call.timeoutMs > 0 && call.timeoutMs <= gateway.timeoutMs(handle)) {
+      timeoutMs = Math.max(1, Math.round(call.timeoutMs));
+      pending.byCaller = true;
+    }
+    const id = gateway.invoke(handle, args.length === 0 ? '' : args, timeoutMs, tid, pending);
+    if (id === 0) return;
+    pending.id = id;
+    call.canceller = pending;
+  }
+}
+
+class PendingInvocation implements GatewaySink, Cancellable {
+  /** For `abandon`. */
+  id = 0;
+  /** The deadline that it has is the call's. */
+  byCaller = false;
+  readonly #gateway: Gateway;
+  readonly #call: GrpcCall;
+  /** Name of the worker, for a caller that asked for details; null = for one that did not. */
+  readonly #worker: string | null;
+  readonly #startedAt = performance.now();
+
+  constructor(gateway: Gateway, call: GrpcCall, worker: string | null) {
+    this.#gateway = gateway;
+    this.#call = call;
+    this.#worker = worker;
+  }
+
+  cancelled(): void {
+    this.#gateway.abandon(this.id);
+  }
+
+  settled(result: GatewayResult): void {
+    const body = takeBody(this.#gateway, result.payload);
+    const call = this.#call;
+    if (call.isClosed) return;
+    if (result.errorClass === 'timeout' && this.byCaller) {
+      call.canceller = null;
+      call.deadlinePassed();
+      return;
+    }
+    const details = this.#worker === null ? null : detailsOf(result, this.#worker);
+    call.answer(answerOf(result, body, this.#elapsedUs, details));
+  }
+
+  get #elapsedUs(): number {
+    return (performance.now() - this.#startedAt) * 1000;
+  }
+}
+
+/** What the original says of an invocation. `elapsedUs`: of the whole of it, here. */
+function answerOf(result: GatewayResult, body: Uint8Array | null, elapsedUs: number, details: Details): Buffer {
+  const { errorClass, state } = result;
+  if (errorClass !== null && errorClass !== 'user_error') {
+    const text = errorClass === 'not_found' ? NOT_REGISTERED : errorJson(result.message ?? errorClass);
+    return writeInvokeResponse({ jsonResult: text, success: false, ...NOT_RUN }, details);
+  }
+  // Given to its container and answered by it: what queue and start took comes off.
+  const durationUs = Math.max(result.runUs, Math.floor(elapsedUs) - result.queueUs - result.startUs);
+  const jsonResult = errorClass === null ? (body ?? NULL) : errorJson(result.message ?? errorClass);
+  const compute = COMPUTE[result.device ?? 'cpu'];
+  const containerState = CONTAINER_STATE[state ?? 'warm'];
+  return writeInvokeResponse(
+    { jsonResult, success: errorClass === null, durationUs, compute, containerState },
+    details,
+  );
+}
+
+const NULL = Buffer.from('null');
+const NOT_RUN = { durationUs: 0, compute: 0, containerState: 0 };
+
+function detailsOf(result: GatewayResult, worker: string): Uint8Array {
+  return InvokeResponse.encode({
+    ...NOTHING_ELSE,
+    errorClass: result.errorClass ?? '',
+    errorMessage: result.message ?? '',
+    transactionId: result.tid,
+    worker,
+    backend: result.backend ?? '',
+    attempts: result.attempts,
+    queueUs: result.queueUs,
+    createUs: result.startUs,
+    throttledUs: result.throttledUs,
+  }).finish();
+}
+
+const NOTHING_ELSE = { jsonResult: '', success: false, ...NOT_RUN, containerState: 0 as const };
+
+/** A token is used up. */
+function takeBody(gateway: Gateway, payload: GatewayResult['payload']): Uint8Array | null {
+  if (typeof payload !== 'number') return payload;
+  if (payload === 0) return null;
+  const body = gateway.body(payload);
+  gateway.drop(payload);
+  return body;
+}
