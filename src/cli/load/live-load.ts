@@ -7,11 +7,13 @@ import type { LoadTarget } from '../../load/target.js';
 import type { Work } from '../../load/work.js';
 import type { Experiment } from '../../results/experiment.js';
 import type { SummaryOptions } from '../../results/summary.js';
+import type { CapturedProfile } from '../../telemetry/profile/capture.js';
 import type { Context } from '../context.js';
 import { EXIT } from '../exit-codes.js';
 import { seconds } from '../output.js';
 import { progressLine } from './interruption.js';
 import type { LoadFlags } from './load-options.js';
+import { type LoadProfile, loadProfileOf, takeLoadProfile } from './load-profile.js';
 import { summaryText } from './summary-text.js';
 
 /** One load from beginning to end: its target, its folder, its functions, its invocations, its summary. */
@@ -41,6 +43,7 @@ export interface LoadSignals {
 
 export async function runLiveLoad(context: Context, load: LiveLoad, signals: LoadSignals): Promise<void> {
   const { config } = await context.load();
+  const profile = await loadProfileOf(context, load.flags, load.target, load.lengthUs);
   const { openTarget } = await import('../../load/targets/open-target.js');
   const target = await openTarget(load.target, { config });
   let closed = false;
@@ -57,7 +60,7 @@ export async function runLiveLoad(context: Context, load: LiveLoad, signals: Loa
       await endFailed(experiment, error);
       throw error;
     }
-    const outcome = await drive(context, target, load, experiment, signals);
+    const outcome = await drive(context, target, load, experiment, signals, profile);
     await close();
     conclude(context, load, outcome, experiment);
   } finally {
@@ -116,10 +119,13 @@ async function drive(
   load: LiveLoad,
   experiment: Experiment | null,
   { stop, giveUp }: LoadSignals,
+  profile: LoadProfile | null,
 ): Promise<LoadOutcome> {
   const { runLoad } = await import('../../load/run-load.js');
   const { flags } = load;
   const { config } = await context.load();
+  // Its failure is told when the load has ended: the load does not depend on it.
+  let profiled: Promise<CapturedProfile | Error> | null = null;
   const rows = (await experiment?.openRows()) ?? null;
   const line = progressLine(context);
   let outcome: LoadOutcome;
@@ -137,7 +143,10 @@ async function drive(
       drainMs: flags.drain,
       stopSignal: stop,
       giveUpSignal: giveUp,
-      begins: (originUs) => experiment?.begin(originUs),
+      begins: (originUs) => {
+        experiment?.begin(originUs);
+        if (profile !== null) profiled = takeLoadProfile(profile).catch((error: Error) => error);
+      },
       progress: progressOf(load, line),
     });
   } catch (error) {
@@ -147,12 +156,18 @@ async function drive(
   } finally {
     line.clear();
   }
+  if (profiled !== null) tellProfile(context, await (profiled as Promise<CapturedProfile | Error>));
   try {
     await rows?.end();
   } catch (error) {
     return { ...outcome, stopped: outcome.stopped ?? { kind: 'not-written', text: (error as Error).message } };
   }
   return outcome;
+}
+
+function tellProfile(context: Context, profiled: CapturedProfile | Error): void {
+  if (profiled instanceof Error) context.note(`there is no profile: ${profiled.message}`);
+  else context.note(`profile: ${profiled.files.join(', ')}`);
 }
 
 function progressOf({ lengthUs, count }: LiveLoad, line: ReturnType<typeof progressLine>) {
