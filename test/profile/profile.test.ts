@@ -77,6 +77,20 @@ describe('profiles of a running worker', () => {
     expect(readFileSync(file, 'utf8')).toContain('</svg>');
   });
 
+  it('are taken of a worker under load', async () => {
+    const socket = fixture.worker.socketPath;
+    const load = ['load', 'run', 'f', '--rate', '100', '--duration', '500ms', '-t', `unix:${socket}`];
+    const file = join(folder, 'loaded.svg');
+    const { code, stderr } = await iluvatar([...load, '--profile', file]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`profile: ${file}`)]);
+    expect(readFileSync(file, 'utf8')).toContain('shard-0');
+    const kept = join(folder, 'kept');
+    expect((await iluvatar([...load, '--profile', '-o', kept])).code).toBe(0);
+    expect(readdirSync(kept)).toContain('profile.svg');
+    const unasked = await iluvatar(['load', 'run', 'f', '--rate', '1', '-t', 'simulated', '--profile']);
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('--profile')]);
+  });
+
   it('are taken one at a time, of threads that are there, into files that say what they are', async () => {
     const capture = (options: object, file = 'x.svg') =>
       captureProfile(client, [join(folder, file)], { ms: 100, ...options });

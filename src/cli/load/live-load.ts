@@ -8,11 +8,13 @@ import type { LoadTarget } from '../../load/target.js';
 import type { Work } from '../../load/work.js';
 import type { Experiment } from '../../results/experiment.js';
 import type { SummaryOptions } from '../../results/summary.js';
+import type { CapturedProfile } from '../../telemetry/profile/capture.js';
 import type { Context } from '../context.js';
 import { EXIT } from '../exit-codes.js';
 import { seconds } from '../output.js';
 import { progressLine } from './interruption.js';
 import type { LoadFlags } from './load-options.js';
+import { type LoadProfile, loadProfileOf, takeLoadProfile } from './load-profile.js';
 import { summaryText } from './summary-text.js';
 
 /** One load from beginning to end: its target, its folder, its functions, its invocations, its summary. */
@@ -42,6 +44,7 @@ export interface LoadSignals {
 
 export async function runLiveLoad(context: Context, load: LiveLoad, signals: LoadSignals): Promise<void> {
   const { config } = await context.load();
+  const profile = await loadProfileOf(context, load.flags, load.target, load.lengthUs);
   const { openTarget } = await import('../../load/targets/open-target.js');
   const target = await openTarget(load.target, { config });
   let closed = false;
@@ -58,7 +61,7 @@ export async function runLiveLoad(context: Context, load: LiveLoad, signals: Loa
       await endFailed(experiment, error);
       throw error;
     }
-    const outcome = await drive(context, target, load, experiment, signals);
+    const outcome = await drive(context, target, load, experiment, signals, profile);
     await close();
     conclude(context, load, outcome, experiment);
   } finally {
@@ -131,10 +134,13 @@ async function drive(
   load: LiveLoad,
   experiment: Experiment | null,
   { stop, giveUp }: LoadSignals,
+  profile: LoadProfile | null,
 ): Promise<LoadOutcome> {
   const { runLoad } = await import('../../load/run-load.js');
   const { flags } = load;
   const { config } = await context.load();
+  // Its failure is told when the load has ended: the load does not depend on it.
+  let profiled: Promise<CapturedProfile | Error> | null = null;
   const rows = (await experiment?.openRows()) ?? null;
   const recording = experiment !== null && flags.series ? await startRecording(experiment, target) : null;
   const line = progressLine(context);
@@ -156,6 +162,7 @@ async function drive(
       begins: (originUs) => {
         experiment?.begin(originUs);
         recording?.begin(originUs);
+        if (profile !== null) profiled = takeLoadProfile(profile).catch((error: Error) => error);
       },
       progress: progressOf(load, line),
     });
@@ -167,6 +174,7 @@ async function drive(
   } finally {
     line.clear();
   }
+  if (profiled !== null) tellProfile(context, await (profiled as Promise<CapturedProfile | Error>));
   try {
     await rows?.end();
   } catch (error) {
@@ -185,6 +193,11 @@ async function endRecording(context: Context, recording: SeriesRecording | null)
 async function startRecording(experiment: Experiment, target: LoadTarget) {
   const { SeriesRecording } = await import('../../load/series-recording.js');
   return await SeriesRecording.start(experiment, target);
+}
+
+function tellProfile(context: Context, profiled: CapturedProfile | Error): void {
+  if (profiled instanceof Error) context.note(`there is no profile: ${profiled.message}`);
+  else context.note(`profile: ${profiled.files.join(', ')}`);
 }
 
 function progressOf({ lengthUs, count }: LiveLoad, line: ReturnType<typeof progressLine>) {

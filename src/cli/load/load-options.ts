@@ -23,6 +23,7 @@ export interface LoadFlags {
   drain: number;
   upload?: boolean;
   series: boolean;
+  profile?: string | true;
 }
 
 export function addLoadOptions(command: Command): Command {
@@ -46,7 +47,11 @@ export function addLoadOptions(command: Command): Command {
     .option('--max-error-rate <ratio>', 'end when more of the last 200 failed, 0 to 1', parseNumber, 1)
     .option('--lost-after <duration>', 'end when the target was unavailable for so long', parseDuration, 10_000)
     .option('--drain <duration>', 'how long to wait for answers at the end', parseDuration, 300_000)
-    .option('--no-series', 'with --out: do not ask the worker every second how it is');
+    .option('--no-series', 'with --out: do not ask the worker every second how it is')
+    .option(
+      '--profile [file]',
+      'a flame graph of the worker’s threads (see "iluvatar profile"), of the load or its first minute (default: profile.svg, in the folder of --out)',
+    );
 }
 
 /** Throws UsageError for what cannot be. */

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Socket } from 'node:net';
 import { IluvatarError } from '../../core/errors.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
+import type { TraceRequestHeaders } from '../trace-headers.js';
 import { envelopeOf, resultHeaders } from './answers.js';
 import { problemHeaders, problemOf, refuseUnread, sendProblem, tooLarge } from './problems.js';
-import { asyncHeaders, type TraceRequestHeaders } from './request-headers.js';
+import { asyncHeaders } from './request-headers.js';
 import type { InvokeTarget } from './target.js';
 
 /**

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { TraceRequestHeaders } from '../trace-headers.js';
 
 /** What clients say in `x-iluvatar-*` request headers, checked without regular expressions: this is on the way of every invocation. */
 
@@ -22,12 +23,6 @@ export function isTid(text: string): boolean {
 export function readTimeout(text: string): number {
   const value = Number(text);
   return Number.isInteger(value) && value >= 1 && value <= MAX_TIMEOUT_MS ? value : -1;
-}
-
-/** W3C Trace Context. Node joins what comes several times with commas: of `tracestate` that is what the specification wants, a `traceparent` is none then. */
-export interface TraceRequestHeaders {
-  readonly traceparent?: string;
-  readonly tracestate?: string;
 }
 
 /** What only an asynchronous invocation takes, and what it is told of its trace; checked by its schema. */

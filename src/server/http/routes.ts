@@ -10,6 +10,8 @@ export type { Content, Route } from './route.js';
 const name = parameter('path', 'name', 'Function name');
 const version = parameter('path', 'version', 'Function version');
 const tid = parameter('header', 'x-iluvatar-tid', 'Transaction id; made here when absent');
+const traceparent = parameter('header', 'traceparent', 'W3C Trace Context: the trace that the invocation joins');
+const tracestate = parameter('header', 'tracestate', 'Beside it: what other systems want handed on');
 const timeout = parameter('header', 'x-iluvatar-timeout-ms', "Instead of the function's own time-out; ms", {
   type: 'integer',
   minimum: 1,
@@ -41,7 +43,7 @@ function invoke(operation: string, path: string, parameters: readonly RouteParam
     method: 'POST',
     path,
     summary: 'Run a function; the body is its arguments, the answer its result',
-    parameters: [...parameters, deferred, envelope, tid, timeout, idempotencyKey, webhook],
+    parameters: [...parameters, deferred, envelope, tid, timeout, traceparent, tracestate, idempotencyKey, webhook],
     request: { [JSON_TYPE]: null },
     responses: {
       200: {

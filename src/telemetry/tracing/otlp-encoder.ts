@@ -58,50 +58,50 @@ export class OtlpEncoder {
 
   encode(spans: readonly Span[]): Uint8Array<ArrayBuffer> {
     const writer = new BinaryWriter();
-    nested(writer, Request.resourceSpans, () => {
-      writer.tag(ResourceSpans.resource, WireType.LengthDelimited).bytes(this.#resource);
-      nested(writer, ResourceSpans.scopeSpans, () => {
-        writer.tag(ScopeSpans.scope, WireType.LengthDelimited).bytes(this.#scope);
-        for (const one of spans) nested(writer, ScopeSpans.spans, () => span(writer, one));
-      });
-    });
-    return writer.finish();
+    begin(writer, Request.resourceSpans);
+    writer.tag(ResourceSpans.resource, WireType.LengthDelimited).bytes(this.#resource);
+    begin(writer, ResourceSpans.scopeSpans);
+    writer.tag(ScopeSpans.scope, WireType.LengthDelimited).bytes(this.#scope);
+    for (const span of spans) writeSpan(writer, span);
+    return writer.join().join().finish();
   }
 }
 
-function span(writer: BinaryWriter, one: Span): void {
-  id(writer, SpanField.traceId, one.traceId);
-  id(writer, SpanField.spanId, one.spanId);
-  if (one.tracestate !== '') text(writer, SpanField.traceState, one.tracestate);
-  if (one.parentId !== '') id(writer, SpanField.parentSpanId, one.parentId);
-  text(writer, SpanField.name, one.name);
-  writer.tag(SpanField.kind, WireType.Varint).uint32(one.kind);
-  time(writer, SpanField.start, one.startUs);
-  time(writer, SpanField.end, one.endUs);
-  attributes(writer, SpanField.attributes, one.attributes);
-  for (const event of one.events) nested(writer, SpanField.events, () => spanEvent(writer, event));
-  const { error } = one;
-  if (error !== null) {
-    nested(writer, SpanField.status, () => {
-      text(writer, StatusField.message, error);
-      writer.tag(StatusField.code, WireType.Varint).uint32(STATUS_ERROR);
-    });
+function writeSpan(writer: BinaryWriter, span: Span): void {
+  begin(writer, ScopeSpans.spans);
+  id(writer, SpanField.traceId, span.traceId);
+  id(writer, SpanField.spanId, span.spanId);
+  if (span.tracestate !== '') text(writer, SpanField.traceState, span.tracestate);
+  if (span.parentId !== '') id(writer, SpanField.parentSpanId, span.parentId);
+  text(writer, SpanField.name, span.name);
+  writer.tag(SpanField.kind, WireType.Varint).uint32(span.kind);
+  time(writer, SpanField.start, span.startUs);
+  time(writer, SpanField.end, span.endUs);
+  attributes(writer, SpanField.attributes, span.attributes);
+  for (const event of span.events) writeEvent(writer, event);
+  if (span.error !== null) {
+    begin(writer, SpanField.status);
+    text(writer, StatusField.message, span.error);
+    writer.tag(StatusField.code, WireType.Varint).uint32(STATUS_ERROR).join();
   }
-  writer.tag(SpanField.flags, WireType.Bit32).fixed32(FLAGS_SAMPLED);
+  writer.tag(SpanField.flags, WireType.Bit32).fixed32(FLAGS_SAMPLED).join();
 }
 
-function spanEvent(writer: BinaryWriter, event: SpanEvent): void {
+function writeEvent(writer: BinaryWriter, event: SpanEvent): void {
+  begin(writer, SpanField.events);
   time(writer, EventField.time, event.atUs);
   text(writer, EventField.name, event.name);
   attributes(writer, EventField.attributes, event.attributes);
+  writer.join();
 }
 
 function attributes(writer: BinaryWriter, field: number, list: Attributes): void {
   for (const [key, value] of list) {
-    nested(writer, field, () => {
-      text(writer, KeyValue.key, key);
-      nested(writer, KeyValue.value, () => anyValue(writer, value));
-    });
+    begin(writer, field);
+    text(writer, KeyValue.key, key);
+    begin(writer, KeyValue.value);
+    anyValue(writer, value);
+    writer.join().join();
   }
 }
 
@@ -109,6 +109,11 @@ function anyValue(writer: BinaryWriter, value: AttributeValue): void {
   if (typeof value === 'string') text(writer, AnyValue.string, value);
   else if (typeof value === 'boolean') writer.tag(AnyValue.bool, WireType.Varint).bool(value);
   else writer.tag(AnyValue.int, WireType.Varint).int64(Math.round(value));
+}
+
+/** A message within; it ends with `join`. */
+function begin(writer: BinaryWriter, field: number): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
 }
 
 function text(writer: BinaryWriter, field: number, value: string): void {
@@ -127,10 +132,4 @@ function time(writer: BinaryWriter, field: number, us: number): void {
     .tag(field, WireType.Bit64)
     .fixed32(low % WORD)
     .fixed32(high % WORD);
-}
-
-function nested(writer: BinaryWriter, field: number, write: () => void): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  write();
-  writer.join();
 }

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { InvokeResponse } from '../../../rpc/gen/iluvatar_rpc.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
+import type { TraceRequestHeaders } from '../../trace-headers.js';
 import type { GrpcCall } from '../grpc-call.js';
 import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
@@ -34,7 +35,9 @@ export class InvokeMethod implements UnaryMethod {
       timeoutMs = Math.max(1, Math.round(call.timeoutMs));
       pending.byCaller = true;
     }
-    const id = gateway.invoke(handle, args.length === 0 ? '' : args, timeoutMs, tid, pending);
+    const { traceparent, tracestate } = call.headers as TraceRequestHeaders;
+    const body = args.length === 0 ? '' : args;
+    const id = gateway.invoke(handle, body, timeoutMs, tid, pending, traceparent, tracestate);
     if (id === 0) return;
     pending.id = id;
     call.canceller = pending;
