@@ -25,7 +25,10 @@ const RUNC = {
   there: () => which('runc') !== null,
 };
 
-/** By purpose; a backend that needs any has its name. */
+/**
+ * By purpose; a backend that needs any has its name. Not here: Go 1.23 and Rust 1.85 for clients of others (test/grpc), since Debian's are older. They are looked for on PATH, in /usr/local/go and in
+ * ~/.cargo; without them their suites are skipped, with the reason.
+ */
 const PACKAGES = {
   containerd: [CONTAINERD],
   docker: [DOCKER, CONTAINERD, RUNC],

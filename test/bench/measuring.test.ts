@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { firstLine } from '../../bench/lib/child.js';
 import { startConstantServer } from '../../bench/lib/constant-server.js';
 import { usageUs } from '../../bench/lib/container-cgroups.js';
+import { parseGhz } from '../../bench/lib/ghz.js';
 import {
   kilobytes,
   parentOf,
@@ -90,5 +91,27 @@ describe('the figures of wrk', () => {
     expect(() => parseWrk('unable to connect')).toThrow('no figures');
     expect(() => parseWrk(JSON.stringify({ ...figures, requests: 0 }))).toThrow('measured nothing');
     expect(() => parseWrk(JSON.stringify({ ...figures, errors: 2 }))).toThrow('2 errors in 1000 requests');
+  });
+});
+
+describe('ghz', () => {
+  const report = {
+    count: 100,
+    rps: 50.5,
+    statusCodeDistribution: { OK: 100 },
+    latencyDistribution: [
+      { percentage: 50, latency: 120_000 },
+      { percentage: 99, latency: 340_500 },
+    ],
+  };
+
+  it('is read from its JSON, with times in µs', () => {
+    expect(parseGhz(JSON.stringify(report))).toEqual({ throughput: 50.5, p50Us: 120, p99Us: 340.5 });
+  });
+
+  it('is refused when calls failed, or there were none', () => {
+    const failed = { ...report, statusCodeDistribution: { OK: 99, Unavailable: 1 } };
+    expect(() => parseGhz(JSON.stringify(failed))).toThrow('1 of 100 calls failed');
+    expect(() => parseGhz(JSON.stringify({ ...report, latencyDistribution: null }))).toThrow('measured nothing');
   });
 });

@@ -34,7 +34,9 @@ const BY_HTTP_STATUS: Readonly<Record<number, ErrorClass>> = {
 };
 
 /** Trailer in which our worker names the class of its error: several share a code of gRPC. */
-export const ERROR_CLASS_TRAILER = 'iluvatar-error-class';
+const ERROR_CLASS_TRAILER = 'iluvatar-error-class';
+/** And its details: JSON, in base64 as all binary metadata. */
+const ERROR_DETAILS_TRAILER = 'iluvatar-error-details-bin';
 
 /** The error that headers with a `grpc-status` speak of; null = OK. */
 export function errorOf(headers: Readonly<Record<string, unknown>>): IluvatarError | null {
@@ -43,7 +45,7 @@ export function errorOf(headers: Readonly<Record<string, unknown>>): IluvatarErr
   const [name, byCode] = STATUS[code] ?? [`status ${String(headers['grpc-status'])}`, 'internal' as const];
   const message = percentDecoded(String(headers['grpc-message'] ?? '')) || name;
   const named = headers[ERROR_CLASS_TRAILER];
-  return new IluvatarError(isErrorClass(named) ? named : byCode, message);
+  return new IluvatarError(isErrorClass(named) ? named : byCode, message, detailsOf(headers[ERROR_DETAILS_TRAILER]));
 }
 
 /** For an answer whose `:status` is not 200, or that has no `grpc-status`. */
@@ -74,6 +76,17 @@ export function errorOfReset(code: number, details: ErrorDetails): IluvatarError
 
 function isErrorClass(text: unknown): text is ErrorClass {
   return text !== 'ok' && (ERROR_CLASSES as readonly unknown[]).includes(text);
+}
+
+/** None when they cannot be read: the error itself is worth more. */
+function detailsOf(trailer: unknown): ErrorDetails {
+  if (typeof trailer !== 'string') return {};
+  try {
+    const details: unknown = JSON.parse(Buffer.from(trailer, 'base64').toString());
+    return typeof details === 'object' && details !== null ? details : {};
+  } catch {
+    return {};
+  }
 }
 
 /** A message may hold anything, a broken escape too: it is then shown as it came. */

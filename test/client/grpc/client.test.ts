@@ -129,11 +129,12 @@ describe('failures', () => {
     });
   });
 
-  it('has the class that a worker of ours names', async () => {
-    const { address } = await served((_call, callback) =>
-      callback({ code: status.INTERNAL, metadata: trailers({ 'iluvatar-error-class': 'start_failed' }) }),
-    );
-    expect((await failure(client(address).invoke({}))).errorClass).toBe('start_failed');
+  it('has the class and the details that a worker of ours names', async () => {
+    const named = trailers({ 'iluvatar-error-class': 'start_failed' });
+    named.set('iluvatar-error-details-bin', Buffer.from('{"attempts":3}'));
+    const { address } = await served((_call, callback) => callback({ code: status.INTERNAL, metadata: named }));
+    const { errorClass, details } = await failure(client(address).invoke({}));
+    expect([errorClass, details]).toEqual(['start_failed', { attempts: 3 }]);
   });
 
   it('fails at its deadline, and the server knows of it', async () => {
