@@ -14,10 +14,14 @@ export interface RunSummary extends GroupSummary {
   readonly outcomes: Readonly<Record<string, number>>;
   /** By what they found; of those of which the worker says it. */
   readonly states: Readonly<Record<string, number>>;
-  /** When the first was meant to be sent, when the last, and when the last was answered; µs since the beginning of the run. */
-  readonly window: { readonly firstArrivalUs: number; readonly lastArrivalUs: number; readonly lastEndUs: number };
+  /** When the first was meant to be sent, when the last, and when the last was answered; µs since the beginning of the run. Null = it is not known when they happened. */
+  readonly window: {
+    readonly firstArrivalUs: number;
+    readonly lastArrivalUs: number;
+    readonly lastEndUs: number;
+  } | null;
   /** Per second of the window: those that were meant to be sent, those that were answered, and of these the successful ones. */
-  readonly rates: { readonly offered: number; readonly answered: number; readonly succeeded: number };
+  readonly rates: { readonly offered: number; readonly answered: number; readonly succeeded: number } | null;
   /** Whose word the functions' own time is, in `overhead`: invocations of each. */
   readonly ownTime: { readonly byFunction: number; readonly byWorker: number };
   readonly errors: readonly ErrorSummary[];
@@ -33,7 +37,9 @@ export interface GroupSummary {
   readonly invocations: number;
   readonly succeeded: number;
   readonly failed: number;
-  /** Cold ones by the worker's word among those of which it says; null = it says of none. */
+  /** Those that found a cold container, by the worker's word. */
+  readonly cold: number;
+  /** Cold ones among those of which it says what they found; null = it says of none. */
   readonly coldRatio: number | null;
   /** The same by the functions' own word. */
   readonly codeColdRatio: number | null;
@@ -69,6 +75,8 @@ export interface SummaryOptions {
   readonly warmTime?: Exclude<WarmTime, 'given'>;
   /** Functions with numbers of their own, 100 unless said otherwise: each takes up to 0.3 MiB. The first so many that are seen. */
   readonly maxFunctions?: number;
+  /** False = rows say how long things took, and not when they happened. */
+  readonly timed?: boolean;
 }
 
 const MAX_FUNCTIONS = 100;
@@ -133,19 +141,22 @@ export class SummaryBuilder {
     const arriving = Math.max(0, this.#last - firstArrivalUs) / 1e6;
     const perSecond = (n: number, of: number): number => (of === 0 ? 0 : n / of);
     const group = groupSummary(all, slowdown);
+    const { timed = true } = this.#options;
     return {
       format: 'iluvatar.summary',
       version: 1,
       ...group,
       outcomes: sorted(this.#outcomes, 'ok'),
       states: sorted(this.#states),
-      window: { firstArrivalUs, lastArrivalUs: this.#last, lastEndUs: this.#end },
-      rates: {
-        // n arrivals have n - 1 gaps.
-        offered: perSecond(Math.max(0, invocations - 1), arriving),
-        answered: perSecond(this.#answered, seconds),
-        succeeded: perSecond(all.counts.ok, seconds),
-      },
+      window: timed ? { firstArrivalUs, lastArrivalUs: this.#last, lastEndUs: this.#end } : null,
+      rates: timed
+        ? {
+            // n arrivals have n - 1 gaps.
+            offered: perSecond(Math.max(0, invocations - 1), arriving),
+            answered: perSecond(this.#answered, seconds),
+            succeeded: perSecond(all.counts.ok, seconds),
+          }
+        : null,
       ownTime: { byFunction: all.ownByFunction, byWorker: all.ownByWorker },
       errors: this.#errors(invocations),
       generator: generatorSummary(group.us.lag, this.#unsent, generator),
@@ -201,11 +212,12 @@ export class SummaryBuilder {
 }
 
 function groupSummary(measures: MeasureHistograms, slowdown: Histogram): GroupSummary {
-  const { invocations, ok, coldRatio, codeColdRatio }: Counts = measures.counts;
+  const { invocations, ok, cold, coldRatio, codeColdRatio }: Counts = measures.counts;
   return {
     invocations,
     succeeded: ok,
     failed: invocations - ok,
+    cold,
     coldRatio,
     codeColdRatio,
     us: measures.distributions(),

@@ -8,13 +8,15 @@ const FUNCTIONS_SHOWN = 10;
 
 export function summaryText(summary: RunSummary): string {
   const { us, slowdown, functions, steps, generator, window, rates } = summary;
-  const took = Math.max(0, window.lastEndUs - window.firstArrivalUs) / 1e6;
+  const took = window === null ? '' : ` in ${seconds(Math.max(0, window.lastEndUs - window.firstArrivalUs) / 1e6)}`;
   const parts = [
     facts([
-      ['invocations', `${summary.invocations} in ${seconds(took)}: ${countsText(summary.outcomes)}`],
+      ['invocations', `${summary.invocations}${took}: ${countsText(summary.outcomes)}`],
       [
         'per second',
-        `${rate(rates.offered)} offered, ${rate(rates.answered)} answered, ${rate(rates.succeeded)} successful`,
+        rates === null
+          ? 'not known: when they happened is not in the file'
+          : `${rate(rates.offered)} offered, ${rate(rates.answered)} answered, ${rate(rates.succeeded)} successful`,
       ],
       ['containers found', coldText(summary)],
     ]),

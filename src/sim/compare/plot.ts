@@ -1,11 +1,10 @@
-import { IluvatarError } from '../../core/index.js';
+import { loadSvgRenderer, type Specification } from '../../results/plots/render.js';
 import type { Comparison } from './compare.js';
 import { axisOf, meansOverSeeds } from './table.js';
 import { OFFLINE } from './variations.js';
 
 /**
- * A comparison as a picture: cold-start ratio and mean slowdown over one key, a line for each combination of the others. vega draws it; it is large and needed by nothing
- * else, so it is an optional dependency, loaded when a picture is asked for.
+ * A comparison as a picture: cold-start ratio and mean slowdown over one key, a line for each combination of the others.
  */
 
 const WIDTH = 380;
@@ -21,30 +20,10 @@ interface Point {
   readonly slowdown: number;
 }
 
-type Specification = Readonly<Record<string, unknown>>;
-
 /** Throws IluvatarError `unavailable` when the packages are not installed. Before a long comparison, call it to know. */
 export async function loadPlotter(): Promise<(comparison: Comparison) => Promise<string>> {
-  const [vega, lite] = await Promise.all([load(() => import('vega')), load(() => import('vega-lite'))]);
-  return async (comparison) => {
-    // The specification is data; its type is a union of everything that vega-lite can draw, which no compiler enjoys.
-    const { spec } = lite.compile(specificationOf(comparison) as unknown as Parameters<typeof lite.compile>[0]);
-    const view = new vega.View(vega.parse(spec), { renderer: 'none', logLevel: vega.Error });
-    try {
-      return `${await view.toSVG()}\n`;
-    } finally {
-      view.finalize();
-    }
-  };
-}
-
-async function load<Module>(load: () => Promise<Module>): Promise<Module> {
-  try {
-    return await load();
-  } catch (error) {
-    const text = 'a plot needs the optional packages vega and vega-lite: npm install vega vega-lite';
-    throw new IluvatarError('unavailable', `${text} (${(error as Error).message})`);
-  }
+  const render = await loadSvgRenderer();
+  return (comparison) => render(specificationOf(comparison));
 }
 
 export function specificationOf(comparison: Comparison): Specification {
