@@ -29,6 +29,10 @@ export type {
 export type { WorkerConfig, WorkerConfigInput } from './config/schema.js';
 export { type ErrorClass, type ErrorDetails, IluvatarError } from './core/errors.js';
 export type { DeviceTimings } from './core/timings.js';
+export { type LoadOutcome, type LoadPlan, type LoadProgress, runLoad } from './load/run-load.js';
+export type { LoadAnswer, LoadCall, LoadFunction, LoadTarget } from './load/target.js';
+export { openTarget, type TargetOptions } from './load/targets/open-target.js';
+export type { ClosedWork, OpenWork, Work } from './load/work.js';
 export { type Analysis, type AnalysisOptions, analyse, type TimelinePoint } from './results/analysis.js';
 export {
   type CompareOptions,

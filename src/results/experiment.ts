@@ -7,6 +7,7 @@ import type { RowSink } from '../tables/sink.js';
 import { EXPERIMENT_FILE, type ExperimentFacts, FILES, SUMMARY_FILE } from './experiment-facts.js';
 import { type LoadRow, loadTable } from './load-row.js';
 import { gitFacts, machineFacts, versions } from './provenance.js';
+import { Reserve } from './reserve.js';
 import type { RunSummary } from './summary.js';
 import { writeJson } from './whole-file.js';
 
@@ -41,6 +42,7 @@ export interface Ending {
 export class Experiment {
   readonly folder: string;
   #facts: ExperimentFacts;
+  #reserve: Reserve | null = null;
 
   private constructor(folder: string, facts: ExperimentFacts) {
     this.folder = folder;
@@ -75,8 +77,17 @@ export class Experiment {
 
   /** Where the rows of a load go: Parquet and CSV at once. */
   async openRows(): Promise<RowSink<LoadRow>> {
+    this.#reserve = new Reserve(this.path('.reserved'));
     const names = [FILES.parquet, FILES.csv];
-    return new SeveralSinks(await Promise.all(names.map((name) => openSink(this.path(name), loadTable))));
+    const sinks = new SeveralSinks(await Promise.all(names.map((name) => openSink(this.path(name), loadTable))));
+    return {
+      row: (row) => sinks.row(row),
+      backlog: () => sinks.backlog(),
+      end: () => {
+        this.#reserve?.release();
+        return sinks.end();
+      },
+    };
   }
 
   /** A path inside the folder. Throws IluvatarError `invalid` for one that leads out of it. */
@@ -104,6 +115,7 @@ export class Experiment {
   /** Once, when all rows are written. Says how it ended even where the summary cannot be written, which it then throws (IluvatarError `unavailable`). */
   end({ state, error, summary }: Ending): void {
     try {
+      this.#reserve?.release();
       writeJson(this.path(SUMMARY_FILE), summary);
     } finally {
       const files = filesOf(this.folder).filter((file) => file !== EXPERIMENT_FILE);

@@ -2,10 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { InvokeResult } from '../../config/api.js';
 import type { WorkerConfigInput } from '../../config/schema.js';
+import { runLoad } from '../../load/run-load.js';
+import { UnixTarget } from '../../load/targets/unix-target.js';
+import type { LoadRow } from '../../results/load-row.js';
 import { type Calibration, type LiveRun, meanOf, quantileOf } from '../../sim/validate/validation.js';
-import type { ValidationFunction, Workload } from '../../sim/validate/workload.js';
+import { type ValidationFunction, type Workload, workloadTrace } from '../../sim/validate/workload.js';
+import type { RowSink } from '../../tables/sink.js';
 import { Worker } from '../../worker/worker.js';
 
 /** The live half of a validation: a worker of its own, with functions that sleep or spin, driven open-loop. */
@@ -118,47 +121,77 @@ async function removed(worker: Worker): Promise<number> {
 
 async function drive(
   worker: Worker,
-  { functions, arrivals }: Workload,
+  workload: Workload,
   progress: (line: string) => void,
 ): Promise<Pick<LiveRun, 'workload' | 'observed'>> {
-  const sent: { atUs: number; fn: number }[] = [];
-  const results: InvokeResult[] = [];
-  const open: Promise<void>[] = [];
-  let failed = 0;
-  let latestMs = 0;
+  const { functions } = workload;
+  const target = await UnixTarget.open(worker.socketPath, worker.config.transport.maxBodyBytes);
   const memory = new MemorySampler(worker);
-  const beganAt = performance.now();
-  for (const { atUs, fn } of arrivals) {
-    const dueMs = beganAt + atUs / 1000;
-    while (performance.now() < dueMs) await sleep(Math.max(0, dueMs - performance.now()));
-    const { name, warmMs } = functions[fn] as ValidationFunction;
-    const now = performance.now();
-    latestMs = Math.max(latestMs, now - dueMs);
-    sent.push({ atUs: Math.round((now - beganAt) * 1000), fn });
-    open.push(
-      worker.invoke(name, { ms: warmMs }).then(
-        (result) => void results.push(result),
-        () => void failed++,
-      ),
-    );
+  const ran = new RanInvocations(functions);
+  try {
+    const { summary } = await runLoad({
+      work: {
+        kind: 'open',
+        arrivals: { from: 'program', source: workloadTrace(workload) },
+        untilUs: Number.POSITIVE_INFINITY,
+        count: Number.POSITIVE_INFINITY,
+        maxInFlight: Number.POSITIVE_INFINITY,
+        overLimit: 'wait',
+      },
+      functions: functions.map(({ name, warmMs }) => ({
+        name,
+        version: '1',
+        args: JSON.stringify({ ms: warmMs }),
+        timeoutMs: 0,
+      })),
+      target,
+      rows: ran,
+    });
+    const { meanRunningMb, meanCachedMb } = await memory.end();
+    const latestMs = summary.us.lag.max / 1000;
+    if (latestMs > LATE_MS) progress(`an invocation was sent ${latestMs.toFixed(0)} ms late: this machine is busy`);
+    return {
+      workload: { functions, arrivals: ran.sent.sort((a, b) => a.atUs - b.atUs) },
+      observed: {
+        invocations: summary.invocations,
+        failed: summary.failed,
+        coldStarts: summary.states['cold'] ?? 0,
+        meanQueueMs: meanOf(ran.queueMs),
+        p99QueueMs: quantileOf(ran.queueMs, 0.99),
+        meanEndToEndMs: meanOf(ran.endToEndMs),
+        meanRunningMb,
+        meanCachedMb,
+      },
+    };
+  } finally {
+    await target.close();
+    await memory.end();
   }
-  await Promise.all(open);
-  const { meanRunningMb, meanCachedMb } = await memory.end();
-  if (latestMs > LATE_MS) progress(`an invocation was sent ${latestMs.toFixed(0)} ms late: this machine is busy`);
-  const queueMs = results.map(({ phases }) => phases.queueUs / 1000);
-  return {
-    workload: { functions, arrivals: sent },
-    observed: {
-      invocations: sent.length,
-      failed,
-      coldStarts: results.filter(({ containerState }) => containerState === 'cold').length,
-      meanQueueMs: meanOf(queueMs),
-      p99QueueMs: quantileOf(queueMs, 0.99),
-      meanEndToEndMs: meanOf(results.map(({ phases }) => (phases.queueUs + phases.startUs + phases.runUs) / 1000)),
-      meanRunningMb,
-      meanCachedMb,
-    },
-  };
+}
+
+/** What a simulation of the same is held against: when invocations were really sent, and their phases on the worker. */
+class RanInvocations implements RowSink<LoadRow> {
+  readonly sent: { atUs: number; fn: number }[] = [];
+  readonly queueMs: number[] = [];
+  readonly endToEndMs: number[] = [];
+  readonly #places: ReadonlyMap<string, number>;
+
+  constructor(functions: readonly ValidationFunction[]) {
+    this.#places = new Map(functions.map(({ name }, fn) => [`${name}@1`, fn]));
+  }
+
+  row({ fn, sentUs, outcome, queueUs, createUs, runUs }: Readonly<LoadRow>): void {
+    this.sent.push({ atUs: sentUs, fn: this.#places.get(fn) as number });
+    if (outcome !== 'ok') return;
+    this.queueMs.push(queueUs / 1000);
+    this.endToEndMs.push((queueUs + createUs + runUs) / 1000);
+  }
+
+  backlog(): null {
+    return null;
+  }
+
+  async end(): Promise<void> {}
 }
 
 /** Looks at the worker's memory again and again, and takes what it sees for what was since it looked before. */
