@@ -86,6 +86,7 @@ class Supply {
       attempts: 0,
       containerState: null,
       container: null,
+      failedAttempts: null,
       phase: 'queued',
       queueNode: null,
     };

@@ -68,8 +68,13 @@ async function nodeModules() {
   } catch {
     // Nothing installed, or an installation that was cut off.
   }
+  // Of the optional ones only our own: those of others are for other machines, for the most part, and never there.
+  const ours = new Set(Object.keys(wanted[''].optionalDependencies ?? {}).map((name) => `node_modules/${name}`));
   const missing = Object.keys(wanted).some(
-    (name) => name !== '' && wanted[name].optional !== true && installed[name]?.version !== wanted[name].version,
+    (name) =>
+      name !== '' &&
+      (wanted[name].optional !== true || ours.has(name)) &&
+      installed[name]?.version !== wanted[name].version,
   );
   if (!missing) return;
   await step('node modules', async () => {

@@ -41,6 +41,10 @@ constexpr unsigned kRseqSignature = 0xd428bc00;
 
 constexpr char kPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+// The most that an agent takes: what transport.maxBodyBytes may be at most. That of the control connections, 1 MiB,
+// would make arguments above it an exception in the worker.
+constexpr uint64_t kMaxAgentBody = 1u << 30;
+
 // What shells use for "found but cannot be executed".
 constexpr int kNotStarted = 126;
 
@@ -60,7 +64,11 @@ Step MakePipe(UniqueFd* read_end, UniqueFd* write_end) {
 int SayHello(const Cell& cell) {
   const std::string hello = "{\"role\":\"agent\",\"container\":" + JsonQuote(cell.request->container) +
                             ",\"token\":" + JsonQuote(cell.request->token) + "}";
-  return SendAll(kConnectionFd, Hello(hello));
+  return SendAll(kConnectionFd, Encode({.type = transport::frame_type::kHello,
+                                        .x0 = transport::kProtocolVersion,
+                                        .x1 = transport::kLowestProtocolVersion,
+                                        .x2 = static_cast<uint32_t>(kMaxAgentBody / 1024)},
+                                       hello));
 }
 
 // The child's only voice: its connection to the worker. HELLO first, as on every connection.

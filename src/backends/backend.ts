@@ -2,6 +2,7 @@ import type { FunctionDefinition } from '../config/api.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
 import type { FunctionSpec } from '../core/function.js';
 import type { ContainerFailure, DestroyReason } from '../core/ports.js';
+import type { TraceHeaders } from '../telemetry/tracing/trace-context.js';
 import type { KeepableContainer, KeptContainer } from './kept.js';
 
 /** A function made runnable on one backend: layers installed, image pulled. Opaque to everybody else. */
@@ -21,6 +22,8 @@ export interface RunRequest {
   readonly timeoutMs: number;
   /** A payload token of the shard's transport, or bytes. */
   readonly payload: number | Uint8Array | string | null;
+  /** What the function is told of the trace that it is part of; null or absent = nothing. */
+  readonly trace?: TraceHeaders | null;
 }
 
 /** The end of one run. `payload` is a token of the shard's transport (whoever receives it forwards, takes or drops it), bytes, or null. */

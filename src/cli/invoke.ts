@@ -15,6 +15,7 @@ interface Options {
   tid?: string;
   idempotencyKey?: string;
   webhook?: string;
+  traceparent?: string;
 }
 
 export function addInvokeCommand(host: CommandHost): void {
@@ -37,6 +38,10 @@ export function addInvokeCommand(host: CommandHost): void {
     .option('--async', 'do not wait: print an id')
     .option('-t, --timeout <duration>', "overrides the function's time-out: 500ms, 10s, 2m", parseDuration)
     .option('--tid <id>', 'transaction id, found again in the logs')
+    .option(
+      '--traceparent <text>',
+      'trace that it joins (W3C Trace Context); the environment’s TRACEPARENT unless given',
+    )
     .option('--idempotency-key <key>', 'with --async: the same key and arguments again are the same invocation')
     .option('--webhook <url>', 'with --async: gets the result as a signed POST')
     .action(
@@ -48,6 +53,7 @@ export function addInvokeCommand(host: CommandHost): void {
           version,
           ...(tid === undefined ? {} : { tid }),
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          ...traceOf(options),
         };
         const { idempotencyKey, webhook } = options;
         if (options.async !== true && (idempotencyKey ?? webhook) !== undefined) {
@@ -77,6 +83,14 @@ export function addInvokeCommand(host: CommandHost): void {
         }
       }),
     );
+}
+
+/** By OpenTelemetry's convention for environment variables, so that a traced script's invocations join its trace. */
+function traceOf({ traceparent }: Options): { traceparent?: string; tracestate?: string } {
+  if (traceparent !== undefined) return { traceparent };
+  const { TRACEPARENT: found, TRACESTATE: tracestate } = process.env;
+  if (found === undefined || found === '') return {};
+  return { traceparent: found, ...(tracestate === undefined ? {} : { tracestate }) };
 }
 
 function bodyOf({ arg }: Options, operand: string | undefined): string {

@@ -2,15 +2,20 @@ import { UsageError } from './exit-codes.js';
 
 /** Texts of the command line with a meaning: durations, sizes, names with versions, pairs. All throw UsageError. */
 
-const DURATIONS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATIONS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 /** MiB of one unit; decimal and binary prefixes mean the same, as in `docker run -m`. */
 const SIZES: Readonly<Record<string, number>> = { k: 1 / 1024, m: 1, g: 1024, t: 1024 * 1024 };
 
 /** `500`, `500ms`, `1.5s`, `2m`, `1h` → ms; a bare number is ms. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/i.exec(text.trim());
+  return Math.round(parseExactDuration(text));
+}
+
+/** The same, with what is less than 1 ms; `0.5ms`, `200us` */
+export function parseExactDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(us|ms|s|m|h)?$/i.exec(text.trim());
   if (match === null) throw new UsageError(`"${text}" is not a duration such as 500ms, 10s, 2m or 1h`);
-  return Math.round(Number(match[1]) * (DURATIONS[(match[2] ?? 'ms').toLowerCase()] as number));
+  return Number(match[1]) * (DURATIONS[(match[2] ?? 'ms').toLowerCase()] as number);
 }
 
 /** `128`, `128m`, `1.5g`, `512MiB` → MiB; a bare number is MiB. */

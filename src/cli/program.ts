@@ -19,6 +19,7 @@ import { addLogsCommand } from './logs.js';
 import { addPingCommand } from './ping.js';
 import { addPoliciesCommand } from './policies.js';
 import { addPrewarmCommand } from './prewarm.js';
+import { addProfileCommand } from './profile.js';
 import { addRegisterCommand } from './register.js';
 import { addReloadCommand } from './reload.js';
 import { addResultCommand } from './result.js';
@@ -68,6 +69,7 @@ export function buildProgram(json = false): Command {
   addEstimateCommand(host);
   addCleanCommand(host);
   addLogsCommand(host);
+  addProfileCommand(host);
   addConfigCommand(host);
   addPoliciesCommand(host);
   addDoctorCommand(host);

@@ -90,7 +90,10 @@ export function addRegisterCommand(host: CommandHost): void {
     .option('--pids <n>', 'most processes and threads', parseInteger)
     .option('--devices <devices>', 'devices it can run on: cpu, gpu or cpu,gpu')
     .option('--gpu-memory <size>', 'reserved on a GPU by each container', parseMemory)
-    .option('--timings <json>', 'measured times to begin with, by device, as JSON, @file, or - for standard input')
+    .option(
+      '--timings <json>',
+      'measured times to begin with, by device, as JSON, @file, or - for standard input; or a file that load benchmark wrote',
+    )
     .option(
       '--backend <names>',
       'backends that may run it, in order of preference (default: those of the worker); may be repeated',
@@ -170,7 +173,6 @@ function definitionOf(options: Options, source: string | null): FunctionDefiniti
     pids: options.pids,
     devices: options.devices?.split(','),
     gpuMemoryMb: options.gpuMemory,
-    timings: options.timings === undefined ? undefined : JSON.parse(argumentsFromText(options.timings)),
     server: options.server,
     image: options.image === undefined ? undefined : absoluteImage(options.image),
     base: options.base === undefined ? undefined : absoluteImage(options.base),
@@ -180,10 +182,26 @@ function definitionOf(options: Options, source: string | null): FunctionDefiniti
     zygote: options.zygote ? undefined : false,
     dependencies: options.dependencies ? undefined : false,
   };
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const known: Record<string, unknown> = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
   // The worker checks every field and names what is wrong, so nothing is checked twice here.
   const name = source === null ? nameFromImage(options.image as string) : nameFrom(source);
-  return { name, ...further, ...known, ...(source === null ? {} : { source }) } as FunctionDefinitionInput;
+  const definition = { name, ...further, ...known, ...(source === null ? {} : { source }) } as FunctionDefinitionInput;
+  return options.timings === undefined
+    ? definition
+    : { ...definition, timings: timingsOf(options.timings, definition.name) };
+}
+
+/** By device, or of this function from the whole file that `load benchmark` writes. */
+function timingsOf(text: string, name: string): FunctionDefinitionInput['timings'] {
+  const timings = JSON.parse(argumentsFromText(text));
+  const functions = timings?.data;
+  if (typeof functions !== 'object' || functions === null) return timings;
+  if (Object.hasOwn(functions, name)) return functions[name]?.resource_data ?? null;
+  throw new UsageError(
+    `--timings ${text}: "${name}" was not measured; there are: ${Object.keys(functions).join(', ')}`,
+  );
 }
 
 function pairs(texts: readonly string[] | undefined): Record<string, string> | undefined {

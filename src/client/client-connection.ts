@@ -94,11 +94,15 @@ export class ClientConnection implements ConnectionHandler {
 
   invoke(name: string, body: string | Uint8Array, options: InvokeOptions & { handle?: number }): Promise<InvokeResult> {
     return new Promise((resolve, reject) => {
-      const { timeoutMs = 0, tid = '', signal = null, handle = 0 } = options;
+      const { timeoutMs = 0, tid = '', signal = null, handle = 0, traceparent } = options;
       const id = this.#open(body, resolve, reject, tid, null, signal, true);
       if (id === 0) return;
       const meta =
-        handle === 0 ? this.#invokeMeta(name, options.version, tid) : tid === '' ? null : JSON.stringify({ tid });
+        tid === '' && traceparent === undefined
+          ? handle === 0
+            ? this.#invokeMeta(name, options.version)
+            : null
+          : ownMeta(name, options);
       // A frame above the high-water mark is queued, not lost: a client's own requests are bounded by what it has in flight.
       this.#connection.send(FrameType.invoke, 0, 0, id, timeoutMs, handle, 0, meta, body);
     });
@@ -259,8 +263,7 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   /** The same text for the same function: the worker remembers what it has parsed by it. */
-  #invokeMeta(name: string, version: string | undefined, tid: string): string {
-    if (tid !== '') return JSON.stringify({ function: name, version, tid });
+  #invokeMeta(name: string, version: string | undefined): string {
     const key = version === undefined ? name : `${name}\0${version}`;
     let meta = this.#metas.get(key);
     if (meta === undefined) {
@@ -270,6 +273,13 @@ export class ClientConnection implements ConnectionHandler {
     }
     return meta;
   }
+}
+
+/** Of a request that has something of its own to say. What is undefined is left out. */
+function ownMeta(name: string, options: InvokeOptions & { handle?: number }): string {
+  const { handle = 0, version, tid, traceparent, tracestate } = options;
+  const named = handle === 0 ? { function: name, version } : {};
+  return JSON.stringify({ ...named, tid: tid === '' ? undefined : tid, traceparent, tracestate });
 }
 
 function readMeta(frame: Frame): Meta {

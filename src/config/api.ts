@@ -91,6 +91,9 @@ export interface InvokeOptions {
   /** Overrides the function's; ms. */
   timeoutMs?: number;
   tid?: string;
+  /** W3C Trace Context of the caller: the invocation joins its trace, where the worker makes traces. */
+  traceparent?: string;
+  tracestate?: string;
   signal?: AbortSignal;
 }
 
@@ -153,6 +156,8 @@ export interface WorkerStatus {
   name: string;
   version: string;
   uptimeS: number;
+  /** Where it listens; null = it does not. */
+  addresses: { http: string | null; grpc: string | null };
   state: 'running' | 'draining' | 'stopping';
   memory: PoolMemory;
   cpu: { slots: number; used: number };
@@ -261,6 +266,12 @@ export const methodSchemas = {
   upgrade: z.strictObject({ drainMs: z.number().int().min(0).optional() }),
   /** → UpgradeState */
   upgradeState: z.strictObject({}),
+  /** → WorkerProfile, of the worker's threads; not over HTTP, and only where `profiling.enabled` allows it */
+  profile: z.strictObject({
+    ms: z.number().int().min(10).max(60_000),
+    intervalUs: z.number().int().min(50).max(1_000_000).default(1000),
+    threads: z.array(z.string()).min(1).optional(),
+  }),
   /** → Prometheus text as a JSON string */
   metrics: z.strictObject({}),
   /** → { pong: true, name, version, pid } */

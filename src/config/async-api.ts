@@ -114,6 +114,8 @@ export interface AsyncCounters {
 
 const id = z.string().min(1).max(128);
 const tid = z.string().optional();
+/** W3C Trace Context; what is malformed is taken for none. */
+const traceText = z.string().max(8192).optional();
 const webhook = z.string().max(2048).optional();
 const timeoutMs = z.number().int().min(1).optional();
 export const idempotencyKeyText = z
@@ -143,6 +145,8 @@ export const asyncMethodSchemas = {
     tid,
     idempotencyKey: idempotencyKeyText.optional(),
     webhook,
+    traceparent: traceText,
+    tracestate: traceText,
   }),
   /** → AsyncInvocation; waits up to waitMs for the end. */
   result: z.strictObject({ id: z.string(), waitMs: z.number().int().min(0).max(600_000).default(0) }),

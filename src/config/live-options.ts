@@ -21,6 +21,7 @@ export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   'log.level',
   'log.modules',
   'log.invocations',
+  'profiling.enabled',
   'drainMs',
 ]);
 

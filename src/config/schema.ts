@@ -7,10 +7,12 @@ import { daemonSection } from './sections/daemon.js';
 import { grpcSection } from './sections/grpc.js';
 import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
+import { profilingSection } from './sections/profiling.js';
 import { recoverySection } from './sections/recovery.js';
 import { sandboxSection } from './sections/sandbox.js';
 import { storeSection } from './sections/store.js';
 import { supervisionSection } from './sections/supervision.js';
+import { tracingSection } from './sections/tracing.js';
 
 /**
  * Every option of the worker, once. The environment names (`ILUVATAR__A__B`), the JSON Schema, docs/config.md and (later) the Ansible variables derive from here.
@@ -306,9 +308,17 @@ export const workerConfigSchema = z
           .describe('Level per module'),
         file: z.string().default('').describe('Log file; empty = <dataDir>/log/worker.log; "-" = stderr'),
         invocations: z.boolean().default(false).describe('One line per invocation at level info'),
+        spans: z
+          .enum(['none', 'close', 'full'])
+          .default('none')
+          .describe(
+            'Lines for each phase of an invocation once it has ended, at level info: close = one each; full = one for its beginning too',
+          ),
       })
       .prefault({}),
     metrics: metricsSection,
+    tracing: tracingSection,
+    profiling: profilingSection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

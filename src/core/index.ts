@@ -20,7 +20,7 @@ export {
 export * from './errors.js';
 export * from './function.js';
 export type { FunctionRecord } from './function-record.js';
-export type { Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
+export type { FailedAttempt, Invocation, InvocationSink, Outcome, Payload } from './invocation.js';
 export * from './policies.js';
 export * from './policy.js';
 export type { Container, ContainerState } from './pool/container.js';

@@ -33,6 +33,16 @@ export interface InvocationSink {
   settled(invocation: Invocation, outcome: Outcome, now: number): void;
 }
 
+/** An attempt to make a container for an invocation, or to run it, after which another was made. */
+export interface FailedAttempt {
+  /** The engine's clock; µs. */
+  readonly at: number;
+  readonly step: 'create' | 'run';
+  readonly backend: string;
+  readonly errorClass: ErrorClass;
+  readonly message: string;
+}
+
 /** One accepted invocation. Times are the engine's clock, µs; 0 = not yet. */
 export interface Invocation {
   /** Unique within an engine, increasing. */
@@ -53,6 +63,8 @@ export interface Invocation {
   /** State the container had when this invocation was given to it. */
   containerState: ContainerState | null;
   container: Container | null;
+  /** In their order; null = none failed. */
+  failedAttempts: FailedAttempt[] | null;
   phase: 'queued' | 'starting' | 'running' | 'settled';
   /** Scratch of the queue policy that holds it (heap index, list links). Touched by that policy only. */
   queueNode: unknown;

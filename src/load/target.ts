@@ -26,6 +26,8 @@ export interface LoadFunction {
   readonly definition: FunctionDefinitionInput;
   /** Source as a tar archive, for targets on other hosts; null = `definition` names a path or an image that the target knows. */
   readonly archive: Uint8Array | null;
+  /** Takes the place of another function of that name and version, which is a `conflict` otherwise, and with targets that cannot do it. */
+  readonly replace?: boolean;
 }
 
 export interface LoadCall {

@@ -1,6 +1,7 @@
 import type { MethodName } from '../config/api.js';
 import type { ErrorClass, ErrorDetails } from '../core/errors.js';
 import type { Device } from '../core/function.js';
+import type { Trigger } from '../telemetry/tracing/settled-invocation.js';
 
 /**
  * What an edge (unix socket, HTTP, gRPC) may ask of the worker in its own thread. Edges translate; they do not decide. The worker
@@ -31,6 +32,8 @@ export interface GatewayResult {
 }
 
 export interface GatewaySink {
+  /** What brought it, for its trace; absent = `other`. */
+  readonly trigger?: Trigger;
   /** Exactly once per accepted invocation; may be called from inside `invoke` when the answer is known there. */
   settled(result: GatewayResult): void;
 }
@@ -42,7 +45,8 @@ export interface Gateway {
   timeoutMs(handle: number): number;
   /**
    * Runs a function. `payload` is a transport payload token (used up), bytes or text of JSON arguments. `timeoutMs` 0 = the function's
-   * own; `tid` '' = made here. Never throws. Returns an id for `abandon`, 0 when already settled.
+   * own; `tid` '' = made here. Never throws. Returns an id for `abandon`, 0 when already settled. `traceparent`, `tracestate`: the caller's trace
+   * context (https://www.w3.org/TR/trace-context/) as it came, not checked; '' or absent = none.
    */
   invoke(
     handle: number,
@@ -50,6 +54,8 @@ export interface Gateway {
     timeoutMs: number,
     tid: string,
     sink: GatewaySink,
+    traceparent?: string,
+    tracestate?: string,
   ): number;
   /** The caller has left: a queued invocation is dropped (if configured), a running one goes on. `settled` still comes. */
   abandon(id: number): void;

@@ -81,6 +81,21 @@ export class AzureFunctions {
     this.#applications.clear();
   }
 
+  /** What is known of some of them alone, in ascending order of their indexes. All files were read. */
+  select(indexes: readonly number[]): AzureFunctions {
+    const selected = new AzureFunctions();
+    const places = new Map<number, number>();
+    for (const index of indexes) {
+      places.set(index, selected.functions.length);
+      selected.functions.push(this.functions[index] as TraceFunction);
+    }
+    for (const [key, index] of this.#indexes) {
+      const place = places.get(index);
+      if (place !== undefined) selected.#indexes.set(key, place);
+    }
+    return selected;
+  }
+
   /** -1 = left out. */
   indexOf(records: CsvRecords, columns: readonly number[]): number {
     return this.#indexes.get(`${application(records, columns)},${text(records, columns[2])}`) ?? -1;

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { IluvatarError, type Random, seededRandom } from '../core/index.js';
 import { AzureFunctions } from './azure-functions.js';
 import { BatchBuilder } from './batch-builder.js';
@@ -85,17 +85,40 @@ export class AzureTrace implements TraceSource {
       throw new IluvatarError('invalid', `${folder}: the durations and memory of no function that is called are known`);
     }
     if (known.functions.length > FUNCTIONS_MAX) throw new IluvatarError('invalid', `${folder}: too many functions`);
-    const numbers = counts.map((file) => Number(INVOCATIONS.exec(file.slice(folder.length).replace(/^\/+/, ''))?.[1]));
+    return new AzureTrace(known, await AzureTrace.#readDays(counts, known), options);
+  }
+
+  /** Days from the beginning of the first to the end of the last; µs. */
+  get lengthUs(): number {
+    return ((this.#days.at(-1) as Day).firstMinute + MINUTES) * MINUTE_US;
+  }
+
+  /** Every count above zero, of each function and minute of the trace: less work by far than the arrivals are. */
+  async eachCount(take: (fn: number, minute: number, count: number) => void): Promise<void> {
+    for (const { file, firstMinute } of this.#days) {
+      await eachCount(file, this.#known, (fn, minute, count) => take(fn, firstMinute + minute, count));
+    }
+  }
+
+  /** The trace of some of its functions alone, in ascending order of their indexes. */
+  async select(indexes: readonly number[]): Promise<AzureTrace> {
+    const known = this.#known.select(indexes);
+    const files = this.#days.map(({ file }) => file);
+    return new AzureTrace(known, await AzureTrace.#readDays(files, known), this.#options);
+  }
+
+  static async #readDays(files: readonly string[], known: AzureFunctions): Promise<Day[]> {
+    const numbers = files.map((file) => Number(INVOCATIONS.exec(basename(file))?.[1]));
     const first = numbers[0] as number;
     const days: Day[] = [];
-    for (const [i, file] of counts.entries()) {
+    for (const [i, file] of files.entries()) {
       const called = new Uint32Array(MINUTES);
       await eachCount(file, known, (_, minute) => {
         called[minute] = (called[minute] as number) + 1;
       });
       days.push({ file, firstMinute: ((numbers[i] as number) - first) * MINUTES, called });
     }
-    return new AzureTrace(known, days, options);
+    return days;
   }
 
   async *arrivals(): AsyncGenerator<ArrivalBatch> {

@@ -4,6 +4,7 @@ import { configFields } from '../config/fields.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { Log } from '../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 
 /**
  * Reads the configuration again and puts what can change at once into force. All or nothing: what is refused, by the schema or by a part of the worker that cannot
@@ -69,7 +70,7 @@ export class ConfigReload {
       await apply(config);
       this.#config = config;
       report = difference;
-      log.info({ changed: report.changed }, 'the configuration was read again');
+      log.info({ changed: report.changed }, STABLE_MESSAGES.configurationRead);
       if (report.restart.length > 0) log.warn({ options: report.restart }, 'options change with a restart only');
       return report;
     } catch (error) {

@@ -5,6 +5,7 @@ import type { Container } from '../core/pool/container.js';
 import type { ContainerFailure, ContainerPort, DestroyReason } from '../core/ports.js';
 import { failpoint } from '../failpoints.js';
 import type { Log } from '../telemetry/logs/log.js';
+import type { TraceHeaders } from '../telemetry/tracing/trace-context.js';
 import type { Holdings } from './adoption/holdings.js';
 import { entryText } from './adoption/kept-entry.js';
 import { DrivenContainer } from './driven-container.js';
@@ -27,6 +28,8 @@ export interface DriverOptions {
   deadlines(): void;
   /** Containers that run on one GPU at once. */
   gpuConcurrency: number;
+  /** Its transaction id, also where it came without one. */
+  tidOf(invocation: Invocation): string;
   log: Log;
 }
 
@@ -136,13 +139,18 @@ export class ContainerDriver implements ContainerPort {
     return this.#options.holdings.active ? this.#options.payloadBytes(payload) : 0;
   }
 
-  /** `container`: its number, or its name as long as the engine has none for it. */
-  output(fn: string, container: number | string, stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    const { log } = this.#options;
+  /** `container`: its number, or its name as long as the engine has none for it. `running`: the only invocation that runs in it; null = there is none, or more. */
+  output(
+    fn: string,
+    container: number | string,
+    stream: 'stdout' | 'stderr',
+    chunk: Buffer,
+    running: Invocation | null,
+  ): void {
+    const { log, tidOf } = this.#options;
     if (!log.isLevelEnabled('info')) return;
-    for (const line of chunk.toString('utf8').split('\n')) {
-      if (line !== '') log.info({ function: fn, container, stream }, line);
-    }
+    const fields = { ...(running === null ? {} : { tid: tidOf(running) }), function: fn, container, stream };
+    for (const line of chunk.toString('utf8').split('\n')) if (line !== '') log.info(fields, line);
   }
 
   becameReady(driven: DrivenContainer): void {
@@ -217,4 +225,6 @@ export class ContainerDriver implements ContainerPort {
 /** What holds an invocation's arguments: handed out once, to the container that runs it. */
 export interface PayloadOwner {
   takePayload(): number | Uint8Array | string | null;
+  /** The trace that it is part of; null or absent = none. */
+  readonly trace?: { outgoing(): TraceHeaders | null } | null;
 }

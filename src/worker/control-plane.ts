@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { type MethodName, methodSchemas, type WorkerHealth, type WorkerStatus } from '../config/api.js';
 import { asyncMethodSchemas } from '../config/async-api.js';
 import { IluvatarError } from '../core/errors.js';
+import { functionKey } from '../core/function.js';
+import type { Log } from '../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 import { AsyncControl } from './async/control.js';
 import type { AsyncService } from './async/service.js';
 import type { FunctionRegistry } from './function-registry.js';
@@ -28,6 +31,7 @@ export interface ControlPlaneOptions {
   async: AsyncService;
   gateway(): WorkerGateway;
   uploads: Uploads;
+  log: Log;
 }
 
 export class ControlPlane {
@@ -72,24 +76,33 @@ export class ControlPlane {
     const { shard } = this.#options;
     const registry = this.#options.registry();
     shard.assertAccepting();
-    const { definition, replace } = params;
+    const { definition, replace, tid } = params;
     this.#options.async.checkWebhook(definition.async.webhook);
-    if (body === null) return await registry.register(definition, replace, progress);
-    const folder = await this.#options.uploads.unpack(body);
+    const folder = body === null ? null : await this.#options.uploads.unpack(body);
     try {
-      return await registry.register({ ...definition, source: folder }, replace, progress);
+      const given = folder === null ? definition : { ...definition, source: folder };
+      const registered = await registry.register(given, replace, progress);
+      const { name, version, digest, backends } = registered;
+      const fields = { tid, function: functionKey(name, version), digest, backends };
+      this.#options.log.info(fields, STABLE_MESSAGES.functionRegistered);
+      return registered;
     } finally {
-      await this.#options.uploads.discard(folder);
+      if (folder !== null) await this.#options.uploads.discard(folder);
     }
   }
 
-  async unregister({ name, version }: Parameters<'unregister'>): Promise<unknown> {
+  async unregister({ name, version, tid }: Parameters<'unregister'>): Promise<unknown> {
     await this.#options.registry().unregister(name, version);
+    const fields = { tid, function: functionKey(name, version) };
+    this.#options.log.info(fields, STABLE_MESSAGES.functionUnregistered);
     return { removed: true };
   }
 
-  prewarm({ name, version, count, device }: Parameters<'prewarm'>): Promise<unknown> {
-    return this.#options.shard.prewarm(this.#options.registry().get(name, version).record, count, device);
+  async prewarm({ name, version, count, device, tid }: Parameters<'prewarm'>): Promise<unknown> {
+    const { record } = this.#options.registry().get(name, version);
+    const result = await this.#options.shard.prewarm(record, count, device);
+    this.#options.log.info({ tid, function: record.key, ...result }, STABLE_MESSAGES.prewarmed);
+    return result;
   }
 
   list(): unknown {
@@ -127,6 +140,10 @@ export class ControlPlane {
 
   upgradeState(): Promise<unknown> {
     return this.#options.shard.ask({ of: 'upgradeState' });
+  }
+
+  profile({ ms, intervalUs, threads }: Parameters<'profile'>): Promise<unknown> {
+    return this.#options.shard.profile({ ms, intervalUs }, threads);
   }
 
   metrics(): Promise<string> {

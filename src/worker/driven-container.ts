@@ -55,7 +55,8 @@ export class DrivenContainer implements ContainerEvents {
     // The wire has 32 bits for it; a container runs far fewer at once than would make two alike.
     const requestId = invocation.id >>> 0;
     this.#runs.set(requestId, invocation);
-    const payload = (invocation.sink as unknown as PayloadOwner).takePayload();
+    const owner = invocation.sink as unknown as PayloadOwner;
+    const payload = owner.takePayload();
     if (this.#bytesOf(payload) > WHOLE_BYTES) this.#halfSent = true;
     this.marked();
     this.backend?.run({
@@ -63,6 +64,7 @@ export class DrivenContainer implements ContainerEvents {
       tid: invocation.tid,
       timeoutMs: Math.max(1, Math.ceil((invocation.deadline - invocation.runningAt) / 1000)),
       payload,
+      trace: owner.trace?.outgoing() ?? null,
     });
   }
 
@@ -103,9 +105,11 @@ export class DrivenContainer implements ContainerEvents {
   }
 
   output(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    if (this.container !== null) this.#driver.output(this.container.fn.key, this.container.id, stream, chunk);
-    // Written while no worker listened.
-    else if (this.keptAs !== '') this.#driver.output(this.keptFor, this.keptAs, stream, chunk);
+    if (this.container !== null) {
+      const [running = null] = this.#runs.size === 1 ? this.#runs.values() : [];
+      this.#driver.output(this.container.fn.key, this.container.id, stream, chunk, running);
+      // Written while no worker listened.
+    } else if (this.keptAs !== '') this.#driver.output(this.keptFor, this.keptAs, stream, chunk, null);
   }
 
   #bytesOf(payload: number | Uint8Array | string | null): number {

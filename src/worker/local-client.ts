@@ -44,7 +44,8 @@ export class LocalClient implements WorkerConnection {
           }
         },
       };
-      id = gateway.invoke(handle, JSON.stringify(args ?? {}), options.timeoutMs ?? 0, options.tid ?? '', sink);
+      const { timeoutMs = 0, tid = '', traceparent, tracestate } = options;
+      id = gateway.invoke(handle, JSON.stringify(args ?? {}), timeoutMs, tid, sink, traceparent, tracestate);
       if (id !== 0) signal?.addEventListener('abort', abandon, { once: true });
     });
   }

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { WorkerHealth } from '../config/api.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { type ErrorClass, type ErrorDetails, IluvatarError } from '../core/errors.js';
+import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
 import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import type { EndCause } from './supervision/watched.js';
 
@@ -22,7 +23,12 @@ export interface ShardTask {
 }
 
 /** What a shard cannot answer itself. */
-export type ProcessQuestion = { of: 'reload' } | { of: 'upgrade'; drainMs: number | null } | { of: 'upgradeState' };
+export type ProcessQuestion =
+  | { of: 'reload' }
+  | { of: 'upgrade'; drainMs: number | null }
+  | { of: 'upgradeState' }
+  /** Of the main thread. */
+  | { of: 'profile'; request: ProfileRequest };
 
 /** `error` null = it went well. */
 export type Answer = { id: number; error: ShardEnd };

@@ -12,6 +12,9 @@ import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
+import type { WorkerProfile } from '../telemetry/profile/capture.js';
+import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
@@ -88,6 +91,15 @@ export class Shard {
       watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
     });
+    this.#telemetry = new ShardTelemetry({
+      config: () => this.#config,
+      supervision: this.#supervision,
+      lifecycle: this.#lifecycle,
+      log,
+      status: () => this.status(),
+      functions: () => this.#registry.list(),
+      askMain: (request) => options.ask({ of: 'profile', request }),
+    });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
     const { networks, addresses } = createNetworks(config, log, watch, () => this.#engine);
@@ -104,6 +116,7 @@ export class Shard {
       holdings,
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: config.gpu.concurrency,
+      tidOf: ({ tid, id }) => (tid === '' ? this.gateway.tidOf(id) : tid),
       log: moduleLog(log, 'containers'),
     });
     this.#engine = new Engine(
@@ -136,14 +149,8 @@ export class Shard {
       gateway: () => this.gateway,
       definition: (name, version) => this.#registry.find(name, version)?.definition,
       changing: (name, version) => this.#registry.changing(name, version),
+      spans: this.#telemetry.spans,
       log: moduleLog(log, 'async'),
-    });
-    this.#telemetry = new ShardTelemetry({
-      config: () => this.#config,
-      supervision: this.#supervision,
-      log: this.#log,
-      status: () => this.status(),
-      functions: () => this.#registry.list(),
     });
     const control: ControlPlane = new ControlPlane({
       shard: this,
@@ -151,6 +158,7 @@ export class Shard {
       registry: () => this.#registry,
       gateway: () => this.gateway,
       uploads: new Uploads(config, lifecycle),
+      log: this.#log,
     });
     this.gateway = new WorkerGateway({
       engine: this.#engine,
@@ -158,6 +166,7 @@ export class Shard {
       call: (method, params, body, progress) => control.call(method, params, body, progress),
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
+      spans: this.#telemetry.spans,
     });
     this.#edges = new ShardEdges({
       config,
@@ -192,11 +201,13 @@ export class Shard {
       supervision: this.#supervision,
       async: this.#async,
       host: new HostLoad(config.cpu.slots || availableParallelism()),
+      addresses: () => this.#edges.addresses,
       functions: () => this.#registry.size,
       counters: () => ({
         memoryReads: this.#monitors.memoryReads,
         storeCommits: this.#store.commits,
         ...transport.counters(),
+        ...this.#telemetry.counters(),
       }),
       notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
     });
@@ -237,7 +248,7 @@ export class Shard {
       throw error;
     }
     const { httpPort, grpcPort } = this;
-    this.#log.info({ name: config.name, version: VERSION, socket, httpPort, grpcPort }, 'the worker is running');
+    this.#log.info({ name: config.name, version: VERSION, socket, httpPort, grpcPort }, STABLE_MESSAGES.workerRunning);
   }
 
   /** On the caller's thread it lives as long as the caller does. */
@@ -315,6 +326,11 @@ export class Shard {
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
   }
 
+  /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
+  profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
+    return this.#telemetry.profile(request, threads);
+  }
+
   metrics(): Promise<string> {
     return this.#telemetry.text();
   }
@@ -339,10 +355,11 @@ export class Shard {
     this.#state = 'stopping';
     this.#stopTimers();
     await this.#async.close();
+    await this.#telemetry.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({ clients: given, stalled }, 'the worker was handed over');
+    this.#log.info({ clients: given, stalled }, STABLE_MESSAGES.workerHandedOver);
   }
 
   #stopTimers(): void {
@@ -368,9 +385,10 @@ export class Shard {
     await this.#recovery.stopBackends();
     await this.#recovery.end();
     await this.#edges.close();
+    await this.#telemetry.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
-    this.#log.info({}, 'the worker has stopped');
+    this.#log.info({}, STABLE_MESSAGES.workerStopped);
   }
 
   #observe(result: GatewayResult, fn: FunctionRecord | null): void {

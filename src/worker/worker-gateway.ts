@@ -6,9 +6,13 @@ import { type Device, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import type { Invocation, InvocationSink, Outcome } from '../core/invocation.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../server/gateway.js';
+import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
+import type { InvocationTrace } from '../telemetry/tracing/invocation-trace.js';
+import { settledInvocation } from '../telemetry/tracing/settled-invocation.js';
 import { transactionId } from '../transport/frames.js';
 import type { Transport } from '../transport/transport.js';
 import type { PayloadOwner } from './container-driver.js';
+import type { DrivenContainer } from './driven-container.js';
 import { now } from './shard-engine.js';
 
 /**
@@ -24,6 +28,8 @@ export interface WorkerGatewayOptions {
   started(): void;
   /** Told of every end, for metrics, the per-invocation log line and the memory sampler. */
   observe(result: GatewayResult, fn: FunctionRecord | null): void;
+  /** Follows each from its arrival to its end; null = nothing does. */
+  spans: InvocationObserver | null;
 }
 
 export class WorkerGateway implements Gateway {
@@ -32,6 +38,7 @@ export class WorkerGateway implements Gateway {
   readonly #call: Gateway['call'];
   readonly #started: () => void;
   readonly #observe: WorkerGatewayOptions['observe'];
+  readonly #spans: InvocationObserver | null;
   readonly #handles = new Map<string, number>();
   readonly #functions: (FunctionRecord | null)[] = [null];
   /** By which number clients of an earlier process know functions that are not registered again yet. */
@@ -45,6 +52,7 @@ export class WorkerGateway implements Gateway {
     this.#call = options.call;
     this.#started = options.started;
     this.#observe = options.observe;
+    this.#spans = options.spans;
   }
 
   /** Gives a registered function its handle. Handles are never used twice, so a stale one can only be `not_found`. */
@@ -94,6 +102,8 @@ export class WorkerGateway implements Gateway {
     timeoutMs: number,
     tid: string,
     sink: GatewaySink,
+    traceparent = '',
+    tracestate = '',
   ): number {
     const fn = this.#functions[handle];
     if (fn === null || fn === undefined) {
@@ -110,7 +120,8 @@ export class WorkerGateway implements Gateway {
       sink.settled(refused);
       return 0;
     }
-    const running = new RunningInvocation(this, sink, payload);
+    const trace = this.#spans === null ? null : this.#spans.begin(traceparent, tracestate);
+    const running = new RunningInvocation(this, sink, payload, trace);
     const invocation = this.#engine.invoke(fn, null, timeoutMs, tid, running);
     if (running.done) return 0;
     this.#open.set(invocation.id, invocation);
@@ -164,7 +175,13 @@ export class WorkerGateway implements Gateway {
     return transactionId(this.#tidPrefix, invocation);
   }
 
-  finish(sink: GatewaySink, invocation: Invocation, outcome: Outcome, now: number): void {
+  finish(
+    sink: GatewaySink,
+    invocation: Invocation,
+    outcome: Outcome,
+    now: number,
+    trace: InvocationTrace | null,
+  ): void {
     this.#open.delete(invocation.id);
     const { throttledUs = 0 } = outcome;
     // A failure has no phases on most edges.
@@ -194,6 +211,11 @@ export class WorkerGateway implements Gateway {
       }
     }
     this.#observe(result, invocation.fn);
+    if (this.#spans?.wants(trace) === true) {
+      const container = (invocation.container?.handle as DrivenContainer | null | undefined)?.backend?.name ?? '';
+      const about = { tid: result.tid, endedAt: now, container, trigger: sink.trigger ?? 'other' };
+      this.#spans.settled(trace, settledInvocation(invocation, outcome, about));
+    }
     sink.settled(result);
   }
 }
@@ -201,11 +223,18 @@ export class WorkerGateway implements Gateway {
 /** The engine's view of a caller: keeps the arguments until a container takes them. */
 class RunningInvocation implements InvocationSink, PayloadOwner {
   done = false;
+  readonly trace: InvocationTrace | null;
   readonly #gateway: WorkerGateway;
   readonly #sink: GatewaySink;
   #payload: number | Uint8Array | string | null;
 
-  constructor(gateway: WorkerGateway, sink: GatewaySink, payload: number | Uint8Array | string) {
+  constructor(
+    gateway: WorkerGateway,
+    sink: GatewaySink,
+    payload: number | Uint8Array | string,
+    trace: InvocationTrace | null,
+  ) {
+    this.trace = trace;
     this.#gateway = gateway;
     this.#sink = sink;
     this.#payload = payload;
@@ -222,7 +251,7 @@ class RunningInvocation implements InvocationSink, PayloadOwner {
     // Never given to a container (refused, timed out or dropped in the queue): the token must not stay in the transport.
     if (typeof this.#payload === 'number') this.#gateway.drop(this.#payload);
     this.#payload = null;
-    this.#gateway.finish(this.#sink, invocation, outcome, now);
+    this.#gateway.finish(this.#sink, invocation, outcome, now, this.trace);
   }
 }
 

@@ -20,6 +20,7 @@ import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { absoluteImage } from '../images/image-path.js';
 import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
+import { profileThisThread } from '../telemetry/profile/cpu-profile.js';
 import { ConfigReload, type ReloadObserver } from './config-reload.js';
 import { type InheritedSockets, NO_SOCKETS } from './daemon/inherited-sockets.js';
 import type { UpgradeControl } from './daemon/upgrade.js';
@@ -330,6 +331,7 @@ function withStore(shard: Omit<WorkerHost, 'handOver' | 'takeBack'>, store: { cl
 /** What only the process can do. */
 async function answerFor(own: WorkerProcess, reload: ConfigReload, question: ProcessQuestion): Promise<unknown> {
   if (question.of === 'reload') return await reload.reload();
+  if (question.of === 'profile') return await profileThisThread(question.request);
   if (own.upgrade !== undefined) {
     return question.of === 'upgrade' ? await own.upgrade.begin(question.drainMs) : own.upgrade.state;
   }

@@ -239,7 +239,7 @@ describe('load run', () => {
       expect(rows.every((row) => row['outcome'] === 'ok')).toBe(true);
       const facts = JSON.parse(readFileSync(join(mount, 'out', 'experiment.json'), 'utf8')) as ExperimentFacts;
       expect([facts.state, facts.error?.includes('ENOSPC')]).toEqual(['failed', true]);
-      expect(facts.files).toEqual(['rows.csv', 'rows.parquet', 'summary.json']);
+      expect([...facts.files].sort()).toEqual(['rows.csv', 'rows.parquet', 'summary.json']);
     });
   });
 });

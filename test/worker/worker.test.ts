@@ -28,6 +28,16 @@ describe.each([
     expect(warm.tid).not.toBe(cold.tid);
   });
 
+  it('takes arguments of several MiB, also for a container that is not there yet', async () => {
+    const { worker } = fixture;
+    const text = 'x'.repeat(3 * 1024 * 1024);
+    await worker.clean();
+    for (const state of ['cold', 'warm']) {
+      const { result, containerState } = await worker.invoke<{ echo: { text: string } }>('echo', { text });
+      expect([containerState, result.echo.text.length]).toEqual([state, text.length]);
+    }
+  });
+
   it('is reached over its unix socket, pipelined', async () => {
     await using client = await connect(fixture.worker.socketPath);
     const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => client.invoke('echo', { n })));

@@ -41,6 +41,8 @@ typedef struct {
   uint32_t request_id;
   /* What the caller is ready to wait; ms, 0 = not said. */
   uint32_t timeout_ms;
+  /* The trace that it is part of, as W3C Trace Context has it; NULL = none. Valid during the call. */
+  const char* traceparent;
 } iluvatar_request;
 
 /* Filled by the functions below; belongs to iluvatar_serve. */
@@ -79,6 +81,7 @@ enum {
   ILUVATAR_HEADER_BYTES_ = 32,
   ILUVATAR_META_LIMIT_ = 1 << 20,
   ILUVATAR_BODY_LIMIT_ = 1 << 30,
+  ILUVATAR_TRACEPARENT_BYTES_ = 55,
   ILUVATAR_END_ = 0,
   ILUVATAR_PROTOCOL_ERROR_ = 70,
   ILUVATAR_CONNECTION_TAKEN_ = 121
@@ -219,9 +222,21 @@ static inline int iluvatar_hello_(int fd) {
   return iluvatar_send_(fd, &frame, meta, NULL);
 }
 
-static inline int iluvatar_answer_(int fd, const iluvatar_frame_* invoke, char* body, iluvatar_handler handler,
+/* The meta of an INVOKE that is part of a trace begins with it; its characters are hex digits and dashes. */
+static inline const char* iluvatar_traceparent_(char* out, const char* meta, size_t meta_bytes) {
+  static const char head[] = "{\"traceparent\":\"";
+  size_t start = sizeof head - 1;
+  if (meta_bytes < start + ILUVATAR_TRACEPARENT_BYTES_ || memcmp(meta, head, start) != 0) return NULL;
+  memcpy(out, meta + start, ILUVATAR_TRACEPARENT_BYTES_);
+  out[ILUVATAR_TRACEPARENT_BYTES_] = '\0';
+  return out;
+}
+
+static inline int iluvatar_answer_(int fd, const iluvatar_frame_* invoke, char* payload, iluvatar_handler handler,
                                    void* context, iluvatar_reply* reply) {
-  iluvatar_request request = {body, (size_t)invoke->body_bytes, invoke->request_id, invoke->x0};
+  char traceparent[ILUVATAR_TRACEPARENT_BYTES_ + 1];
+  iluvatar_request request = {payload + invoke->meta_bytes, (size_t)invoke->body_bytes, invoke->request_id, invoke->x0,
+                              iluvatar_traceparent_(traceparent, payload, invoke->meta_bytes)};
   uint64_t start = iluvatar_now_us_();
   iluvatar_reply_result(reply, "null", 4);
   handler(&request, reply, context);
@@ -255,7 +270,7 @@ static inline int iluvatar_step_(int fd, iluvatar_handler handler, void* context
   if (payload == NULL) return -ILUVATAR_PROTOCOL_ERROR_;
   got = iluvatar_read_(fd, payload, size);
   if (got == 1 && frame.type == ILUVATAR_TYPE_INVOKE_) {
-    got = iluvatar_answer_(fd, &frame, payload + meta_bytes, handler, context, reply);
+    got = iluvatar_answer_(fd, &frame, payload, handler, context, reply);
   } else if (got == 1 && frame.type == ILUVATAR_TYPE_PING_) {
     iluvatar_frame_ pong = {ILUVATAR_TYPE_PONG_, 0, frame.request_id, 0, 0, 0, 0, 0};
     got = iluvatar_send_(fd, &pong, NULL, NULL);

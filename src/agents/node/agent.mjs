@@ -28,8 +28,8 @@ let loading = true;
 const connection = new Connection(CONNECTION_FD, receive, ended);
 const capture = new Capture();
 
-function receive(type, requestId, x0, x1, body) {
-  if (type === FrameType.invoke && runner !== null) runner.run(requestId, x0, body);
+function receive(type, requestId, x0, x1, body, meta) {
+  if (type === FrameType.invoke && runner !== null) runner.run(requestId, x0, body, meta);
   else if (type === FrameType.ping) connection.send(FrameType.pong, 0, 0, requestId, 0, 0, 0, '', '');
   else if (type === FrameType.hello) {
     if (x1 > PROTOCOL_VERSION || x0 < PROTOCOL_VERSION) {

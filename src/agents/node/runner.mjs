@@ -9,6 +9,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import buffer from 'node:buffer';
 import { Sink } from './capture.mjs';
 import { describe } from './failure.mjs';
+import { tell } from './trace.mjs';
 import { Exit, FrameType, Status, writeAll } from './wire.mjs';
 
 const OUTPUT_CUT = 4;
@@ -35,6 +36,8 @@ export class Runner {
   /** The only sink, while invocations run one at a time. */
   #sink;
   #storage = null;
+  /** The environment has something of a trace. */
+  #told = false;
 
   /** `concurrency`: how many invocations the worker may send before it has an answer. */
   constructor(connection, handler, assign, capture, concurrency) {
@@ -48,8 +51,9 @@ export class Runner {
     if (concurrency > 1) this.#storage = capture.storage = new AsyncLocalStorage();
   }
 
-  /** Answers one INVOKE. `body` is used only during the call. */
-  run(requestId, timeoutMs, body) {
+  /** Answers one INVOKE. `body` is used only during the call; `meta` says which trace it is part of, '' = none. */
+  run(requestId, timeoutMs, body, meta) {
+    if (this.#storage === null && (meta !== '' || this.#told)) this.#told = tell(meta);
     const invocation = {
       requestId,
       timeoutMs,

@@ -37,7 +37,7 @@ export class Connection {
   #scratch = allocUnsafeSlow(SMALL);
 
   /**
-   * `onFrame(type, requestId, x0, x1, body)`: `body` is valid only during the call. `onEnd(code)`: null = the stream ended, else an ERR_ name
+   * `onFrame(type, requestId, x0, x1, body, meta)`: `body` is valid only during the call, `meta` is text. `onEnd(code)`: null = the stream ended, else an ERR_ name
    * and a sentence.
    */
   constructor(fd, onFrame, onEnd) {
@@ -135,6 +135,7 @@ export class Connection {
         buffer.readUInt32LE(at + 20),
         buffer.readUInt32LE(at + 24),
         body,
+        bodyAt === at + HEADER_BYTES ? '' : buffer.utf8Slice(at + HEADER_BYTES, bodyAt),
       );
       at = stop;
     }

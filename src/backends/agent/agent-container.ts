@@ -85,13 +85,14 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
       return;
     }
     const agent = this.#agent;
-    const { payload } = request;
+    const { payload, trace = null } = request;
+    const meta = trace === null ? null : JSON.stringify(trace);
     if (typeof payload === 'number' && payload !== 0) {
       if (agent === null) this.#options.transport.drop(payload);
-      else agent.forward(FrameType.invoke, 0, 0, request.requestId, request.timeoutMs, 0, 0, null, payload);
+      else agent.forward(FrameType.invoke, 0, 0, request.requestId, request.timeoutMs, 0, 0, meta, payload);
     } else {
       const body = typeof payload === 'number' ? null : payload;
-      agent?.send(FrameType.invoke, 0, 0, request.requestId, request.timeoutMs, 0, 0, null, body);
+      agent?.send(FrameType.invoke, 0, 0, request.requestId, request.timeoutMs, 0, 0, meta, body);
     }
   }
 

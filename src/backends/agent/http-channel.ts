@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import type { RunRequest } from '../backend.js';
 import { type AgentChannel, type ChannelEvents, parseOldAnswer } from './channel.js';
 
@@ -33,7 +34,7 @@ export class HttpChannel implements AgentChannel {
   }
 
   run(request: RunRequest): void {
-    const { payload } = request;
+    const { payload, trace = null } = request;
     const body =
       typeof payload === 'number'
         ? payload === 0
@@ -47,7 +48,7 @@ export class HttpChannel implements AgentChannel {
         path: '/invoke',
         method: 'POST',
         agent: this.#agent,
-        headers: { 'content-type': 'application/json', 'content-length': body.length },
+        headers: { 'content-type': 'application/json', 'content-length': body.length, ...headersOf(trace) },
       },
       (response) => this.#collect(response, request.requestId),
     );
@@ -109,6 +110,13 @@ export class HttpChannel implements AgentChannel {
     this.#timer = setTimeout(() => this.#check(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
+}
+
+/** W3C Trace Context. */
+function headersOf(trace: TraceHeaders | null): Record<string, string> {
+  if (trace === null) return {};
+  const { traceparent, tracestate } = trace;
+  return { traceparent, ...(tracestate === '' ? {} : { tracestate }) };
 }
 
 /**

@@ -5,7 +5,7 @@ import { percent, rate } from './summary-text.js';
 
 /** A comparison of runs for people. */
 export function comparisonText(comparison: RunComparison): string {
-  const { a, b, confidence, lines, notes, effect } = comparison;
+  const { a, b, confidence, resamples, seed, lines, notes, effect } = comparison;
   const colour = ({ verdict }: ComparisonLine): 'green' | 'red' | 'dim' =>
     verdict === 'better' ? 'green' : verdict === 'worse' ? 'red' : 'dim';
   return [
@@ -20,12 +20,12 @@ export function comparisonText(comparison: RunComparison): string {
         { title: 'A', right: true, text: ({ statistic, a: value }) => valueText(statistic, value) },
         { title: 'B', right: true, text: ({ statistic, b: value }) => valueText(statistic, value) },
         { title: 'B − A', right: true, text: differenceText },
-        { title: `${100 * confidence} % INTERVAL`, right: true, text: intervalText },
+        { title: 'INTERVAL', right: true, text: intervalText },
         { title: 'VERDICT', text: (line) => paint(colour(line), verdictText(line)) },
       ],
       'nothing can be compared: no invocation was answered',
     ),
-    `${effectText(effect)}\n`,
+    `${effectText(effect)}\nThe intervals hold together with ${100 * confidence} % confidence: block bootstrap, ${resamples} resamples, seed ${seed}.\n`,
     ...notes.map((note) => `${paint('yellow', 'note:')} ${note}\n`),
   ].join('');
 }

@@ -90,13 +90,9 @@ export async function endFailed(experiment: Experiment | null, error: unknown): 
   experiment.end({ state: 'failed', error: (error as Error).message, summary: new SummaryBuilder().summary() });
 }
 
-async function prepare(
-  context: Context,
-  target: LoadTarget,
-  { prepared }: LiveLoad,
-  { stop }: LoadSignals,
-): Promise<void> {
-  if (prepared.length === 0) return;
+async function prepare(context: Context, target: LoadTarget, load: LiveLoad, { stop }: LoadSignals): Promise<void> {
+  if (load.prepared.length === 0) return;
+  const prepared = load.flags.upload === true ? await packed(load.prepared) : load.prepared;
   const { prepareFunctions } = await import('../../load/prepare.js');
   const line = progressLine(context);
   try {
@@ -109,6 +105,24 @@ async function prepare(
   } finally {
     line.clear();
   }
+}
+
+/** Their sources as archives; each once, whatever the number of functions that are made of it. */
+async function packed(functions: readonly PreparedFunction[]): Promise<PreparedFunction[]> {
+  const { packSource } = await import('../archive.js');
+  const archives = new Map<string, Uint8Array>();
+  const all: PreparedFunction[] = [];
+  for (const fn of functions) {
+    const { source, ...definition } = fn.definition;
+    if (source == null) {
+      all.push(fn);
+      continue;
+    }
+    const archive = archives.get(source) ?? (await packSource(source, false, () => {}));
+    archives.set(source, archive);
+    all.push({ ...fn, definition, archive });
+  }
+  return all;
 }
 
 async function drive(

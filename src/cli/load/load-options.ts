@@ -21,6 +21,7 @@ export interface LoadFlags {
   maxErrorRate: number;
   lostAfter: number;
   drain: number;
+  upload?: boolean;
   series: boolean;
 }
 
@@ -29,6 +30,7 @@ export function addLoadOptions(command: Command): Command {
     .option('-t, --target <address>', `what to drive: ${TARGET_KINDS} (default: the socket of the configuration)`)
     .option('-o, --out <folder>', 'keep rows (Parquet, CSV), summary and circumstances in a folder')
     .option('--name <text>', 'of the run, for reports (default: that of the folder)')
+    .option('--upload', 'send the sources of functions instead of their paths: the worker is on another machine')
     .option('--seed <number>', 'of all chance (default: that of the configuration)', parseInteger)
     .option('--duration <duration>', 'send nothing after this time', parseDuration)
     .option('--count <number>', 'send no more than so many', parseInteger)

@@ -1,8 +1,9 @@
 import type { CreationAttempts } from '../creation/creation-attempts.js';
 import type { Device } from '../function.js';
-import type { Invocation, InvocationSink, Payload } from '../invocation.js';
+import type { FailedAttempt, Invocation, InvocationSink, Payload } from '../invocation.js';
 import type { ContainerState } from '../pool/container.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
+import type { ContainerFailure } from '../ports.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
 
@@ -26,6 +27,7 @@ export class InvocationEntry implements Invocation {
   attempts = 0;
   containerState: ContainerState | null = null;
   container: ContainerEntry | null = null;
+  failedAttempts: FailedAttempt[] | null = null;
   phase: Invocation['phase'] = 'queued';
   queueNode: unknown = null;
 
@@ -83,6 +85,13 @@ export class InvocationEntry implements Invocation {
     this.enqueuedAt = enqueuedAt;
     this.deadline = deadline;
     this.isStandIn = isStandIn;
+  }
+
+  /** A container for it could not be made, or was lost under it. */
+  attemptFailed(at: number, step: FailedAttempt['step'], backend: string, failure: ContainerFailure): void {
+    const { errorClass, message } = failure;
+    this.failedAttempts ??= [];
+    this.failedAttempts.push({ at, step, backend, errorClass, message });
   }
 
   /** It runs on another kind of device. */

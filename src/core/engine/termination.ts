@@ -79,7 +79,10 @@ export class Termination {
     creation.failed(container, failure);
     container.prewarm = null;
     container.pending = null;
-    if (pending !== null) pending.attemptsFailed ??= new CreationAttempts();
+    if (pending !== null) {
+      pending.attemptsFailed ??= new CreationAttempts();
+      pending.attemptFailed(now, 'create', backend, failure);
+    }
     const attempts = pending?.attemptsFailed ?? null;
     const verdict = attempts === null ? null : creation.judge(fn, attempts, backend, failure);
     const prewarmVerdict = prewarm === null ? null : creation.judge(fn, prewarm.attempts, backend, failure);
@@ -126,6 +129,7 @@ export class Termination {
       if (!invocation.overdue && mayRetry(invocation, failure)) {
         this.#counters.retries++;
         invocation.retried++;
+        invocation.attemptFailed(now, 'run', container.backend, failure);
         invocation.lane.scheduler.resubmit(invocation);
       } else failed.push(invocation);
     }

@@ -10,6 +10,7 @@ import type { LoadedFunction } from '../drivers/calls.js';
 import { lookbusyArguments, lookbusyDefinition } from '../lookbusy.js';
 import type { PreparedFunction } from '../prepare.js';
 import type { LoadType } from './load-types.js';
+import { backendsOf, serverOf } from './original-names.js';
 
 /** What runs in the place of the functions of a trace. */
 
@@ -42,13 +43,6 @@ export const SAMPLE_FUNCTIONS = fileURLToPath(new URL('../../../functions', impo
 /** What a container takes to start beyond what the trace says, at most; ms. */
 const STARTUP_MARGIN_MS = 60_000;
 const LONGEST_STARTUP_MS = 3_600_000;
-const ISOLATIONS: Readonly<Record<string, string>> = { containerd: 'containerd', docker: 'docker', process: 'process' };
-const SERVERS: Readonly<Record<string, FunctionDefinitionInput['server']>> = {
-  http: 'http',
-  'unix-socket': 'legacy-socket',
-  unix: 'legacy-socket',
-  socket: 'legacy-socket',
-};
 
 /** Throws IluvatarError `invalid` for a function for which there is nothing to run. */
 export function loadFunctionsOf(functions: readonly TraceFunction[], options: TraceFunctionOptions): LoadFunctions {
@@ -122,16 +116,13 @@ function simulated(fn: TraceFunction, { timeoutMs, temporaryFolder }: TraceFunct
 
 function ofImage(fn: TraceFunction, image: string, { timeoutMs }: TraceFunctionOptions): Made {
   const { isolation = '', server = '', args = '{}' } = fn.live ?? {};
-  const backends = isolation
-    .split('|')
-    .map((name) => ISOLATIONS[name.trim().toLowerCase()])
-    .filter((name) => name !== undefined);
+  const backends = backendsOf(isolation) ?? [];
   return {
     definition: {
       ...common(fn, timeoutMs),
       image,
-      server: SERVERS[server.toLowerCase()] ?? 'http',
-      ...(backends.length === 0 ? {} : { backends }),
+      server: serverOf(server) ?? 'http',
+      ...(backends.length === 0 ? {} : { backends: [...backends] }),
     },
     args,
   };

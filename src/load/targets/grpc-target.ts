@@ -35,12 +35,13 @@ export class GrpcTarget implements LoadTarget {
     }
   }
 
-  async register({ definition, archive }: LoadFunction): Promise<void> {
+  async register({ definition, archive, replace = false }: LoadFunction): Promise<void> {
     const { name, version = '1' } = definition;
     const answer = await this.#client.register({
       functionName: name,
       functionVersion: version,
       definitionJson: JSON.stringify(definition),
+      replace,
       ...(archive === null ? {} : { archive }),
     });
     if (!answer.success) throw new IluvatarError(classOf(answer.errorClass, 'invalid'), answer.error);

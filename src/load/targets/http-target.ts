@@ -65,12 +65,13 @@ export class HttpTarget implements LoadTarget {
     }
   }
 
-  async register({ definition, archive }: LoadFunction): Promise<void> {
+  async register({ definition, archive, replace = false }: LoadFunction): Promise<void> {
     const headers: OutgoingHttpHeaders =
       archive === null
         ? { 'content-type': 'application/json' }
         : { 'content-type': 'application/gzip', 'x-iluvatar-definition': JSON.stringify(definition) };
-    await this.#call('POST', '/functions', headers, archive === null ? JSON.stringify(definition) : archive);
+    const path = replace ? '/functions?replace=true' : '/functions';
+    await this.#call('POST', path, headers, archive === null ? JSON.stringify(definition) : archive);
   }
 
   async prewarm(name: string, { version = '1', ...options }: PrewarmOptions): Promise<void> {

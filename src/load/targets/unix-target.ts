@@ -31,8 +31,8 @@ export class UnixTarget implements LoadTarget {
     return new UnixTarget(path, maxBodyBytes, await connect(path, { maxBodyBytes }));
   }
 
-  async register({ definition, archive }: LoadFunction): Promise<void> {
-    await this.#client.register(definition, archive === null ? {} : { archive });
+  async register({ definition, archive, replace = false }: LoadFunction): Promise<void> {
+    await this.#client.register(definition, { replace, ...(archive === null ? {} : { archive }) });
   }
 
   async prewarm(name: string, options: PrewarmOptions): Promise<void> {

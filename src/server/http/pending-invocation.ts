@@ -4,7 +4,7 @@ import { IluvatarError } from '../../core/errors.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
 import { envelopeOf, resultHeaders } from './answers.js';
 import { problemHeaders, problemOf, refuseUnread, sendProblem, tooLarge } from './problems.js';
-import { asyncHeaders } from './request-headers.js';
+import { asyncHeaders, type TraceRequestHeaders } from './request-headers.js';
 import type { InvokeTarget } from './target.js';
 
 /**
@@ -106,14 +106,20 @@ export class PendingInvocation implements GatewaySink {
     this.#stopReading();
     const { name, async } = this.#target as InvokeTarget;
     if (async) this.#accept(name, body, headers);
-    else this.#invoke(name, body);
+    else this.#invoke(name, body, headers);
   }
 
-  #invoke(name: string, body: Buffer): void {
+  get trigger(): 'http' {
+    return 'http';
+  }
+
+  #invoke(name: string, body: Buffer, headers: IncomingHttpHeaders): void {
     const { gateway } = this.#owner;
     this.#entering = true;
     const handle = gateway.resolve(name, this.#version);
-    this.#id = gateway.invoke(handle, body.length === 0 ? '' : body, this.#timeoutMs, this.#tid, this);
+    const args = body.length === 0 ? '' : body;
+    const { traceparent, tracestate } = headers as TraceRequestHeaders;
+    this.#id = gateway.invoke(handle, args, this.#timeoutMs, this.#tid, this, traceparent, tracestate);
     this.#entering = false;
     if (this.#settled) this.#release();
     else this.#count(1);

@@ -24,12 +24,23 @@ export function readTimeout(text: string): number {
   return Number.isInteger(value) && value >= 1 && value <= MAX_TIMEOUT_MS ? value : -1;
 }
 
-/** What only an asynchronous invocation takes; checked by its schema. */
-export function asyncHeaders(headers: IncomingHttpHeaders): { idempotencyKey?: string; webhook?: string } {
+/** W3C Trace Context. Node joins what comes several times with commas: of `tracestate` that is what the specification wants, a `traceparent` is none then. */
+export interface TraceRequestHeaders {
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** What only an asynchronous invocation takes, and what it is told of its trace; checked by its schema. */
+export function asyncHeaders(
+  headers: IncomingHttpHeaders,
+): { idempotencyKey?: string; webhook?: string } & TraceRequestHeaders {
+  const { traceparent, tracestate } = headers as TraceRequestHeaders;
   const idempotencyKey = headers['idempotency-key'];
   const webhook = headers['x-iluvatar-webhook'];
   return {
     ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}),
     ...(typeof webhook === 'string' ? { webhook } : {}),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
   };
 }

@@ -15,6 +15,8 @@ const REMEMBERED_METAS = 256;
 interface Target {
   handle: number;
   tid: string;
+  traceparent: string;
+  tracestate: string;
 }
 
 export class UnixClient implements ConnectionHandler {
@@ -123,6 +125,8 @@ export class UnixClient implements ConnectionHandler {
     const { requestId, x0: timeoutMs } = frame;
     let handle = frame.x1;
     let tid = '';
+    let traceparent = '';
+    let tracestate = '';
     if (frame.metaBytes > 0) {
       const target = this.#target(frame.meta(), handle);
       if (typeof target === 'string') {
@@ -131,6 +135,8 @@ export class UnixClient implements ConnectionHandler {
       }
       handle = target.handle;
       tid = target.tid;
+      traceparent = target.traceparent;
+      tracestate = target.tracestate;
     }
     if (this.#pending.has(requestId)) {
       this.#refuse(FrameType.result, requestId, 'invalid', `request ${requestId} is still in flight`);
@@ -140,30 +146,35 @@ export class UnixClient implements ConnectionHandler {
     const pending = new PendingInvocation(this, this.#connection, requestId);
     // The handler may settle at once; only what is still open is remembered for CANCEL and disconnection.
     const payload = frame.keep();
-    pending.id = this.#gateway.invoke(handle, payload, timeoutMs, tid, pending);
+    pending.id = this.#gateway.invoke(handle, payload, timeoutMs, tid, pending, traceparent, tracestate);
     if (pending.id !== 0) this.#pending.set(requestId, pending);
   }
 
   /** The function a meta names, or what is wrong with it. The name's key is remembered, never its handle: functions come and go. */
   #target(meta: string, handle: number): Target | string {
     const known = this.#metas.get(meta);
-    if (known !== undefined) return { handle: this.#gateway.resolve(known.name, known.version), tid: '' };
-    let parsed: { function?: unknown; version?: unknown; tid?: unknown };
+    if (known !== undefined) {
+      return { handle: this.#gateway.resolve(known.name, known.version), tid: '', traceparent: '', tracestate: '' };
+    }
+    let parsed: Record<'function' | 'version' | 'tid' | 'traceparent' | 'tracestate', unknown>;
     try {
       parsed = JSON.parse(meta) as typeof parsed;
     } catch {
       return 'the meta of INVOKE is not JSON';
     }
     if (parsed === null || typeof parsed !== 'object') return 'the meta of INVOKE is not an object';
-    const tid = typeof parsed.tid === 'string' ? parsed.tid : '';
-    if (parsed.function === undefined) return { handle, tid };
+    const tid = text(parsed.tid);
+    const traceparent = text(parsed.traceparent);
+    const trace = { traceparent, tracestate: text(parsed.tracestate) };
+    if (parsed.function === undefined) return { handle, tid, ...trace };
     const version = parsed.version ?? '1';
     if (typeof parsed.function !== 'string' || typeof version !== 'string')
       return '"function" and "version" must be strings';
-    if (tid === '' && this.#metas.size < REMEMBERED_METAS) {
+    // What differs from request to request would only fill the memory.
+    if (tid === '' && traceparent === '' && this.#metas.size < REMEMBERED_METAS) {
       this.#metas.set(meta, { name: parsed.function, version });
     }
-    return { handle: this.#gateway.resolve(parsed.function, version), tid };
+    return { handle: this.#gateway.resolve(parsed.function, version), tid, ...trace };
   }
 
   #cancel(requestId: number): void {
@@ -273,6 +284,10 @@ class PendingInvocation implements GatewaySink {
     // A client that does not read its answers must not make the worker keep them all: stop reading its requests.
     if (!roomy) c.pause();
   }
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 /** The `tid` of a client's HELLO, or ''. */

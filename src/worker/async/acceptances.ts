@@ -1,6 +1,7 @@
 import { IluvatarError } from '../../core/errors.js';
 import { failpoint } from '../../failpoints.js';
 import type { Store } from '../../store/store.js';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import { type Entry, newEntry } from './entry.js';
 import { type IdempotencyKeys, payloadHash } from './idempotency.js';
 import { InvocationIds } from './invocation-id.js';
@@ -17,6 +18,8 @@ export interface AcceptRequest {
   /** A key made by `idempotencyKey`. */
   readonly idempotency: string | null;
   readonly replayOf: string | null;
+  /** Null or absent = it is part of no trace. */
+  readonly trace?: TraceHeaders | null;
 }
 
 /** What is stored in one step with an acceptance, or not at all. */
@@ -83,7 +86,7 @@ export class Acceptances {
     reject: (error: unknown) => void,
   ): void {
     const { store, table, keys, now, entries, maxUnfinished } = this.#options;
-    const { name, version, args, timeoutMs, tid, webhook, idempotency, replayOf } = request;
+    const { name, version, args, timeoutMs, tid, webhook, idempotency, replayOf, trace = null } = request;
     const payload = idempotency === null ? '' : payloadHash(args);
     const known = idempotency === null ? null : keys.find(idempotency, payload);
     if (known !== null) {
@@ -100,7 +103,20 @@ export class Acceptances {
     const seq = ++this.#seq;
     const acceptedAt = now();
     // Field by field: to spread another object into it takes longer than to encode it.
-    const accepted = { id, seq, acceptedAt, name, version, timeoutMs, tid, webhook, idempotency, replayOf, args };
+    const accepted = {
+      id,
+      seq,
+      acceptedAt,
+      name,
+      version,
+      timeoutMs,
+      tid,
+      webhook,
+      idempotency,
+      replayOf,
+      trace,
+      args,
+    };
     const claim = idempotency === null ? null : keys.claim(idempotency, id, payload);
     const acceptance = { entry: newEntry(accepted, null), alongside, resolve, reject };
     entries.set(id, acceptance.entry);

@@ -1,6 +1,6 @@
 import type { AsyncFailure, InvokeResult } from '../../config/api.js';
 import type { DeadLetters } from './dead-letters.js';
-import type { Entry } from './entry.js';
+import { type Entry, tidOf } from './entry.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type { Step } from './invocation-state.js';
 import type { AcceptedRecord, ResultRecord } from './records.js';
@@ -49,9 +49,9 @@ export class Ending {
   ): Promise<boolean> {
     const { writer, results, deadLetters, webhooks, keys } = this.#options;
     const record = this.#record(entry, step, outcome);
-    const { webhook, idempotency } = entry.accepted;
+    const { webhook, idempotency, trace = null } = entry.accepted;
     const letter = step.to === 'dead' ? deadLetters.make(accepted(), record) : null;
-    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook);
+    const delivery = webhook === null ? null : webhooks.make(entry.id, webhook, tidOf(entry.accepted), trace);
     const stored = await writer.write(() => {
       forget();
       results.put(record);

@@ -23,11 +23,11 @@ export interface Entry extends Alarm {
 
 /** Fields one by one: a copy of "all but one" costs more than all else that an acceptance does here. */
 export function newEntry(record: AcceptedRecord, stored: ProgressRecord | null): Entry {
-  const { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf } = record;
+  const { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf, trace = null } = record;
   return {
     id,
     key: functionKey(name, version),
-    accepted: { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf },
+    accepted: { id, seq, name, version, timeoutMs, tid, acceptedAt, webhook, idempotency, replayOf, trace },
     progress: stored === null ? ACCEPTED : progressOf(stored),
     error: stored?.error ?? null,
     accepting: null,
@@ -37,6 +37,11 @@ export function newEntry(record: AcceptedRecord, stored: ProgressRecord | null):
     order: 0,
     heapIndex: -1,
   };
+}
+
+/** The transaction id of all its attempts: its caller's, or its own id. */
+export function tidOf({ tid, id }: Entry['accepted']): string {
+  return tid === '' ? id : tid;
 }
 
 function progressOf({ failures, interruptions, running, dueAt }: ProgressRecord): Progress {

@@ -6,7 +6,7 @@ import type { Store } from '../../store/store.js';
 import { Acceptances, type AcceptRequest, type Alongside } from './acceptances.js';
 import { Alarms } from './alarms.js';
 import type { Ending, FinalStep, Outcome } from './ending.js';
-import { type Entry, newEntry, viewOf, waitForEnd, wake } from './entry.js';
+import { type Entry, newEntry, tidOf, viewOf, waitForEnd, wake } from './entry.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import { attemptsOf, begun, ended, interrupted, withdrawn } from './invocation-state.js';
 import { Lane } from './lane.js';
@@ -216,15 +216,17 @@ export class Invocations {
 
   #run(entry: Entry): void {
     const gateway = this.#options.gateway();
-    const { name, version, timeoutMs, tid } = entry.accepted;
+    const { name, version, timeoutMs, trace } = entry.accepted;
     entry.progress = begun(entry.progress);
     this.#running++;
     // Not waited for: it says only that a worker which ends now was interrupted here, and not which promise it made.
     this.#note(entry);
     const args = this.#table.get(entry.id)?.args ?? NOTHING;
-    const sink = { settled: (result: GatewayResult) => this.#settled(entry, result) };
+    const sink = { trigger: 'pubsub' as const, settled: (result: GatewayResult) => this.#settled(entry, result) };
     failpoint('async.run');
-    gateway.invoke(gateway.resolve(name, version), args.length === 0 ? '' : args, timeoutMs, tid, sink);
+    const body = args.length === 0 ? '' : args;
+    const handle = gateway.resolve(name, version);
+    gateway.invoke(handle, body, timeoutMs, tidOf(entry.accepted), sink, trace?.traceparent, trace?.tracestate);
   }
 
   #settled(entry: Entry, result: GatewayResult): void {

@@ -1,4 +1,5 @@
 import type { AsyncFailure, InvokeResult } from '../../config/api.js';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import type { Progress } from './invocation-state.js';
 
 /**
@@ -16,7 +17,7 @@ export interface AcceptedRecord {
   readonly version: string;
   /** 0 = the function's own. */
   readonly timeoutMs: number;
-  /** '' = made for each attempt. */
+  /** '' = its id. */
   readonly tid: string;
   /** ms since 1970, as all times here. */
   readonly acceptedAt: number;
@@ -25,6 +26,8 @@ export interface AcceptedRecord {
   readonly idempotency: string | null;
   /** The dead letter that it runs again. */
   readonly replayOf: string | null;
+  /** The trace that its runs and its webhook are part of; null = none. Absent in what an earlier version stored. */
+  readonly trace?: TraceHeaders | null;
   readonly args: Uint8Array;
 }
 
@@ -72,6 +75,10 @@ export interface WebhookRecord {
   readonly url: string;
   readonly failures: number;
   readonly dueAt: number;
+  /** Of its invocation. Absent in what an earlier version stored. */
+  readonly tid?: string;
+  /** As in `AcceptedRecord`. */
+  readonly trace?: TraceHeaders | null;
 }
 
 /** `schedules`, key its id. */

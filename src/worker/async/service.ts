@@ -11,6 +11,7 @@ import { IluvatarError } from '../../core/errors.js';
 import type { Gateway } from '../../server/gateway.js';
 import type { Store } from '../../store/store.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import type { InvocationObserver } from '../../telemetry/tracing/invocation-observer.js';
 import { DeadLetters } from './dead-letters.js';
 import { Ending } from './ending.js';
 import { IdempotencyKeys, idempotencyKey } from './idempotency.js';
@@ -33,6 +34,8 @@ export interface AsyncServiceOptions {
   definition(name: string, version: string): FunctionDefinition | undefined;
   /** Whether it is about to be there, as while it is replaced. */
   changing(name: string, version: string): boolean;
+  /** Traces; null or absent = there are none. */
+  spans?: Pick<InvocationObserver, 'accept'> | null;
   log: Log;
   /** Wall clock, ms since 1970; the machine's unless given. */
   now?(): number;
@@ -47,6 +50,8 @@ export interface InvokeAsyncRequest {
   readonly tid?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly webhook?: string | undefined;
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 export class AsyncService {
@@ -166,12 +171,14 @@ export class AsyncService {
 
   /** Resolves with the id once the invocation is durable. Rejects as `Acceptances.accept` does; throws `invalid` for a webhook that may not be. */
   invoke(args: Uint8Array, request: InvokeAsyncRequest): Promise<string> {
-    const { name, version, timeoutMs = 0, tid = '', idempotencyKey: key } = request;
+    const { name, version, timeoutMs = 0, tid = '', idempotencyKey: key, traceparent = '', tracestate = '' } = request;
     const webhook = request.webhook ?? this.#policy(name, version).webhook;
     this.checkWebhook(webhook);
     const idempotency = key === undefined ? null : idempotencyKey('user', name, version, key);
     this.#armSweep();
-    return this.#invocations.accept({
+    const acceptance = this.#options.spans?.accept(name, version, traceparent, tracestate) ?? null;
+    const trace = acceptance?.headers ?? null;
+    const accepted = this.#invocations.accept({
       name,
       version,
       args,
@@ -180,7 +187,15 @@ export class AsyncService {
       webhook,
       idempotency,
       replayOf: null,
+      trace,
     });
+    if (acceptance !== null) {
+      accepted.then(
+        () => acceptance.end(null),
+        (error: unknown) => acceptance.end((error as Error).message),
+      );
+    }
+    return accepted;
   }
 
   /** As it is, or as it is once it has ended within `waitMs`. Rejects with `not_found` for what is unknown or no longer kept. */

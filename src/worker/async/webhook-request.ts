@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { IluvatarError } from '../../core/errors.js';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 
 /** One webhook as a request: where it may go, how it is signed (as https://www.standardwebhooks.com says), and what its answer means. */
 
@@ -22,13 +23,23 @@ export function secretBytes(secret: string): Buffer {
   return secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret);
 }
 
-/** `timestamp`: seconds since 1970. '' as secret = not signed. */
-export function webhookHeaders(id: string, timestamp: number, body: string, secret: string): Record<string, string> {
+/** `timestamp`: seconds since 1970. '' as secret = not signed. `trace`: of the invocation; null = none. */
+export function webhookHeaders(
+  id: string,
+  timestamp: number,
+  body: string,
+  secret: string,
+  trace: TraceHeaders | null = null,
+): Record<string, string> {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
   };
+  if (trace !== null) {
+    headers['traceparent'] = trace.traceparent;
+    if (trace.tracestate !== '') headers['tracestate'] = trace.tracestate;
+  }
   if (secret !== '') {
     const signature = createHmac('sha256', secretBytes(secret)).update(`${id}.${timestamp}.${body}`).digest('base64');
     headers['webhook-signature'] = `v1,${signature}`;

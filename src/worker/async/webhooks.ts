@@ -4,6 +4,8 @@ import type { AsyncConfig } from '../../config/sections/async.js';
 import { pauseAfter } from '../../core/creation/back-off.js';
 import type { Store, Table } from '../../store/store.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import { STABLE_MESSAGES } from '../../telemetry/logs/messages.js';
+import type { TraceHeaders } from '../../telemetry/tracing/trace-context.js';
 import { type Alarm, Alarms } from './alarms.js';
 import type { WebhookRecord } from './records.js';
 import { type DeliveryFault, postWebhook, webhookHeaders } from './webhook-request.js';
@@ -66,8 +68,8 @@ export class Webhooks {
     this.#pump();
   }
 
-  make(id: string, url: string): WebhookRecord {
-    return { id, url, failures: 0, dueAt: 0 };
+  make(id: string, url: string, tid: string, trace: TraceHeaders | null): WebhookRecord {
+    return { id, url, failures: 0, dueAt: 0, tid, trace };
   }
 
   /** To be called where the store takes changes. */
@@ -106,37 +108,38 @@ export class Webhooks {
   }
 
   async #deliver(delivery: Delivery): Promise<void> {
-    const { id, url } = delivery.record;
+    const { record } = delivery;
+    const { id } = record;
     const { document, log } = this.#options;
     const content = document(id);
     if (content === null) {
-      log.warn({ id }, 'the result of a webhook is gone; it is given up');
+      log.warn({ tid: record.tid, id }, 'the result of a webhook is gone; it is given up');
       this.#end(delivery, 'failed');
       return;
     }
-    const fault = await this.#post(id, url, JSON.stringify(content));
+    const fault = await this.#post(record, JSON.stringify(content));
     if (fault === null) this.#end(delivery, 'delivered');
     else if (!this.#stop.signal.aborted) this.#failed(delivery, fault);
   }
 
-  async #post(id: string, url: string, body: string): Promise<DeliveryFault> {
+  async #post({ id, url, trace = null }: WebhookRecord, body: string): Promise<DeliveryFault> {
     const { settings, now } = this.#options;
-    const headers = webhookHeaders(id, Math.floor(now() / 1000), body, settings.secret);
+    const headers = webhookHeaders(id, Math.floor(now() / 1000), body, settings.secret, trace);
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(settings.timeoutMs)]);
     return await postWebhook(url, headers, body, signal);
   }
 
   #failed(delivery: Delivery, { message, lasting }: NonNullable<DeliveryFault>): void {
     const { settings, now, random, log, writer } = this.#options;
-    const { id, url, failures } = delivery.record;
+    const { id, url, failures, tid } = delivery.record;
     const attempts = failures + 1;
     if (lasting || attempts >= settings.attempts) {
-      log.warn({ id, url, attempts, reason: message }, 'a webhook could not be delivered; it is given up');
+      log.warn({ tid, id, url, attempts, reason: message }, STABLE_MESSAGES.webhookGivenUp);
       this.#end(delivery, 'failed');
       return;
     }
     const pause = pauseAfter(failures, settings.backOffMs, settings.maxBackOffMs, JITTER, random);
-    delivery.record = { id, url, failures: attempts, dueAt: now() + Math.round(pause) };
+    delivery.record = { ...delivery.record, failures: attempts, dueAt: now() + Math.round(pause) };
     writer.note(() => this.#table.put(id, delivery.record));
     this.#pauses.set(delivery, delivery.record.dueAt);
   }

@@ -41,6 +41,7 @@ export class DrivenEngine {
       holdings: new Holdings({ config: workerConfigSchema.parse({}), log, again() {} }),
       deadlines: () => this.#timer.arm(),
       gpuConcurrency: 1,
+      tidOf: ({ tid }) => tid,
       log,
     });
     const options = configureEngine(workerConfigSchema.parse({ cpu: { slots: 4 }, create }), {

@@ -93,6 +93,7 @@ export function invocationOf(fn: FunctionRecord, device: Device, enqueuedAt = 0)
     attempts: 1,
     containerState: 'warm',
     container: null,
+    failedAttempts: null,
     phase: 'settled',
     queueNode: null,
   };

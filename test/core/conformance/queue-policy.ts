@@ -217,6 +217,7 @@ export function queuedInvocation(fn: FunctionRecord, id: number, enqueuedAt = 0)
     attempts: 0,
     containerState: null,
     container: null,
+    failedAttempts: null,
     phase: 'queued',
     queueNode: null,
   };

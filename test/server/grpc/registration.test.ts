@@ -29,6 +29,7 @@ it('makes a definition of what the original takes', () => {
     cpus: 1,
     backends: ['containerd'],
     devices: ['cpu'],
+    network: 'bridge',
     server: 'http',
   });
   const timings = { CPU: { warm_results_sec: [0.5] } };

@@ -11,6 +11,7 @@ from .codec import json_text, meta, parse_meta
 from .failure import describe, where
 from .loader import MissingEntry, load, prepare
 from .runner import Limits, Runner, on_timeout
+from .trace import tell
 from .wire import (
     ASSIGN,
     BODY_LIMIT,
@@ -134,12 +135,15 @@ def _serve(connection, handler, limits, capture):
     runner = Runner(connection, handler, limits, capture)
     handle_signal(SIGUSR2, on_timeout(runner))
     receive, run, invoke = connection.receive, runner.run, INVOKE
+    told = False
     while True:
         frame = receive()
         if frame is None:
             return EXIT_END
-        kind, request_id, x0, x1, _, body = frame
+        kind, request_id, x0, x1, meta, body = frame
         if kind == invoke:
+            if meta or told:
+                told = tell(meta)
             run(request_id, x0, body)
         else:
             _control(connection, kind, request_id, x0, x1)

@@ -9,7 +9,7 @@ export function comparisonSection(comparison: RunComparison): Html {
   const marked = ({ verdict }: ComparisonLine): string => (verdict === 'better' || verdict === 'worse' ? verdict : '');
   return html`<p>A is ${sideText(a)}. B is ${sideText(b)}. ${effectText(effect)}</p>
 ${htmlTable(
-  `B against A, with ${100 * confidence} % intervals of the differences (block bootstrap, ${comparison.resamples} resamples, seed ${comparison.seed})`,
+  `B against A, with intervals of the differences that hold together with ${100 * confidence} % confidence (block bootstrap, ${comparison.resamples} resamples, seed ${comparison.seed})`,
   lines,
   [
     { title: 'of', cell: ({ statistic }) => STATISTICS[statistic].title },

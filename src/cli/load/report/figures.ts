@@ -9,39 +9,46 @@ import { throughput } from '../../../results/plots/throughput.js';
 import { timeline } from '../../../results/plots/timeline.js';
 import type { Html } from './html-table.js';
 
+interface Plot {
+  readonly title: string;
+  /** Null = there is nothing to draw. `series`: of those beside a run. */
+  readonly of: (analyses: readonly Analysis[], theme: Theme, series?: readonly string[]) => Specification | null;
+}
+
 /** The pictures that there are, by the name that their files have. */
-export const PLOTS: Readonly<
-  Record<
-    string,
-    { readonly title: string; readonly of: (analyses: readonly Analysis[], theme: Theme) => Specification | null }
-  >
-> = {
-  'latency-cdf': {
-    title: 'Share of invocations that took at most so long, from the intended start',
-    of: latencyCdf,
-  },
+export const PLOTS: Readonly<Record<string, Plot>> = {
+  'latency-cdf': { title: 'Share of invocations that took at most so long, from the intended start', of: latencyCdf },
   timeline: {
     title: 'The run over time: rates, latency, and memory and queue where they were measured',
-    of: ([analysis], theme) => (analysis === undefined ? null : timeline(analysis, theme)),
+    of: ofFirst(timeline),
   },
-  'cold-starts': {
-    title: 'Cold starts by function, and their share of its invocations',
-    of: ([analysis], theme) => (analysis === undefined ? null : coldStarts(analysis, theme)),
-  },
+  'cold-starts': { title: 'Cold starts by function, and their share of its invocations', of: ofFirst(coldStarts) },
   throughput: { title: 'Throughput and latency against the number of clients', of: throughput },
-  overlay: {
-    title: 'What was measured beside the run; in grey its p99 latency',
-    of: ([analysis], theme) => (analysis === undefined ? null : overlay(analysis, theme)),
-  },
+  overlay: { title: 'What was measured beside the run; in grey its p99 latency', of: ofFirst(overlay) },
 };
+
+function ofFirst(
+  plot: (analysis: Analysis, theme: Theme, series?: readonly string[]) => Specification | null,
+): Plot['of'] {
+  return ([analysis], theme, series) => (analysis === undefined ? null : plot(analysis, theme, series));
+}
+
+export function specificationOf(
+  name: string,
+  analyses: readonly Analysis[],
+  theme: Theme,
+  series?: readonly string[],
+): Specification | null {
+  return (PLOTS[name] as Plot).of(analyses, theme, series);
+}
 
 /** A picture inside the page; null = there is nothing to draw. */
 export async function figure(name: string, analyses: readonly Analysis[], render: SvgRenderer): Promise<Html | null> {
-  const { title, of } = PLOTS[name] as (typeof PLOTS)[string];
-  const specification = of(analyses, 'inherit');
+  const specification = specificationOf(name, analyses, 'inherit');
   if (specification === null) return null;
+  const { title } = PLOTS[name] as Plot;
   const svg = namedFor(await render(specification), title);
-  return html`<figure>${raw(svg)}<figcaption>${title}. The numbers are in the tables.</figcaption></figure>
+  return html`<figure>${raw(svg)}<figcaption>${title}</figcaption></figure>
 `;
 }
 

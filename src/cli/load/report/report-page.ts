@@ -7,6 +7,7 @@ import { figure } from './figures.js';
 import type { Html } from './html-table.js';
 import { STYLE } from './style.js';
 import { factsSection, summarySection } from './summary-section.js';
+import { timelineTable } from './timeline-table.js';
 
 export interface ReportContent {
   readonly title: string;
@@ -32,6 +33,7 @@ export async function reportPage(content: ReportContent): Promise<string> {
 ${factsSection(analysis)}
 ${summarySection(analysis.summary)}
 ${await figures(several ? pictures.filter((name) => name !== 'throughput') : pictures, [analysis], render)}
+${timelineTable(analysis)}
 </section>
 `);
   }

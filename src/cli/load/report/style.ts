@@ -8,9 +8,11 @@ body { margin: 0 auto; max-width: 62rem; padding: 1.5rem; background: var(--page
 h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin-top: 1.75rem; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .25rem; }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
+th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; white-space: nowrap; }
 thead th { background: var(--head); font-weight: 600; }
-th[scope=row], td.text, th.text { text-align: left; font-weight: normal; overflow-wrap: anywhere; }
+th[scope=row], td.text, th.text { text-align: left; font-weight: normal; }
+td.text { white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
+thead th.text { font-weight: 600; }
 .scroll { overflow-x: auto; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption { color: var(--soft); }

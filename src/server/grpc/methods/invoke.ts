@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { InvokeResponse } from '../../../rpc/gen/iluvatar_rpc.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
-import type { Cancellable, GrpcCall } from '../grpc-call.js';
-import type { UnaryMethod } from '../method.js';
+import type { GrpcCall } from '../grpc-call.js';
+import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
 import { type MethodContext, tidOf } from './context.js';
 import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
@@ -89,13 +89,18 @@ function answerOf(result: GatewayResult, body: Uint8Array | null, elapsedUs: num
   }
   // Given to its container and answered by it: what queue and start took comes off.
   const durationUs = Math.max(result.runUs, Math.floor(elapsedUs) - result.queueUs - result.startUs);
-  const jsonResult = errorClass === null ? (body ?? NULL) : errorJson(result.message ?? errorClass);
+  const jsonResult = errorClass === null ? resultOf(body) : errorJson(result.message ?? errorClass);
   const compute = COMPUTE[result.device ?? 'cpu'];
   const containerState = CONTAINER_STATE[state ?? 'warm'];
   return writeInvokeResponse(
     { jsonResult, success: errorClass === null, durationUs, compute, containerState },
     details,
   );
+}
+
+/** A function that gives nothing gives null. */
+function resultOf(body: Uint8Array | null): Uint8Array {
+  return body === null || body.length === 0 ? NULL : body;
 }
 
 const NULL = Buffer.from('null');

@@ -62,6 +62,8 @@ export function definitionOf(
     cpus,
     backends: wanted,
     devices,
+    // All containers of the original have an address; its HTTP agents are reached there.
+    network: 'bridge',
     // What the original does with a number that it does not know.
     server: request.containerServer === CONTAINER_SERVER_UNIX_SOCKET ? 'legacy-socket' : 'http',
     ...(timings === null ? {} : { timings }),
