@@ -57,6 +57,8 @@ function histogram(phase: 'queue' | 'start' | 'run' | 'overhead', help: string):
   };
 }
 
+const BOUNDS = Array.from({ length: BUCKETS }, (_, index) => ({ le: bucketBound(index) }));
+
 function endSamples(series: FunctionSeries): Sample[] {
   const samples: Sample[] = [];
   for (const [at, value] of series.ends.entries()) {
@@ -68,14 +70,14 @@ function endSamples(series: FunctionSeries): Sample[] {
   return samples;
 }
 
-function histogramSamples(name: string, labels: Record<string, string>, histogram: Histogram): Sample[] {
+function histogramSamples(name: string, sharedLabels: Record<string, string>, histogram: Histogram): Sample[] {
   const samples: Sample[] = [];
   let below = 0;
   for (let index = 0; index < BUCKETS; index++) {
     below += histogram.buckets[index] as number;
-    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: bucketBound(index) }, value: below });
+    samples.push({ metricName: `${name}_bucket`, sharedLabels, labels: BOUNDS[index] as { le: string }, value: below });
   }
-  samples.push({ metricName: `${name}_sum`, labels, value: histogram.sum / 1e6 });
-  samples.push({ metricName: `${name}_count`, labels, value: below });
+  samples.push({ metricName: `${name}_sum`, sharedLabels, value: histogram.sum / 1e6 });
+  samples.push({ metricName: `${name}_count`, sharedLabels, value: below });
   return samples;
 }

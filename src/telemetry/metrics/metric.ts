@@ -17,6 +17,8 @@ export interface MetricDefinition {
 export interface Sample {
   value: number;
   labels?: Record<string, string | number>;
+  /** The same object for many samples: it is written once. */
+  sharedLabels?: Record<string, string>;
   metricName?: string;
 }
 

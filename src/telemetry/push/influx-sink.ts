@@ -7,14 +7,12 @@ import { FUNCTION_LOAD, type Point } from './point.js';
 import { PointsRefused, type PushSink } from './sink.js';
 
 /**
- * InfluxDB over HTTP, `/write` of version 1 or `/api/v2/write` of version 2. Before the first batch, and when somebody has taken it away,
- * the bucket is made if it is not there.
+ * InfluxDB over HTTP, `/write` of version 1 or `/api/v2/write` of version 2. A bucket that the server says is not there (404)
+ * is made.
  */
 export class InfluxSink implements PushSink {
   readonly address: string;
   readonly #config: InfluxSinkConfig;
-  /** Buckets that are known to be there. */
-  readonly #there = new Set<string>();
   #closed = false;
 
   constructor(config: InfluxSinkConfig) {
@@ -40,15 +38,18 @@ export class InfluxSink implements PushSink {
     const body = points.map(lineOf).join('');
     if (body === '') return;
     const config = await this.#withToken();
-    if (config.create && !this.#there.has(bucket)) await createBucket(config, bucket, signal);
-    this.#there.add(bucket);
     const { api, org } = config;
-    const [path, query] =
-      api === 'v1' ? ['/write', { db: bucket, precision: 'ms' }] : ['/api/v2/write', { org, bucket, precision: 'ms' }];
-    const { status, text } = await influxRequest(config, 'POST', path, query, signal, { text: body });
+    const path = api === 'v1' ? '/write' : '/api/v2/write';
+    const query: Record<string, string> =
+      api === 'v1' ? { db: bucket, precision: 'ms' } : { org, bucket, precision: 'ms' };
+    const write = () => influxRequest(config, 'POST', path, query, signal, { text: body });
+    let answer = await write();
+    if (answer.status === 404 && config.create) {
+      await createBucket(config, bucket, signal);
+      answer = await write();
+    }
+    const { status, text } = answer;
     if (status >= 200 && status < 300) return;
-    // Somebody took it away.
-    if (status === 404) this.#there.delete(bucket);
     const message = `${this.address} answered ${status}: ${text.slice(0, 300)}`;
     // 400 = wrong or of another type than before, 413 = too large, 422 = outside what is kept: the same points will not do better.
     if (status === 400 || status === 413 || status === 422) throw new PointsRefused(message);

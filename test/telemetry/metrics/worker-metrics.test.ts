@@ -156,8 +156,8 @@ describe('metrics', () => {
     expect(samples.get('iluvatar_invocation_retries_total{function="g",version="1"}')).toBe(2);
     expect(samples.get(`iluvatar_invocation_run_seconds_sum{${f}}`)).toBeCloseTo(0.005, 9);
     expect(samples.get(`iluvatar_invocation_run_seconds_count{${f}}`)).toBe(3);
-    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="0.001024"}`)).toBe(2);
-    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{${f},le="+Inf"}`)).toBe(3);
+    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{le="0.001024",${f}}`)).toBe(2);
+    expect(samples.get(`iluvatar_invocation_run_seconds_bucket{le="+Inf",${f}}`)).toBe(3);
     expect(samples.get(`iluvatar_invocation_overhead_seconds_sum{${f}}`)).toBeCloseTo(0.00015, 9);
     expect(samples.get(`iluvatar_invocation_overhead_seconds_count{${f}}`)).toBe(3);
     expect(samples.get(`iluvatar_invocation_start_seconds_count{${f}}`)).toBe(1);

@@ -184,12 +184,6 @@ describe('a worker that pushes to InfluxDB 2', () => {
       const route = `${request.method} ${pathname}`;
       if (request.headers.authorization !== 'Token secret') return answer(401, { message: 'unauthorized' });
       if (route === 'GET /api/v2/orgs') return answer(200, { orgs: [{ id: '0a', name: query.get('org') }] });
-      if (route === 'GET /api/v2/buckets') {
-        const name = query.get('name') ?? '';
-        return buckets.has(name)
-          ? answer(200, { buckets: [{ name }] })
-          : answer(404, { code: 'not found', message: `bucket "${name}" not found` });
-      }
       if (route === 'POST /api/v2/buckets') {
         const bucket = JSON.parse(body) as { name: string };
         buckets.set(bucket.name, bucket);
