@@ -2,7 +2,7 @@ import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
 import { PendingReplies } from './pending-replies.js';
-import { Shard, type ShardOptions } from './shard.js';
+import { Shard } from './shard.js';
 import {
   describeError,
   type FromShard,
@@ -11,6 +11,7 @@ import {
   type ToShard,
   toError,
 } from './shard-messages.js';
+import type { ShardOptions } from './shard-options.js';
 import { Beat } from './supervision/beats.js';
 import { onThreadEnd } from './supervision/last-words.js';
 import { openWorkerStore, type WorkerStore } from './worker-store.js';

@@ -11,11 +11,10 @@ import { native } from '../native.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
+import { writeInvocationLine } from '../telemetry/logs/invocation-line.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 import { WorkerMetrics } from '../telemetry/metrics/worker-metrics.js';
-import type { WorkerProfile } from '../telemetry/profile/capture.js';
-import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
 import type { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
@@ -23,7 +22,6 @@ import { ShardRecovery } from './adoption/shard-recovery.js';
 import { AsyncService } from './async/service.js';
 import { ContainerDriver } from './container-driver.js';
 import { ControlPlane } from './control-plane.js';
-import type { InheritedSockets } from './daemon/inherited-sockets.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
@@ -36,12 +34,12 @@ import { handOverShard } from './shard-hand-over.js';
 import type { ProcessQuestion } from './shard-messages.js';
 import { ShardMonitors } from './shard-monitors.js';
 import { createNetworks } from './shard-networks.js';
+import type { ShardOptions } from './shard-options.js';
 import { ShardReport } from './shard-report.js';
 import { createInvocationObserver } from './shard-tracing.js';
 import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
-import type { ThreadFile } from './thread-file.js';
 import { Uploads } from './uploads.js';
 import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
@@ -50,20 +48,6 @@ import { WorkerGateway } from './worker-gateway.js';
  * One engine with its edges, transport and backends, all on one thread: a request is parsed, queued, dispatched and answered without leaving it. Runs
  * as a piscina task (threads) or on the caller's thread (inline).
  */
-
-export interface ShardOptions {
-  config: WorkerConfig;
-  log: Log;
-  sockets: InheritedSockets;
-  /** What only the process can do. `configure` is called while it reads its configuration again. */
-  ask(question: ProcessQuestion): Promise<unknown>;
-  /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */
-  store?: Store;
-  /** Shared with the supervisor, which answers HTTP requests when this thread cannot. */
-  inFlight?: SharedArrayBuffer;
-  /** What life-cycle threads run; their own tasks unless a test puts faulty ones in their place. */
-  lifecycleFile?: ThreadFile;
-}
 
 export class Shard {
   readonly gateway: WorkerGateway;
@@ -87,7 +71,6 @@ export class Shard {
   readonly #metrics: WorkerMetrics;
   readonly #report: ShardReport;
   readonly #spans: InvocationObserver | null;
-  readonly #profiler: Profiler;
   /** In force: live options change. */
   #config: WorkerConfig;
   #state: WorkerStatus['state'] = 'running';
@@ -111,12 +94,6 @@ export class Shard {
       size: config.lifecycleThreads,
       watched: config.threads ? this.#supervision.thread('life-cycle') : null,
       ...(options.lifecycleFile === undefined ? {} : { file: options.lifecycleFile }),
-    });
-    this.#profiler = new Profiler({
-      worker: config.name,
-      threads: config.threads,
-      lifecycle: this.#lifecycle,
-      askMain: (request) => options.ask({ of: 'profile', request }),
     });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
@@ -181,6 +158,7 @@ export class Shard {
       registry: () => this.#registry,
       gateway: () => this.gateway,
       uploads: new Uploads(config, lifecycle),
+      profiler: new Profiler({ config: () => this.#config, lifecycle, ask: options.ask }),
       log: this.#log,
     });
     this.gateway = new WorkerGateway({
@@ -197,11 +175,7 @@ export class Shard {
       sockets: options.sockets,
       transport,
       gateway: this.gateway,
-      facts: () => ({
-        limits: this.#config.limits,
-        gpus: config.gpu.count,
-        backends: [...this.#backends.keys()],
-      }),
+      facts: () => ({ limits: this.#config.limits, gpus: config.gpu.count, backends: [...this.#backends.keys()] }),
       inFlight: options.inFlight ?? null,
     });
     this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
@@ -348,14 +322,6 @@ export class Shard {
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
   }
 
-  /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
-  async profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
-    if (!this.#config.profiling.enabled) {
-      throw new IluvatarError('unavailable', 'this worker may not be profiled (profiling.enabled)');
-    }
-    return await this.#profiler.take(request, threads);
-  }
-
   metrics(): Promise<string> {
     return this.#metrics.text();
   }
@@ -424,11 +390,7 @@ export class Shard {
     this.#monitors.arm();
     this.#supervision.arm();
     this.#kept.characteristics.arm();
-    if (this.#config.log.invocations) {
-      const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
-      const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
-      this.#log.info(fields, STABLE_MESSAGES.invocation);
-    }
+    if (this.#config.log.invocations) writeInvocationLine(this.#log, result, fn);
   }
 }
 
