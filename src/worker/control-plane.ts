@@ -8,6 +8,7 @@ import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
 import { AsyncControl } from './async/control.js';
 import type { AsyncService } from './async/service.js';
 import type { FunctionRegistry } from './function-registry.js';
+import type { Profiler } from './profiler.js';
 import type { Shard } from './shard.js';
 import type { Uploads } from './uploads.js';
 import type { WorkerGateway } from './worker-gateway.js';
@@ -31,6 +32,7 @@ export interface ControlPlaneOptions {
   async: AsyncService;
   gateway(): WorkerGateway;
   uploads: Uploads;
+  profiler: Profiler;
   log: Log;
 }
 
@@ -143,7 +145,7 @@ export class ControlPlane {
   }
 
   profile({ ms, intervalUs, threads }: Parameters<'profile'>): Promise<unknown> {
-    return this.#options.shard.profile({ ms, intervalUs }, threads);
+    return this.#options.profiler.take({ ms, intervalUs }, threads);
   }
 
   metrics(): Promise<string> {

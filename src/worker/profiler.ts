@@ -1,3 +1,4 @@
+import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import type { WorkerProfile } from '../telemetry/profile/capture.js';
 import {
@@ -7,15 +8,15 @@ import {
   type ThreadProfile,
 } from '../telemetry/profile/cpu-profile.js';
 import type { LifecyclePool } from './lifecycle/pool.js';
+import type { ProcessQuestion } from './shard-messages.js';
 
 /** CPU profiles of all threads of a worker at once, each taken by the thread itself. */
 export interface ProfilerOptions {
-  readonly worker: string;
-  /** The main thread is another one than this. */
-  readonly threads: boolean;
+  /** In force. */
+  config(): Pick<WorkerConfig, 'name' | 'threads' | 'profiling'>;
   readonly lifecycle: LifecyclePool;
-  /** Of the main thread. */
-  askMain(request: ProfileRequest): Promise<unknown>;
+  /** The process: for the main thread, where that is another one than this. */
+  ask(question: ProcessQuestion): Promise<unknown>;
 }
 
 export class Profiler {
@@ -26,8 +27,12 @@ export class Profiler {
     this.#options = options;
   }
 
-  /** `only`: these threads; all when absent. Rejects with `conflict` while another profile is taken, `invalid` for a thread that is not there. */
+  /** `only`: these threads; all when absent. Rejects with `unavailable` unless it is allowed, `conflict` while another profile is taken, `invalid` for a thread that is not there. */
   async take(request: ProfileRequest, only?: readonly string[]): Promise<WorkerProfile> {
+    const { name, profiling } = this.#options.config();
+    if (!profiling.enabled) {
+      throw new IluvatarError('unavailable', 'this worker may not be profiled (profiling.enabled)');
+    }
     if (this.#busy) throw new IluvatarError('conflict', 'another profile of this worker is being taken');
     this.#busy = true;
     try {
@@ -35,16 +40,17 @@ export class Profiler {
       const taken = await Promise.all(wanted.map(async ([thread, take]) => ({ thread, profile: await take(request) })));
       // A thread that two were asked of, or that has ended meanwhile.
       const threads = taken.filter((one): one is ThreadProfile => one.profile !== null);
-      return { worker: this.#options.worker, ms: request.ms, threads };
+      return { worker: name, ms: request.ms, threads };
     } finally {
       this.#busy = false;
     }
   }
 
   #wanted(only: readonly string[] | undefined): [string, (request: ProfileRequest) => Promise<CpuProfile | null>][] {
-    const { threads, lifecycle, askMain } = this.#options;
+    const { config, lifecycle, ask } = this.#options;
+    const { threads } = config();
     const all: [string, (request: ProfileRequest) => Promise<CpuProfile | null>][] = [];
-    if (threads) all.push(['main', async (request) => (await askMain(request)) as CpuProfile | null]);
+    if (threads) all.push(['main', async (request) => (await ask({ of: 'profile', request })) as CpuProfile | null]);
     all.push([threads ? 'shard-0' : 'main', profileThisThread]);
     for (let i = 1; i <= lifecycle.counters().threads; i++) {
       all.push([`life-cycle-${i}`, (request) => lifecycle.run('cpuProfile', request)]);

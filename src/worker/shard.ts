@@ -13,8 +13,6 @@ import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { STABLE_MESSAGES } from '../telemetry/logs/messages.js';
-import type { WorkerProfile } from '../telemetry/profile/capture.js';
-import type { ProfileRequest } from '../telemetry/profile/cpu-profile.js';
 import { Transport } from '../transport/transport.js';
 import { Holdings } from './adoption/holdings.js';
 import { ShardRecovery } from './adoption/shard-recovery.js';
@@ -26,6 +24,7 @@ import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
+import { Profiler } from './profiler.js';
 import { ShardEdges } from './shard-edges.js';
 import { dropPayload, engineOptions, machineMemoryMb, now, prewarmed } from './shard-engine.js';
 import { handOverShard } from './shard-hand-over.js';
@@ -94,11 +93,9 @@ export class Shard {
     this.#telemetry = new ShardTelemetry({
       config: () => this.#config,
       supervision: this.#supervision,
-      lifecycle: this.#lifecycle,
       log,
       status: () => this.status(),
       functions: () => this.#registry.list(),
-      askMain: (request) => options.ask({ of: 'profile', request }),
     });
     const transport = this.#transport;
     const lifecycle = this.#lifecycle;
@@ -158,6 +155,7 @@ export class Shard {
       registry: () => this.#registry,
       gateway: () => this.gateway,
       uploads: new Uploads(config, lifecycle),
+      profiler: new Profiler({ config: () => this.#config, lifecycle, ask: options.ask }),
       log: this.#log,
     });
     this.gateway = new WorkerGateway({
@@ -174,11 +172,7 @@ export class Shard {
       sockets: options.sockets,
       transport,
       gateway: this.gateway,
-      facts: () => ({
-        limits: this.#config.limits,
-        gpus: config.gpu.count,
-        backends: [...this.#backends.keys()],
-      }),
+      facts: () => ({ limits: this.#config.limits, gpus: config.gpu.count, backends: [...this.#backends.keys()] }),
       inFlight: options.inFlight ?? null,
     });
     this.#kept = new KeptState(this.#store, config, () => this.#registry, this.#log);
@@ -324,11 +318,6 @@ export class Shard {
     if (this.#state === 'running') this.#state = 'draining';
     this.#async.hold();
     return await within(new Promise<void>((done) => this.#engine.drain(done)), timeoutMs);
-  }
-
-  /** What its threads do for so long. Rejects with `unavailable` unless it is allowed. */
-  profile(request: ProfileRequest, threads?: readonly string[]): Promise<WorkerProfile> {
-    return this.#telemetry.profile(request, threads);
   }
 
   metrics(): Promise<string> {

@@ -22,6 +22,7 @@ const CHANGED = {
   queue: { limit: 77, dropAbandoned: false },
   limits: { memoryMinMb: 16, memoryMaxMb: 600, cpusMax: 1 },
   log: { level: 'debug', modules: { http: 'error' }, invocations: true },
+  profiling: { enabled: true },
   drainMs: 1234,
 };
 
