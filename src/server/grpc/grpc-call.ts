@@ -68,9 +68,12 @@ export class GrpcCall implements MessageSink {
     if (this.timeoutMs > 0 && !this.#method.keepsDeadline) {
       this.#deadline = setTimeout(() => this.deadlinePassed(), this.timeoutMs);
     }
-    if (this.#method.kind === 'streaming') {
-      this.#state = 'served';
+    if (this.#method.kind !== 'streaming') return;
+    this.#state = 'served';
+    try {
       this.#handler = this.#method.open(this);
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -78,9 +81,9 @@ export class GrpcCall implements MessageSink {
     return this.#method.kind === 'streaming';
   }
 
-  /** Nothing that is answered reaches anybody. */
+  /** Nothing that is answered reaches anybody. Node knows of a reset before it says so: writing in between would throw at whoever settles. */
   get isClosed(): boolean {
-    return this.#state === 'closed';
+    return this.#state === 'closed' || this.#stream.closed || this.#stream.destroyed;
   }
 
   received(chunk: Buffer): void {
@@ -153,7 +156,7 @@ export class GrpcCall implements MessageSink {
 
   /** The answer of a unary method: a message with its prefix, which may be written to. */
   answer(frame: Buffer): void {
-    if (this.#state === 'closed') return;
+    if (this.isClosed) return;
     if (this.#gzip && frame.length >= this.#owner.compressFromBytes && acceptsGzip(this.headers)) {
       this.#answerCompressed(frame);
       return;
@@ -165,7 +168,7 @@ export class GrpcCall implements MessageSink {
 
   /** One answer of many. Nothing more is read from a caller that does not keep up. */
   send(frame: Buffer): void {
-    if (this.#state === 'closed') return;
+    if (this.isClosed) return;
     this.#respond();
     const stream = this.#stream;
     if (stream.write(frame)) return;
@@ -175,7 +178,7 @@ export class GrpcCall implements MessageSink {
 
   /** After the last of many. */
   end(): void {
-    if (this.#state === 'closed') return;
+    if (this.isClosed) return;
     this.#close();
     this.#respond();
     this.#stream.end();
@@ -220,7 +223,7 @@ export class GrpcCall implements MessageSink {
 
   #answerCompressed(frame: Buffer): void {
     deflate(frame.subarray(PREFIX_BYTES), (error, bytes) => {
-      if (this.#state === 'closed') return;
+      if (this.isClosed) return;
       if (error !== null) {
         this.fail(error);
         return;

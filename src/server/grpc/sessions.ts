@@ -70,7 +70,7 @@ export class GrpcSessions {
     session.on('error', () => {});
     session.on('ping', () => this.#pinged(session, facts));
     session.on('close', () => this.#closed(session));
-    session.setLocalWindowSize(SESSION_WINDOW);
+    if (!session.destroyed) session.setLocalWindowSize(SESSION_WINDOW);
     if (this.#leaving) this.#leave(session, facts);
   }
 
