@@ -11,10 +11,13 @@ export function addStatusCommand(host: CommandHost): void {
 }
 
 function statusText(status: WorkerStatus): string {
-  const { memory, cpu, queue, queues, gpus, shards } = status;
+  const { memory, cpu, queue, queues, gpus, shards, addresses, host } = status;
+  const listens = Object.entries(addresses).flatMap(([edge, at]) => (at === null ? [] : [`${at} (${edge})`]));
   const restarts = shards.reduce((sum, shard) => sum + shard.restarts, 0);
   return facts([
     ['worker', `${status.name} ${status.version}, ${status.state}, up ${seconds(status.uptimeS)}`],
+    ['listens', listens.length === 0 ? 'on its unix socket only' : listens.join(', ')],
+    ['machine', `${Math.round(host.cpuPercent)} % busy, load ${host.loadPerCore.toFixed(2)} per core`],
     ['functions', String(status.functions)],
     [
       'queue',

@@ -153,6 +153,8 @@ export interface WorkerStatus {
   name: string;
   version: string;
   uptimeS: number;
+  /** Where it listens; null = it does not. */
+  addresses: { http: string | null; grpc: string | null };
   state: 'running' | 'draining' | 'stopping';
   memory: PoolMemory;
   cpu: { slots: number; used: number };

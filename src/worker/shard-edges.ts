@@ -52,6 +52,17 @@ export class ShardEdges {
     return this.#open.grpc?.port ?? null;
   }
 
+  /** Where clients find them: "127.0.0.1:80", null = not open. */
+  get addresses(): { http: string | null; grpc: string | null } {
+    const { config, sockets } = this.#options;
+    const at = (edge: 'http' | 'grpc', port: number | null): string | null => {
+      if (port === null) return null;
+      const { address } = config[edge];
+      return sockets[edge]?.address ?? `${address.includes(':') ? `[${address}]` : address}:${port}`;
+    };
+    return { http: at('http', this.httpPort), grpc: at('grpc', this.grpcPort) };
+  }
+
   /** Open ones of HTTP and gRPC; those of the unix socket are the transport's. */
   get tcpConnections(): number {
     const all = [this.#open, ...this.#retired].flatMap(({ http, grpc }) => [http, grpc]);

@@ -15,6 +15,7 @@ export interface ShardReportParts {
   readonly supervision: ShardSupervision;
   readonly async: AsyncService;
   readonly host: HostLoad;
+  addresses(): WorkerStatus['addresses'];
   /** How many are registered. */
   functions(): number;
   /** Of the shard's other parts. */
@@ -37,6 +38,7 @@ export class ShardReport {
     return {
       name,
       version: VERSION,
+      addresses: this.#parts.addresses(),
       uptimeS: (Date.now() - this.#startedAt) / 1000,
       state,
       memory,

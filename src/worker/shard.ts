@@ -205,6 +205,7 @@ export class Shard {
       supervision: this.#supervision,
       async: this.#async,
       host: new HostLoad(config.cpu.slots || availableParallelism()),
+      addresses: () => this.#edges.addresses,
       functions: () => this.#registry.size,
       counters: () => ({
         memoryReads: this.#monitors.memoryReads,

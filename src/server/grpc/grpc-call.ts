@@ -1,41 +1,17 @@
-import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { constants } from 'node:http2';
-import { gunzip, gunzipSync, gzip } from 'node:zlib';
-import type { Log } from '../../telemetry/logs/log.js';
-import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES, tooLarge } from './message-reader.js';
-import type { GrpcMethod, StreamHandler } from './method.js';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { deflate, inflate, inflateNow } from './compression.js';
+import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES } from './message-reader.js';
+import type { CallOwner, Cancellable, GrpcMethod, StreamHandler } from './method.js';
+import { refuse } from './refusal.js';
 import { acceptsGzip, isGzip, timeoutOf } from './request-headers.js';
-import {
-  closingTrailers,
-  failureHeaders,
-  OK_TRAILERS,
-  RESPOND,
-  RESPOND_ALL,
-  RESPONSE_HEADERS,
-  RESPONSE_HEADERS_GZIP,
-} from './response-headers.js';
-import { GrpcFailure as Failure, failureOf, GrpcCode, type GrpcFailure } from './status.js';
+import { closingTrailers, OK_TRAILERS, RESPOND, RESPONSE_HEADERS, RESPONSE_HEADERS_GZIP } from './response-headers.js';
+import type { ConnectionFacts } from './sessions.js';
+import { failureOf, GrpcCode, GrpcFailure } from './status.js';
 
 /**
  * One call, from its headers to its trailers. It reads messages, keeps the deadline and hears of cancellation; what the call means is its method's. Answers are one
  * write each, and everything that is the same for all of them was made before.
  */
-
-/** What the calls of one server share. */
-export interface CallOwner {
-  readonly maxMessageBytes: number;
-  /** Answers shorter than this are not worth compressing. */
-  readonly compressFromBytes: number;
-  readonly log: Log;
-  opened(call: GrpcCall): void;
-  closed(call: GrpcCall): void;
-}
-
-/** Whoever works on a call's answer, and should know when nobody waits for it any more. */
-export interface Cancellable {
-  /** The caller has left, or its deadline has passed: nothing that is answered now is read. */
-  cancelled(): void;
-}
 
 /** The stream's own call, found from listeners that all calls share: `this` is the stream in them. */
 const CALL = Symbol('gRPC call');
@@ -46,6 +22,7 @@ type State = 'reading' | 'served' | 'closed';
 
 export class GrpcCall implements MessageSink {
   readonly headers: IncomingHttpHeaders;
+  readonly connection: ConnectionFacts;
   /** ms after its beginning; 0 = the caller waits for ever. */
   readonly timeoutMs: number;
   /** Told once, when the call ends otherwise than by an answer. */
@@ -62,7 +39,14 @@ export class GrpcCall implements MessageSink {
   #trailers: Readonly<Record<string, string>> = OK_TRAILERS;
 
   /** Throws a GrpcFailure for headers that make no call. */
-  constructor(owner: CallOwner, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: GrpcMethod) {
+  constructor(
+    owner: CallOwner,
+    stream: ServerHttp2Stream,
+    connection: ConnectionFacts,
+    headers: IncomingHttpHeaders,
+    method: GrpcMethod,
+  ) {
+    this.connection = connection;
     this.#owner = owner;
     this.#stream = stream as CallStream;
     this.headers = headers;
@@ -84,24 +68,22 @@ export class GrpcCall implements MessageSink {
     if (this.timeoutMs > 0 && !this.#method.keepsDeadline) {
       this.#deadline = setTimeout(() => this.deadlinePassed(), this.timeoutMs);
     }
-    if (this.#method.kind === 'streaming') {
-      this.#state = 'served';
+    if (this.#method.kind !== 'streaming') return;
+    this.#state = 'served';
+    try {
       this.#handler = this.#method.open(this);
+    } catch (error) {
+      this.fail(error);
     }
-  }
-
-  /** Its connection; undefined once the stream is no more. */
-  get session(): Http2Session | undefined {
-    return this.#stream.session;
   }
 
   get isStreaming(): boolean {
     return this.#method.kind === 'streaming';
   }
 
-  /** Nothing that is answered reaches anybody. */
+  /** Nothing that is answered reaches anybody. Node knows of a reset before it says so: writing in between would throw at whoever settles. */
   get isClosed(): boolean {
-    return this.#state === 'closed';
+    return this.#state === 'closed' || this.#stream.closed || this.#stream.destroyed;
   }
 
   received(chunk: Buffer): void {
@@ -128,28 +110,28 @@ export class GrpcCall implements MessageSink {
   message(bytes: Buffer, compressed: boolean): void {
     if (this.#state === 'closed') return;
     if (compressed && !this.#gzip) {
-      throw new Failure(GrpcCode.internal, 'a message is compressed, and grpc-encoding does not say how');
+      throw new GrpcFailure(GrpcCode.internal, 'a message is compressed, and grpc-encoding does not say how');
     }
     const method = this.#method;
     if (method.kind === 'streaming') {
       // Their messages are small: they need not go to another thread and come back in order.
-      (this.#handler as StreamHandler).message(compressed ? this.#inflate(bytes) : bytes);
+      (this.#handler as StreamHandler).message(compressed ? inflateNow(bytes, this.#limit) : bytes);
       return;
     }
     if (this.#state !== 'reading')
-      throw new Failure(GrpcCode.unimplemented, 'the method takes one message, and got more');
+      throw new GrpcFailure(GrpcCode.unimplemented, 'the method takes one message, and got more');
     this.#state = 'served';
     if (!compressed) {
       method.serve(this, bytes);
       return;
     }
-    gunzip(bytes, { maxOutputLength: this.#limit }, (error, inflated) => {
+    inflate(bytes, this.#limit, (failure, inflated) => {
       if (this.#state === 'closed') return;
       try {
-        if (error !== null) throw this.#inflateFailure(error);
+        if (failure !== null) throw failure;
         method.serve(this, inflated);
-      } catch (failure) {
-        this.fail(failure);
+      } catch (error) {
+        this.fail(error);
       }
     });
   }
@@ -158,9 +140,9 @@ export class GrpcCall implements MessageSink {
   ended(): void {
     if (this.#state === 'closed') return;
     if (this.#reader?.inMessage === true) {
-      this.fail(new Failure(GrpcCode.internal, 'the call ended in the middle of a message'));
+      this.fail(new GrpcFailure(GrpcCode.internal, 'the call ended in the middle of a message'));
     } else if (this.#state === 'reading') {
-      this.fail(new Failure(GrpcCode.unimplemented, 'the method takes one message, and got none'));
+      this.fail(new GrpcFailure(GrpcCode.unimplemented, 'the method takes one message, and got none'));
     } else this.#endHandler();
   }
 
@@ -174,7 +156,7 @@ export class GrpcCall implements MessageSink {
 
   /** The answer of a unary method: a message with its prefix, which may be written to. */
   answer(frame: Buffer): void {
-    if (this.#state === 'closed') return;
+    if (this.isClosed) return;
     if (this.#gzip && frame.length >= this.#owner.compressFromBytes && acceptsGzip(this.headers)) {
       this.#answerCompressed(frame);
       return;
@@ -184,16 +166,19 @@ export class GrpcCall implements MessageSink {
     this.#stream.end(frame);
   }
 
-  /** One answer of many. False = the caller does not keep up. */
-  send(frame: Buffer): boolean {
-    if (this.#state === 'closed') return false;
+  /** One answer of many. Nothing more is read from a caller that does not keep up. */
+  send(frame: Buffer): void {
+    if (this.isClosed) return;
     this.#respond();
-    return this.#stream.write(frame);
+    const stream = this.#stream;
+    if (stream.write(frame)) return;
+    stream.pause();
+    stream.once('drain', () => stream.resume());
   }
 
   /** After the last of many. */
   end(): void {
-    if (this.#state === 'closed') return;
+    if (this.isClosed) return;
     this.#close();
     this.#respond();
     this.#stream.end();
@@ -207,13 +192,18 @@ export class GrpcCall implements MessageSink {
     }
     if (this.#state === 'closed') return;
     this.#cancel();
-    refuse(this.#stream, failure, this.#responded);
+    if (!this.#responded) {
+      refuse(this.#stream, failure);
+      return;
+    }
+    // Said in the trailers, which are asked for at the end.
     this.#trailers = closingTrailers(failure);
+    this.#stream.end();
   }
 
   /** Also for a method that keeps it itself. */
   deadlinePassed(): void {
-    this.fail(new Failure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
+    this.fail(new GrpcFailure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
   }
 
   get trailers(): Readonly<Record<string, string>> {
@@ -232,8 +222,8 @@ export class GrpcCall implements MessageSink {
   }
 
   #answerCompressed(frame: Buffer): void {
-    gzip(frame.subarray(PREFIX_BYTES), (error, bytes) => {
-      if (this.#state === 'closed') return;
+    deflate(frame.subarray(PREFIX_BYTES), (error, bytes) => {
+      if (this.isClosed) return;
       if (error !== null) {
         this.fail(error);
         return;
@@ -261,32 +251,6 @@ export class GrpcCall implements MessageSink {
   get #limit(): number {
     return this.#method.maxMessageBytes ?? this.#owner.maxMessageBytes;
   }
-
-  #inflate(bytes: Buffer): Buffer {
-    try {
-      return gunzipSync(bytes, { maxOutputLength: this.#limit });
-    } catch (error) {
-      throw this.#inflateFailure(error as NodeJS.ErrnoException);
-    }
-  }
-
-  #inflateFailure(error: NodeJS.ErrnoException): GrpcFailure {
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooLarge(null, this.#limit);
-    return new Failure(GrpcCode.internal, `a message is not gzip as it says: ${error.message}`);
-  }
-}
-
-/** Ends a stream with a failure, whatever its caller still sends. */
-export function refuse(stream: ServerHttp2Stream, failure: GrpcFailure, responded: boolean): void {
-  if (stream.destroyed || stream.closed) return;
-  if (responded) {
-    // Its trailers say it, as soon as they are asked for.
-    stream.end();
-    return;
-  }
-  stream.respond(failureHeaders(failure), RESPOND_ALL);
-  // What is still on its way is not waited for: the caller may stop.
-  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 function onData(this: ServerHttp2Stream, chunk: Buffer): void {

@@ -1,7 +1,8 @@
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Log } from '../../telemetry/logs/log.js';
-import { type CallOwner, GrpcCall, refuse } from './grpc-call.js';
-import type { GrpcMethods } from './method.js';
+import { GrpcCall } from './grpc-call.js';
+import type { CallOwner, GrpcMethods } from './method.js';
+import { refuse, refuseHttp } from './refusal.js';
 import { isGrpc } from './request-headers.js';
 import { type GrpcSessionOptions, GrpcSessions } from './sessions.js';
 import { failureOf, GrpcCode, GrpcFailure } from './status.js';
@@ -59,13 +60,13 @@ export class GrpcServer implements CallOwner {
 
   opened(call: GrpcCall): void {
     this.#calls++;
+    this.sessions.began(call.connection);
     if (call.isStreaming) this.#streaming.add(call);
   }
 
   closed(call: GrpcCall): void {
     this.#calls--;
-    // A client measures its line by a ping at each answer (grpc-go does, and the C core): such are no flood.
-    this.sessions.used(call.session);
+    this.sessions.ended(call.connection);
     if (call.isStreaming) this.#streaming.delete(call);
   }
 
@@ -80,16 +81,17 @@ export class GrpcServer implements CallOwner {
     if (status !== 0 || method === undefined) {
       stream.on('error', () => {});
       if (status !== 0) refuseHttp(stream, status);
-      else refuse(stream, unknownMethod(headers), false);
+      else refuse(stream, unknownMethod(headers));
       return;
     }
-    this.sessions.used(stream.session);
+    const connection = this.sessions.of(stream.session);
+    if (connection === undefined) return;
     let call: GrpcCall;
     try {
-      call = new GrpcCall(this, stream, headers, method);
+      call = new GrpcCall(this, stream, connection, headers, method);
     } catch (error) {
       stream.on('error', () => {});
-      refuse(stream, failureOf(error), false);
+      refuse(stream, failureOf(error));
       return;
     }
     call.start();
@@ -100,11 +102,6 @@ export class GrpcServer implements CallOwner {
 function httpFault(headers: IncomingHttpHeaders): number {
   if (!isGrpc(headers['content-type'])) return 415;
   return headers[':method'] === 'POST' ? 0 : 405;
-}
-
-function refuseHttp(stream: ServerHttp2Stream, status: number): void {
-  stream.respond(status === 405 ? { ':status': status, allow: 'POST' } : { ':status': status }, { endStream: true });
-  if (!stream.readableEnded) stream.close();
 }
 
 function unknownMethod(headers: IncomingHttpHeaders): GrpcFailure {

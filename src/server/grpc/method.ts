@@ -1,6 +1,7 @@
+import type { Log } from '../../telemetry/logs/log.js';
 import type { GrpcCall } from './grpc-call.js';
 
-/** What a service is to the transport: methods by their paths. */
+/** What a service is to the transport (methods by their paths), and what calls and server are to each other. */
 
 interface Common {
   /** The method itself fails the call when its deadline has passed, so that the transport needs no timer for it. */
@@ -31,3 +32,19 @@ export type GrpcMethod = UnaryMethod | StreamingMethod;
 
 /** By path: "/package.Service/method". */
 export type GrpcMethods = ReadonlyMap<string, GrpcMethod>;
+
+/** What the calls of one server share. */
+export interface CallOwner {
+  readonly maxMessageBytes: number;
+  /** Answers shorter than this are not worth compressing. */
+  readonly compressFromBytes: number;
+  readonly log: Log;
+  opened(call: GrpcCall): void;
+  closed(call: GrpcCall): void;
+}
+
+/** Whoever works on a call's answer, and should know when nobody waits for it any more. */
+export interface Cancellable {
+  /** The caller has left, or its deadline has passed: nothing that is answered now is read. */
+  cancelled(): void;
+}

@@ -13,6 +13,8 @@ export interface GrpcSessionOptions {
 
 /** Pings that come too early before the client is cut off: a few may have been held up on their way. */
 const PING_STRIKES = 3;
+/** While it has calls open: clients measure their line by pings as data comes, one after the other for as long as a large answer takes. */
+const PING_STRIKES_BUSY = 1000;
 /** How much all calls of a connection may send ahead, together. */
 const SESSION_WINDOW = 4 * 1024 * 1024;
 /** The highest there is: "no new calls, but I take those that are on their way". */
@@ -21,7 +23,12 @@ const ANY_STREAM = 2 ** 31 - 1;
 const PONG_PATIENCE_MS = 250;
 const TOO_MANY_PINGS = Buffer.from('too_many_pings');
 
-interface Facts {
+/** What is known of one connection. */
+export interface ConnectionFacts {
+  /** Calls that are open. */
+  calls: number;
+  /** A call or a ping has come since it was last looked at. */
+  heard: boolean;
   /** Times of `performance.now()`. */
   heardAt: number;
   pingedAt: number;
@@ -33,7 +40,7 @@ interface Facts {
 
 export class GrpcSessions {
   readonly #options: GrpcSessionOptions;
-  readonly #open = new Map<Http2Session, Facts>();
+  readonly #open = new Map<Http2Session, ConnectionFacts>();
   readonly #keepAlive: NodeJS.Timeout | null;
   #emptied: (() => void)[] = [];
   #leaving = false;
@@ -50,20 +57,42 @@ export class GrpcSessions {
   }
 
   opened(session: Http2Session): void {
-    const facts = { heardAt: performance.now(), pingedAt: 0, strikes: 0, asking: false, leaving: false };
+    const facts: ConnectionFacts = {
+      calls: 0,
+      heard: false,
+      heardAt: performance.now(),
+      pingedAt: 0,
+      strikes: 0,
+      asking: false,
+      leaving: false,
+    };
     this.#open.set(session, facts);
     session.on('error', () => {});
     session.on('ping', () => this.#pinged(session, facts));
     session.on('close', () => this.#closed(session));
-    session.setLocalWindowSize(SESSION_WINDOW);
+    if (!session.destroyed) session.setLocalWindowSize(SESSION_WINDOW);
     if (this.#leaving) this.#leave(session, facts);
   }
 
-  /** A call has come on it, or has been answered. */
-  used(session: Http2Session | undefined): void {
-    const facts = session === undefined ? undefined : this.#open.get(session);
-    if (facts === undefined) return;
-    facts.heardAt = performance.now();
+  /** For `began` and `ended`; undefined = it is no more. */
+  of(session: Http2Session | undefined): ConnectionFacts | undefined {
+    return session === undefined ? undefined : this.#open.get(session);
+  }
+
+  /** A call has come on it. */
+  began(facts: ConnectionFacts): void {
+    facts.calls++;
+    this.#used(facts);
+  }
+
+  /** It has been answered, or given up. A client measures its line by a ping at each answer, too (grpc-go does, and the C core). */
+  ended(facts: ConnectionFacts): void {
+    facts.calls--;
+    this.#used(facts);
+  }
+
+  #used(facts: ConnectionFacts): void {
+    facts.heard = true;
     facts.strikes = 0;
     facts.pingedAt = 0;
   }
@@ -90,7 +119,7 @@ export class GrpcSessions {
    * In two steps: first "no new calls", while those that have crossed it on their way are taken; then, when the client must have read it (it has answered a ping), "these were the last".
    * Otherwise what the client sent in between would be lost, and its caller could not know whether it ran.
    */
-  #leave(session: Http2Session, facts: Facts): void {
+  #leave(session: Http2Session, facts: ConnectionFacts): void {
     if (facts.leaving || session.destroyed) return;
     facts.leaving = true;
     session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
@@ -111,14 +140,15 @@ export class GrpcSessions {
     for (const done of emptied) done();
   }
 
-  #pinged(session: Http2Session, facts: Facts): void {
+  #pinged(session: Http2Session, facts: ConnectionFacts): void {
     const now = performance.now();
-    facts.heardAt = now;
+    facts.heard = true;
     const early = facts.pingedAt > 0 && now - facts.pingedAt < this.#options.minPingMs;
     facts.pingedAt = now;
     if (!early) return;
     facts.strikes++;
-    if (facts.strikes <= PING_STRIKES || session.destroyed) return;
+    const most = facts.calls > 0 ? PING_STRIKES_BUSY : PING_STRIKES;
+    if (facts.strikes <= most || session.destroyed) return;
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, TOO_MANY_PINGS);
     session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
@@ -126,12 +156,14 @@ export class GrpcSessions {
   #askQuiet(): void {
     const now = performance.now();
     for (const [session, facts] of this.#open) {
+      if (facts.heard) facts.heardAt = now;
+      facts.heard = false;
       if (facts.asking || session.destroyed || now - facts.heardAt < this.#options.keepAliveMs) continue;
       this.#ask(session, facts);
     }
   }
 
-  #ask(session: Http2Session, facts: Facts): void {
+  #ask(session: Http2Session, facts: ConnectionFacts): void {
     const cut = setTimeout(() => session.destroy(), this.#options.keepAliveTimeoutMs);
     cut.unref();
     facts.asking = session.ping((error) => {

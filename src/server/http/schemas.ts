@@ -71,6 +71,7 @@ const workerStatus = z.object({
   name: z.string(),
   version: z.string(),
   uptimeS: z.number(),
+  addresses: z.object({ http: z.string().nullable(), grpc: z.string().nullable() }).describe('Where it listens'),
   state: z.enum(['running', 'draining', 'stopping']),
   memory: z.object({
     runningMb: z.number(),

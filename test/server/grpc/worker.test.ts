@@ -41,6 +41,11 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'a worker over g
 
   it('says where it listens', async () => {
     expect(fixture.worker.grpcAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+    const { addresses } = await fixture.worker.status();
+    expect(addresses).toEqual({
+      http: fixture.worker.httpUrl?.slice('http://'.length),
+      grpc: fixture.worker.grpcAddress,
+    });
     expect(await called(client.ping, client, { message: 'x', transactionId: '' })).toEqual({ message: 'Pong' });
   });
 

@@ -20,6 +20,7 @@ const status: WorkerStatus = {
   },
   cpu: { slots: 2, used: 0.5 },
   running: 0,
+  addresses: { http: null, grpc: null },
   host: { cpuPercent: 0, loadPerCore: 0 },
   queue: { length: 3, limit: 100 },
   queues: {

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { InvokeResponse } from '../../../rpc/gen/iluvatar_rpc.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
-import type { Cancellable, GrpcCall } from '../grpc-call.js';
-import type { UnaryMethod } from '../method.js';
+import type { GrpcCall } from '../grpc-call.js';
+import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
 import { type MethodContext, tidOf } from './context.js';
 import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
