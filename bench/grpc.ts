@@ -3,6 +3,7 @@ import { Ghz, type GhzFigures } from './lib/ghz.js';
 import { grpcLoad } from './lib/grpc-load.js';
 import { load } from './lib/load.js';
 import { registerNoOp } from './lib/noop.js';
+import { secondsBetween, threadTimes } from './lib/processes.js';
 import { startRelay } from './lib/relay.js';
 import { atLeast, atMost, type Bench, type BenchOptions, type BenchResult, machine, median } from './lib/result.js';
 import { startWorker } from './lib/worker-process.js';
@@ -22,6 +23,8 @@ const CLIENTS_LONG = [1, 2, 4, 8, 16, 32, 64];
 /** More than cores, so that an agent is ready when a request comes; as in the bench `http`. */
 const CONTAINERS = 8;
 
+/** Only what is compared; `cpuUs`: of the server's process, for each call. */
+type Measured = Pick<GhzFigures, 'throughput' | 'p50Us' | 'p99Us'> & { cpuUs: number };
 type Server = 'ours' | 'http2' | 'grpc-js' | 'relay';
 type Client = 'ghz' | 'own client' | 'C client';
 
@@ -37,10 +40,10 @@ async function run({ long, log }: BenchOptions): Promise<BenchResult> {
   await registerNoOp(worker, CONTAINERS);
   const { grpcAddress } = worker;
   if (grpcAddress === null) throw new Error('the worker serves no gRPC');
-  const servers: [Server, string][] = [
-    ['ours', grpcAddress],
-    ['http2', http2.address],
-    ['grpc-js', grpcJs.address],
+  const servers: [Server, string, number][] = [
+    ['ours', grpcAddress, worker.pid],
+    ['http2', http2.address, http2.pid],
+    ['grpc-js', grpcJs.address, grpcJs.pid],
   ];
   for (const [, address] of servers) {
     await ghz.load(address, 8, 1, GHZ_REQUEST);
@@ -51,14 +54,23 @@ async function run({ long, log }: BenchOptions): Promise<BenchResult> {
   for (let round = 0; round < rounds; round++) {
     log(`round ${round + 1} of ${rounds}`);
     for (const clients of clientCounts) {
-      figures.add('relay', 'C client', clients, await load(relay.socket, clients, seconds));
-      for (const [server, address] of servers) {
-        figures.add(server, 'ghz', clients, await ghz.load(address, clients, seconds, GHZ_REQUEST));
-        figures.add(server, 'own client', clients, await grpcLoad(address, clients, seconds, REQUEST));
+      figures.add('relay', 'C client', clients, { ...(await load(relay.socket, clients, seconds)), cpuUs: Number.NaN });
+      for (const [server, address, pid] of servers) {
+        const byGhz = await withCpu(pid, () => ghz.load(address, clients, seconds, GHZ_REQUEST));
+        figures.add(server, 'ghz', clients, byGhz);
+        const byOwn = await withCpu(pid, () => grpcLoad(address, clients, seconds, REQUEST));
+        figures.add(server, 'own client', clients, byOwn);
       }
     }
   }
   return summarise(clientCounts, figures);
+}
+
+/** Also what the server's process took of the processors; unlike all the rest it hardly depends on what else the machine does. */
+async function withCpu(pid: number, measure: () => Promise<GhzFigures>): Promise<Measured> {
+  const before = threadTimes([pid]);
+  const figures = await measure();
+  return { ...figures, cpuUs: (secondsBetween(before, threadTimes([pid])) * 1e6) / figures.calls };
 }
 
 const REQUEST = { functionName: 'noop', functionVersion: '1', jsonArgs: '{"name":"world"}' };
@@ -82,10 +94,11 @@ function summarise(clientCounts: readonly number[], figures: Figures): BenchResu
   for (const clients of clientCounts) {
     const many = `${clients} client${clients === 1 ? '' : 's'}`;
     for (const client of ['ghz', 'own client'] as const) {
-      for (const [key, unit] of UNITS) {
+      for (const [key, unit] of [...UNITS, CPU]) {
         const median = (server: Server): number => figures.median(server, client, clients, key);
         row(`${client}, ${many}, ${unit}`, median('ours'), median('http2'));
-        if (key === 'throughput') row(`${client}, ${many}, ${unit}, grpc-js`, median('ours'), median('grpc-js'));
+        if (key === 'throughput' || key === 'cpuUs')
+          row(`${client}, ${many}, ${unit}, grpc-js`, median('ours'), median('grpc-js'));
       }
     }
     for (const [key, unit] of UNITS) {
@@ -122,17 +135,19 @@ const UNITS = [
   ['p99Us', 'p99 µs'],
 ] as const;
 
-class Figures {
-  readonly #rounds = new Map<string, GhzFigures[]>();
+const CPU = ['cpuUs', 'server CPU µs a call'] as const;
 
-  add(server: Server, client: Client, clients: number, figures: GhzFigures): void {
+class Figures {
+  readonly #rounds = new Map<string, Measured[]>();
+
+  add(server: Server, client: Client, clients: number, figures: Measured): void {
     const key = `${server} ${client} ${clients}`;
     const rounds = this.#rounds.get(key) ?? [];
     this.#rounds.set(key, rounds);
     rounds.push(figures);
   }
 
-  median(server: Server, client: Client, clients: number, key: keyof GhzFigures): number {
+  median(server: Server, client: Client, clients: number, key: keyof Measured): number {
     return median((this.#rounds.get(`${server} ${client} ${clients}`) ?? []).map((figures) => figures[key]));
   }
 }

@@ -7,6 +7,7 @@ export interface ConstantServer extends AsyncDisposable {
 }
 
 export interface ConstantGrpcServer extends AsyncDisposable {
+  readonly pid: number;
   /** host:port */
   readonly address: string;
 }
@@ -22,15 +23,15 @@ export async function startConstantServer(body: string): Promise<ConstantServer>
 
 /** A server in a process of its own, which answers every call of gRPC with the same message: bare `node:http2`, or the usual library. */
 export async function startConstantGrpcServer(kind: 'http2' | 'grpc-js'): Promise<ConstantGrpcServer> {
-  const { port, stop } = await start(GRPC, kind, `the constant ${kind} server`);
-  return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
+  const { pid, port, stop } = await start(GRPC, kind, `the constant ${kind} server`);
+  return { pid, address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: stop };
 }
 
 async function start(
   program: string,
   argument: string,
   name: string,
-): Promise<{ port: string; stop: () => Promise<void> }> {
+): Promise<{ pid: number; port: string; stop: () => Promise<void> }> {
   const child = spawn(process.execPath, [program, argument], { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await firstLine(child, name);
   const stop = async (): Promise<void> => {
@@ -38,5 +39,5 @@ async function start(
     child.kill('SIGTERM');
     await exited;
   };
-  return { port, stop };
+  return { pid: child.pid as number, port, stop };
 }

@@ -5,6 +5,7 @@ import { goProgram } from '../../test/grpc/tools/go-program.js';
 
 /** What ghz measured: answers a second, and latencies in µs. */
 export interface GhzFigures {
+  calls: number;
   throughput: number;
   p50Us: number;
   p99Us: number;
@@ -59,5 +60,5 @@ export function parseGhz(output: string): GhzFigures {
     if (found === undefined) throw new Error(`ghz measured nothing: ${output.slice(0, 500)}`);
     return found.latency / 1000;
   };
-  return { throughput: rps, p50Us: at(50), p99Us: at(99) };
+  return { calls: count, throughput: rps, p50Us: at(50), p99Us: at(99) };
 }

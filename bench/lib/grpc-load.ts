@@ -26,5 +26,5 @@ export async function grpcLoad(
   };
   await Promise.all(Array.from({ length: clients }, caller));
   const throughput = (latencies.length * 1000) / (performance.now() - begun);
-  return { throughput, p50Us: percentile(latencies, 50), p99Us: percentile(latencies, 99) };
+  return { calls: latencies.length, throughput, p50Us: percentile(latencies, 50), p99Us: percentile(latencies, 99) };
 }

@@ -106,7 +106,7 @@ describe('ghz', () => {
   };
 
   it('is read from its JSON, with times in µs', () => {
-    expect(parseGhz(JSON.stringify(report))).toEqual({ throughput: 50.5, p50Us: 120, p99Us: 340.5 });
+    expect(parseGhz(JSON.stringify(report))).toEqual({ calls: 100, throughput: 50.5, p50Us: 120, p99Us: 340.5 });
   });
 
   it('is refused when calls failed, or there were none', () => {
