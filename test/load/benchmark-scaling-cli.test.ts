@@ -143,6 +143,14 @@ describe('load scaling', () => {
     }
   });
 
+  it('sends the source to a worker that cannot see it', async () => {
+    const options = ['--clients', '1', '--duration', '50ms', '-m', '64m', '--upload', '--json'];
+    const { code, stdout } = await iluvatar(['load', 'scaling', hello, '-t', unix, ...options]);
+    expect([code, JSON.parse(stdout)[0].steps[0].failed]).toEqual([0, 0]);
+    const [fn] = (await worker.list()).filter(({ name }) => name === 'scaling-1');
+    expect(fn?.runtime).toBe('python3');
+  });
+
   it('has failed invocations as records and errors, and fails', async () => {
     const out = folder.at('failing');
     const source = folder.write('failing.py', 'def main(args):\n    raise ValueError("not today")\n');

@@ -9,6 +9,7 @@ import { BENCHMARK_FILES, benchmarkFolder } from './benchmark-folder.js';
 import { benchmarkText, Failures } from './benchmark-text.js';
 import { interruptible, progressLine } from './interruption.js';
 import { targetOf } from './load-options.js';
+import { packedSources } from './packed-sources.js';
 
 /** `iluvatar load benchmark`: what functions take, cold and warm, on a worker that does nothing else. */
 
@@ -23,6 +24,7 @@ interface Options {
   warmIters: number;
   runtime: number;
   clean?: boolean;
+  upload?: boolean;
 }
 
 /** A target that is gone for so long ends the benchmark. */
@@ -53,13 +55,15 @@ export function addLoadBenchmarkCommand(host: CommandHost): void {
     )
     .option('--warm-iters <count>', 'invocations after the cold one', parseInteger, 10)
     .option('--runtime <duration>', 'instead of iterations: one registration, invoked for so long', parseDuration, 0)
+    .option('--upload', 'send the sources of functions instead of their paths: the worker is on another machine')
     .option('--clean', 'remove idle containers after each registration on the CPU as well')
     .action(
       action(async (context, options: Options) => {
         const { coldIters, warmIters } = options;
         if (coldIters < 1) throw new UsageError(`--cold-iters must be at least 1, not ${coldIters}`);
         if (warmIters < 0) throw new UsageError(`--warm-iters must be at least 0, not ${warmIters}`);
-        const functions = await functionsOf(options);
+        const named = await functionsOf(options);
+        const functions = options.upload === true ? await packedSources(named) : named;
         await interruptible(context, ({ stop }) => benchmark(context, options, functions, stop));
       }),
     );

@@ -12,6 +12,7 @@ import { EXIT } from '../exit-codes.js';
 import { seconds } from '../output.js';
 import { progressLine } from './interruption.js';
 import type { LoadFlags } from './load-options.js';
+import { packedSources } from './packed-sources.js';
 import { summaryText } from './summary-text.js';
 
 /** One load from beginning to end: its target, its folder, its functions, its invocations, its summary. */
@@ -91,7 +92,7 @@ export async function endFailed(experiment: Experiment | null, error: unknown): 
 
 async function prepare(context: Context, target: LoadTarget, load: LiveLoad, { stop }: LoadSignals): Promise<void> {
   if (load.prepared.length === 0) return;
-  const prepared = load.flags.upload === true ? await packed(load.prepared) : load.prepared;
+  const prepared = load.flags.upload === true ? await packedSources(load.prepared) : load.prepared;
   const { prepareFunctions } = await import('../../load/prepare.js');
   const line = progressLine(context);
   try {
@@ -104,24 +105,6 @@ async function prepare(context: Context, target: LoadTarget, load: LiveLoad, { s
   } finally {
     line.clear();
   }
-}
-
-/** Their sources as archives; each once, whatever the number of functions that are made of it. */
-async function packed(functions: readonly PreparedFunction[]): Promise<PreparedFunction[]> {
-  const { packSource } = await import('../archive.js');
-  const archives = new Map<string, Uint8Array>();
-  const all: PreparedFunction[] = [];
-  for (const fn of functions) {
-    const { source, ...definition } = fn.definition;
-    if (source == null) {
-      all.push(fn);
-      continue;
-    }
-    const archive = archives.get(source) ?? (await packSource(source, false, () => {}));
-    archives.set(source, archive);
-    all.push({ ...fn, definition, archive });
-  }
-  return all;
 }
 
 async function drive(

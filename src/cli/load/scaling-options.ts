@@ -11,6 +11,7 @@ export interface ScalingFlags {
   thinking: string;
   shared?: boolean;
   prewarm: boolean;
+  upload?: boolean;
   image?: string;
   server: string;
   backend?: string[];

@@ -10,6 +10,7 @@ import { argumentsFromText } from '../function-arguments.js';
 import { microseconds, table } from '../output.js';
 import { parsePair } from '../parse.js';
 import { progressLine } from './interruption.js';
+import { packedSources } from './packed-sources.js';
 import type { ScalingFolder } from './scaling-folder.js';
 import { folderOf, type ScalingFlags } from './scaling-options.js';
 import { percent, rate } from './summary-text.js';
@@ -54,7 +55,10 @@ export async function scaleTargets(context: Context, run: ScalingRun): Promise<v
   if (failed && !signals.stop.aborted) process.exitCode = EXIT.failed;
 }
 
-async function functionOf({ options, source }: ScalingRun): Promise<Pick<ScalingPlan, 'definition' | 'args'>> {
+async function functionOf({
+  options,
+  source,
+}: ScalingRun): Promise<Pick<ScalingPlan, 'definition' | 'archive' | 'args'>> {
   const { image, server, memory, backend, args, functionArgs } = options;
   const common = { memoryMb: memory, ...(backend === undefined ? {} : { backends: backend }) };
   const text =
@@ -67,19 +71,20 @@ async function functionOf({ options, source }: ScalingRun): Promise<Pick<Scaling
     if (server !== 'http' && server !== 'framed' && server !== 'legacy-socket') {
       throw new UsageError(`--server must be framed, legacy-socket or http, not "${server}"`);
     }
-    return { definition: { ...common, image: absoluteImage(image), server }, args: text };
+    return { definition: { ...common, image: absoluteImage(image), server }, archive: null, args: text };
   }
   const { SAMPLE_FUNCTIONS } = await import('../../load/functions/trace-functions.js');
   const path = resolve(source ?? `${SAMPLE_FUNCTIONS}/hello`);
   await statSource(path);
-  return { definition: { ...common, source: path }, args: text };
+  const fn = { definition: { ...common, source: path }, archive: null, args: text };
+  return options.upload === true ? ((await packedSources([fn]))[0] as typeof fn) : fn;
 }
 
 async function scaleOne(
   context: Context,
   run: ScalingRun,
   address: string,
-  what: Pick<ScalingPlan, 'definition' | 'args'>,
+  what: Pick<ScalingPlan, 'definition' | 'archive' | 'args'>,
 ): Promise<ScalingOutcome> {
   const { options, steps, signals } = run;
   const [{ openTarget }, { runScaling }] = await Promise.all([
@@ -98,7 +103,6 @@ async function scaleOne(
         ...what,
         target,
         steps,
-        archive: null,
         durationUs: options.duration * 1000,
         warmUpUs: options.warmUp * 1000,
         thinkUs: options.think * 1000,

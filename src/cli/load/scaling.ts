@@ -27,6 +27,7 @@ export function addLoadScalingCommand(host: CommandHost): void {
     .option('--thinking <how>', 'constant or exponential', 'constant')
     .option('--shared', 'all clients call one function; otherwise each has its own, as in the original')
     .option('--no-prewarm', 'make no container for each client before the first invocation')
+    .option('--upload', 'send the source instead of its path: the worker is on another machine')
     .option('--image <image>', 'an image instead of source')
     .option('--server <server>', 'of an image: framed, legacy-socket or http', 'http')
     .option('--backend <names>', 'backends that may run it, in order of preference; may be repeated', collectBackends)
