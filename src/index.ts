@@ -33,9 +33,24 @@ export { type LoadOutcome, type LoadPlan, type LoadProgress, runLoad } from './l
 export type { LoadAnswer, LoadCall, LoadFunction, LoadTarget } from './load/target.js';
 export { openTarget, type TargetOptions } from './load/targets/open-target.js';
 export type { ClosedWork, OpenWork, Work } from './load/work.js';
+export { type Analysis, type AnalysisOptions, analyse, type TimelinePoint } from './results/analysis.js';
+export {
+  type CompareOptions,
+  type ComparisonLine,
+  compareRuns,
+  type RunComparison,
+} from './results/compare/compare.js';
 export type { DetailedDistribution, Distribution } from './results/distribution.js';
+export type { ExperimentFacts } from './results/experiment-facts.js';
 export type { InvocationRow } from './results/invocation-row.js';
+export type { LoadRow } from './results/load-row.js';
+export { readResults, streamResults } from './results/readers/data-frame.js';
+export { openExperiment } from './results/readers/open-experiment.js';
+export { openResults, type Results } from './results/readers/open-results.js';
+export type { RowSource } from './results/readers/row-source.js';
 export type { SecondRow } from './results/second-row.js';
+export type { Series, SeriesPoint } from './results/series.js';
+export { type RunSummary, SummaryBuilder, type SummaryOptions } from './results/summary.js';
 export { readMeasuredRuns } from './sim/measured-runs.js';
 export { type Simulation, type SimulationEvent, type SimulationOptions, simulate } from './sim/simulate.js';
 export type { SimulationSummary } from './sim/summary.js';

@@ -22,18 +22,24 @@ export async function openParquet(file: string): Promise<TableReader> {
 
 async function* batchesOf(file: string, scan: ParquetScan, columns: readonly string[]): AsyncGenerator<TableBatch> {
   for (const range of scan.ranges) {
-    const cells = new Map<string, Cell[]>();
+    const cells = new Map<string, ArrayLike<Cell>>();
     for (const column of columns) {
-      const values = await refusing(file, () => scan.readColumn({ ...range, column }));
-      cells.set(column, Array.from(values as ArrayLike<unknown>, cellOf));
+      cells.set(column, cellsOf(await refusing(file, () => scan.readColumn({ ...range, column }))));
     }
     yield { rows: range.rowEnd - range.rowStart, column: (name) => cells.get(name) ?? null };
   }
 }
 
-function cellOf(value: unknown): Cell {
-  if (typeof value === 'bigint') return Number(value);
-  return typeof value === 'number' || typeof value === 'string' ? value : null;
+/** In place where that can be: a copy of every column of every group is what a collector is busy with. */
+function cellsOf(values: unknown): ArrayLike<Cell> {
+  if (values instanceof BigInt64Array) return Float64Array.from(values, Number);
+  if (!Array.isArray(values)) return values as ArrayLike<Cell>;
+  for (let i = 0; i < values.length; i++) {
+    const value: unknown = values[i];
+    if (typeof value === 'bigint') values[i] = Number(value);
+    else if (typeof value !== 'number' && typeof value !== 'string') values[i] = null;
+  }
+  return values;
 }
 
 async function refusing<T>(file: string, read: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 import type { DataFrame } from 'nodejs-polars';
+import type { LoadRow } from '../load-row.js';
 import { loadTable } from '../load-row.js';
 import { optional } from '../plots/render.js';
 import { openResults, type Results } from './open-results.js';
-import type { LoadRow } from '../load-row.js';
 
 /**
  * Results of a run as a data frame of polars, with the columns of docs/results.md whatever wrote them. nodejs-polars is an optional dependency of 99 MB, and loaded here. All
@@ -22,7 +22,8 @@ export async function readResults(path: string): Promise<DataFrame> {
   for await (const row of rows.rows()) {
     for (const { column, cells } of columns) {
       const value = column.get(row);
-      const none = column.kind === 'integer' ? value === column.none : column.kind === 'text' && column.nullable && value === '';
+      const none =
+        column.kind === 'integer' ? value === column.none : column.kind === 'text' && column.nullable && value === '';
       cells.push(none ? null : value);
     }
   }
