@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './cli-page.js';
 import { configPage } from './config-page.js';
 import { policiesPage } from './policies-page.js';
+import { resultsPage } from './results-page.js';
 
 /**
  * Writes the generated pages of docs/. With `--check` it writes nothing and exits 1 when a page is not what would be written.
@@ -10,6 +11,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'docs/config.md': configPage,
   'docs/cli.md': cliPage,
   'docs/policies.md': policiesPage,
+  'docs/results.md': resultsPage,
 };
 
 const check = process.argv.includes('--check');
