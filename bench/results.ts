@@ -4,15 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { atMost, type Bench, machine } from './lib/result.js';
-import type { ResultsPass } from './lib/results-pass.js';
 
 /** What a million invocations cost to write and summarise, to report, and to compare: memory above all, each in a process of its own. */
 
 const ROWS = 1_000_000;
 const LIMIT_MB = 300;
 
-const PASS = fileURLToPath(new URL('./lib/results-pass.ts', import.meta.url));
-const TSX = fileURLToPath(new URL('../node_modules/.bin/tsx', import.meta.url));
+const PASS = fileURLToPath(new URL('./lib/results-pass.mjs', import.meta.url));
+
+interface ResultsPass {
+  readonly seconds: number;
+  /** The greatest that its process has ever been; MiB. */
+  readonly peakMb: number;
+  readonly bytes: number;
+}
 
 export const bench: Bench = {
   name: 'results',
@@ -22,7 +27,7 @@ export const bench: Bench = {
     const pass = (step: string): ResultsPass => {
       log(step);
       return JSON.parse(
-        execFileSync(TSX, [PASS, step, String(ROWS), join(folder, 'run')], { encoding: 'utf8' }),
+        execFileSync(process.execPath, [PASS, step, String(ROWS), join(folder, 'run')], { encoding: 'utf8' }),
       ) as ResultsPass;
     };
     try {

@@ -3,6 +3,7 @@ import { cliPage } from './cli-page.js';
 import { configPage } from './config-page.js';
 import { metricsPage } from './metrics-page.js';
 import { policiesPage } from './policies-page.js';
+import { resultsPage } from './results-page.js';
 
 /**
  * Writes the generated pages of docs/. With `--check` it writes nothing and exits 1 when a page is not what would be written.
@@ -12,6 +13,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'docs/cli.md': cliPage,
   'docs/metrics.md': metricsPage,
   'docs/policies.md': policiesPage,
+  'docs/results.md': resultsPage,
 };
 
 const check = process.argv.includes('--check');

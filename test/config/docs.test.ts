@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cliPage } from '../../scripts/cli-page.js';
 import { configPage } from '../../scripts/config-page.js';
 import { policiesPage } from '../../scripts/policies-page.js';
+import { resultsPage } from '../../scripts/results-page.js';
 import { configFields } from '../../src/config/fields.js';
 
 describe('generated pages', () => {
@@ -10,6 +11,7 @@ describe('generated pages', () => {
     ['config.md', configPage],
     ['cli.md', cliPage],
     ['policies.md', policiesPage],
+    ['results.md', resultsPage],
   ])('docs/%s is what generating it again writes', (name, page) => {
     expect(readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')).toBe(page());
   });
