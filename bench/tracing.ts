@@ -53,8 +53,8 @@ async function run({ long }: BenchOptions): Promise<BenchResult> {
     result.ratios[name] = (result.figures[name] as number) / (result.floor[name] as number);
   }
   result.targets.push(
-    atMost('one in a hundred / none', result.ratios['one in a hundred'] as number, 1.2),
-    atMost('all / none', result.ratios['all'] as number, 1.6),
+    atMost('one in a hundred / none', result.ratios['one in a hundred'] as number, 1.5),
+    atMost('all / none', result.ratios['all'] as number, 3),
   );
   const { counters } = await all.client.status();
   const { traceSpansSent: sent, tracesDropped: dropped } = counters;
