@@ -39,7 +39,6 @@ const PACKAGES = {
   ],
   tests: [
     { package: 'python3-pip', use: 'dependencies of Python functions', there: () => pythonHas('pip') },
-    { package: 'python3-venv', use: 'tests of the Python package', there: () => pythonHas('ensurepip') },
     { package: 'wrk', use: 'HTTP load', there: () => which('wrk') !== null },
     { package: 'skopeo', use: 'reads images', there: () => which('skopeo') !== null },
     { package: 'umoci', use: 'unpacks images', there: () => which('umoci') !== null },

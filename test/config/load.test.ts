@@ -170,12 +170,16 @@ describe.each(configFields().map((field) => [field.key, field] as const))('optio
 describe('refusals', () => {
   it('names the nearest option and the source, all problems at once', () => {
     const yaml = file('htttp: { port: 1 }\nhttp: { prot: 1 }\n');
-    const message = refusal({ file: yaml, environment: { ILUVATAR__HTP__PORT: '1' }, set: ['port=1', 'zzzzzzzzz=1'] });
+    const message = refusal({
+      file: yaml,
+      environment: { ILUVATAR__HTP__PORT: '1' },
+      set: ['headersTimeoutMs=1', 'zzzzzzzzz=1'],
+    });
     expect(message.split('\n').slice(1)).toEqual([
       `  file ${yaml}: there is no option "htttp"; did you mean "http"?`,
       `  file ${yaml}: there is no option "http.prot"; did you mean "http.port"?`,
       '  environment variable ILUVATAR__HTP__PORT: there is no such option; did you mean ILUVATAR__HTTP__PORT?',
-      '  flag --set port: there is no option "port"; did you mean "http.port"?',
+      '  flag --set headersTimeoutMs: there is no option "headersTimeoutMs"; did you mean "http.headersTimeoutMs"?',
       '  flag --set zzzzzzzzz: there is no option "zzzzzzzzz"',
     ]);
   });

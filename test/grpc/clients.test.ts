@@ -2,9 +2,9 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ContainerState } from '../../src/rpc/gen/iluvatar_rpc.js';
 import { describeWith, type Requirements } from '../support/requirement.js';
+import { needsCargo } from '../support/toolchain.js';
 import type { Answer, ClientProcess } from './tools/client-process.js';
 import { type ClientMaker, pythonClient, tonicClient } from './tools/clients.js';
-import { needsCargo } from './tools/toolchain.js';
 import { type GrpcWorker, startGrpcWorker } from './worker-stage.js';
 
 /** A build of an hour's worth on a busy machine is none: it takes a minute or two on an idle one, and happens once. */

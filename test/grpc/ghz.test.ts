@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Ghz } from '../../bench/lib/ghz.js';
 import { describeWith } from '../support/requirement.js';
-import { needsGo } from './tools/toolchain.js';
+import { needsGo } from '../support/toolchain.js';
 import { type GrpcWorker, startGrpcWorker } from './worker-stage.js';
 
 const BUILD_MS = 900_000;

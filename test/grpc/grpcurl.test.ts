@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
+import { needsGo } from '../support/toolchain.js';
 import { goProgram } from './tools/go-program.js';
-import { needsGo } from './tools/toolchain.js';
 import { type GrpcWorker, startGrpcWorker } from './worker-stage.js';
 
 const BUILD_MS = 900_000;

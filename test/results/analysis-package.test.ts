@@ -1,75 +1,59 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { loadTable } from '../../src/results/load-row.js';
 import { streamResults } from '../../src/results/readers/data-frame.js';
+import { cachedBuild } from '../support/build-cache.js';
+import { command } from '../support/command.js';
 import { describeWith } from '../support/requirement.js';
 import { makeExperiment } from './support/experiments.js';
 import { writeOriginal } from './support/original.js';
 
-/** The Python package reads what is written here, with the numbers that are known here. Its own tests are Python's, run by pytest in a venv that is made once. */
+/** The Python package reads what is written here, with the numbers that are known here. Its own tests are Python's, run by pytest. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const project = join(root, 'analysis');
 const systemPython = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 
-/** Kept from run to run, since polars is large; another list of what it needs makes another. Null = it cannot be made here, with the reason. */
-function venv(): { python: string | null; reason: string } {
-  const key = createHash('sha256')
-    .update(readFileSync(join(project, 'pyproject.toml')))
-    .digest('hex')
-    .slice(0, 12);
-  const folder = join(root, '.iluvatar', `analysis-${key}`);
-  const python = join(folder, 'bin', 'python');
-  const done = join(folder, 'complete');
-  if (existsSync(done)) return { python, reason: '' };
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(root, '.iluvatar'), { recursive: true });
-  for (const [command, args] of [
-    [systemPython, ['-m', 'venv', folder]],
-    [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'polars>=1.20', 'pytest>=7']],
-  ] as const) {
-    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000 });
-    if (status !== 0) {
-      rmSync(folder, { recursive: true, force: true });
-      return {
-        python: null,
-        reason: `needs a venv with polars and pytest: ${(stderr ?? '').trim().split('\n').at(-1)}`,
-      };
-    }
+/** Polars is large: installed once, and kept outside of the tree. Its folder, or why it cannot be made here. */
+async function packages(): Promise<{ folder: string; reason: string }> {
+  const wanted = ['polars==2.1.0', 'pytest==9.2.0'];
+  try {
+    const folder = await cachedBuild({
+      kind: 'python',
+      files: [],
+      facts: [...wanted, await command(systemPython, ['--version'])],
+      build: async (into) => {
+        await command(systemPython, ['-m', 'pip', 'install', '-q', '--no-compile', '--target', into, ...wanted]);
+      },
+    });
+    return { folder, reason: '' };
+  } catch (error) {
+    return { folder: '', reason: `needs polars and pytest: ${(error as Error).message.trim().split('\n').at(-1)}` };
   }
-  writeFileSync(`${done}.new`, '');
-  renameSync(`${done}.new`, done);
-  return { python, reason: '' };
 }
 
-const { python, reason } = venv();
+const { folder: installed, reason } = await packages();
 
-describeWith({ condition: { holds: python !== null, otherwise: reason } }, 'the Python package', () => {
+describeWith({ condition: { holds: installed !== '', otherwise: reason } }, 'the Python package', () => {
   it('passes its own tests on what is written here', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'iluvatar-analysis-'));
     try {
       await prepare(folder);
       const { status, stdout, stderr } = spawnSync(
-        python as string,
+        systemPython,
         ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', 'tests'],
         {
           cwd: project,
-          env: { ...process.env, ILUVATAR_RESULTS: folder, PYTHONPATH: project, PYTHONDONTWRITEBYTECODE: '1' },
+          env: {
+            ...process.env,
+            ILUVATAR_RESULTS: folder,
+            PYTHONPATH: `${project}:${installed}`,
+            PYTHONDONTWRITEBYTECODE: '1',
+          },
           encoding: 'utf8',
         },
       );

@@ -11,13 +11,13 @@ import {
   utimesSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** What takes long to make and is the same every time: disks of virtual machines, clients written in other languages. Kept outside of the tree, under a hash of all that it is made of. */
 export interface CachedBuild {
   /** What it is one of: a folder of the cache. */
   readonly kind: string;
-  /** Files that it is made of; one that changes makes another build. */
+  /** Files that it is made of; one that changes makes another build. Where they lie does not matter: every clone has the same. */
   readonly files: readonly string[];
   /** Anything else that it depends on: versions, paths. */
   readonly facts: readonly string[];
@@ -62,7 +62,7 @@ function cacheKey(files: readonly string[], facts: readonly string[]): string {
   const sum = createHash('sha256');
   for (const file of files) {
     const text = readFileSync(file);
-    sum.update(`${file} ${text.length}\n`).update(text);
+    sum.update(`${basename(file)} ${text.length}\n`).update(text);
   }
   return sum.update(JSON.stringify(facts)).digest('hex').slice(0, 16);
 }

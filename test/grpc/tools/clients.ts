@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedBuild } from '../../support/build-cache.js';
 import { command } from '../../support/command.js';
+import { cargoToolchain } from '../../support/toolchain.js';
 import { ClientProcess } from './client-process.js';
-import { cargoToolchain } from './toolchain.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PROTO = join(HERE, '../../../src/rpc/iluvatar/iluvatar_rpc.proto');

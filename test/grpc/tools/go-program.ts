@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { cachedBuild } from '../../support/build-cache.js';
 import { command } from '../../support/command.js';
-import { goToolchain } from './toolchain.js';
+import { goToolchain } from '../../support/toolchain.js';
 
 /** Programs that are published as modules of Go. */
 const MODULES = {

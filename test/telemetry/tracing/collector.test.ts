@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../../support/requirement.js';
+import { needsGo } from '../../support/toolchain.js';
 import { rejection, WorkerFixture } from '../../worker/support/worker-fixture.js';
 import { buildCollector, Collector, type JsonAttribute } from './support/collector.js';
 
@@ -9,7 +10,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
 const BUILD_LIMIT_MS = 600_000;
 
-describeWith({ command: 'go' }, 'a collector of OpenTelemetry', () => {
+describeWith({ condition: needsGo() }, 'a collector of OpenTelemetry', () => {
   let collector: Collector;
   let fixture: WorkerFixture;
 

@@ -1,12 +1,13 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { cachedBuild } from '../../../support/build-cache.js';
+import { command } from '../../../support/command.js';
+import { goToolchain } from '../../../support/toolchain.js';
 
 /**
  * A collector of OpenTelemetry, made from its own modules (test/telemetry/tracing/collector): OTLP over HTTP in, a line of JSON for each request out. It is built once for
@@ -14,28 +15,27 @@ import { promisify } from 'node:util';
  */
 
 const SOURCE = fileURLToPath(new URL('../collector', import.meta.url));
-const PROGRAMS = fileURLToPath(new URL('../../../../.iluvatar/test-programs', import.meta.url));
-const FILES = ['main.go', 'go.mod', 'go.sum'];
+const FILES = ['main.go', 'go.mod', 'go.sum'].map((file) => join(SOURCE, file));
 
-/** Resolves with the program's path. */
+/** Path of the program: out of the cache (`ILUVATAR_CLIENTS_CACHE`), or built now. Throws when there is no Go. */
 export async function buildCollector(): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of FILES) hash.update(readFileSync(join(SOURCE, file)));
-  const program = join(PROGRAMS, `collector-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(program)) return program;
-  mkdirSync(PROGRAMS, { recursive: true });
-  const fresh = `${program}.${process.pid}`;
-  try {
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w', '-o', fresh, '.'];
-    await promisify(execFile)('go', args, {
-      cwd: SOURCE,
-      env: { ...process.env, GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' },
-    });
-    renameSync(fresh, program);
-  } finally {
-    rmSync(fresh, { force: true });
-  }
-  return program;
+  const go = goToolchain();
+  if (go === null) throw new Error('the collector is built with Go');
+  const build = async (into: string): Promise<void> => {
+    const args = [
+      'build',
+      '-C',
+      SOURCE,
+      '-trimpath',
+      '-buildvcs=false',
+      '-ldflags=-s -w',
+      '-o',
+      join(into, 'collector'),
+    ];
+    await command(go.program, [...args, '.'], { GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' });
+  };
+  const folder = await cachedBuild({ kind: 'clients', files: FILES, facts: ['collector', go.version], build });
+  return join(folder, 'collector');
 }
 
 /** An attribute as JSON of protocol buffers has it: 64-bit integers are text. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { findCommand, type Requirements } from '../../support/requirement.js';
+import { findCommand, type Requirements } from './requirement.js';
 
 /** A compiler of another language, which is nowhere installed: one that a distribution has is often older than what the clients are written for. */
 export interface Toolchain {
