@@ -107,20 +107,23 @@ describe('install-service', () => {
 describeWith({ command: 'systemd-analyze' }, 'the units, as systemd reads them', () => {
   const verify = (...names: string[]): Promise<{ stdout: string; stderr: string }> =>
     run('systemd-analyze', ['verify', '--man=no', ...names.map(unit)], { env: { ...process.env, LC_ALL: 'C' } });
+  /** What it finds, but for what it says of units that the host has besides. */
+  const found = async (...names: string[]): Promise<string[]> => {
+    const { stdout, stderr } = await verify(...names);
+    return (stdout + stderr).split('\n').filter((line) => line !== '' && !/^(\/usr)?\/lib\/systemd\//.test(line));
+  };
 
   it('are right, with and without sockets and engines', async () => {
     const engines = { containerd: { enabled: true }, docker: { enabled: true } };
     await install('--socket-unit');
     await install('--config', configFile('e.yaml', { name: 'engines', backends: engines }));
-    const { stdout, stderr } = await verify('iluvatar.service', 'iluvatar.socket', 'iluvatar-engines.service');
-    expect(stdout + stderr).toBe('');
+    expect(await found('iluvatar.service', 'iluvatar.socket', 'iluvatar-engines.service')).toEqual([]);
   });
 
   it('are right with paths that have a meaning to systemd', async () => {
     const file = configFile(`it's 100% "$HOME" \\n.yaml`, { name: 'odd', dataDir: join(root, 'da ta %h') });
     await install('--config', file, '--socket-unit');
-    const { stdout, stderr } = await verify('iluvatar-odd.service', 'iluvatar-odd.socket');
-    expect(stdout + stderr).toBe('');
+    expect(await found('iluvatar-odd.service', 'iluvatar-odd.socket')).toEqual([]);
   });
 
   it('are noticed when they are wrong', async () => {
