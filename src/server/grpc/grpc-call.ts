@@ -163,7 +163,7 @@ export class GrpcCall implements MessageSink {
     }
     this.#close();
     this.#stream.respond(RESPONSE_HEADERS, RESPOND);
-    this.#stream.end(frame);
+    this.#last(frame);
   }
 
   /** One answer of many. Nothing more is read from a caller that does not keep up. */
@@ -206,13 +206,24 @@ export class GrpcCall implements MessageSink {
     this.fail(new GrpcFailure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
   }
 
-  get trailers(): Readonly<Record<string, string>> {
-    return this.#trailers;
+  /** Its stream asks for them. */
+  sendTrailers(): void {
+    if (this.#trailers === OK_TRAILERS) this.#owner.okTrailers.send(this.#stream);
+    else this.#stream.sendTrailers(this.#trailers);
   }
 
   /** The stream is no more: by an end of both sides, or by the caller's cancellation, or with its connection. */
   gone(): void {
     if (this.#state !== 'closed') this.#cancel();
+  }
+
+  /**
+   * The whole of an answer. Left to itself, Node ends a stream with trailers only once its last frame has been written: they would go in a write of their own, one turn of the event loop later, and wake the
+   * caller twice. Ended at once, everything goes in one.
+   */
+  #last(frame: Buffer): void {
+    this.#stream.end(frame);
+    this.#stream._final(ignore);
   }
 
   #respond(): void {
@@ -230,7 +241,7 @@ export class GrpcCall implements MessageSink {
       }
       this.#close();
       this.#stream.respond(RESPONSE_HEADERS_GZIP, RESPOND);
-      this.#stream.end(frameOf(bytes, true));
+      this.#last(frameOf(bytes, true));
     });
   }
 
@@ -262,7 +273,7 @@ function onEnd(this: ServerHttp2Stream): void {
 }
 
 function onWantTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers((this as CallStream)[CALL].trailers);
+  (this as CallStream)[CALL].sendTrailers();
 }
 
 function onClose(this: ServerHttp2Stream): void {

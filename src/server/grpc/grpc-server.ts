@@ -2,6 +2,7 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { Log } from '../../telemetry/logs/log.js';
 import { GrpcCall } from './grpc-call.js';
 import type { CallOwner, GrpcMethods } from './method.js';
+import { OkTrailers } from './ok-trailers.js';
 import { refuse, refuseHttp } from './refusal.js';
 import { isGrpc } from './request-headers.js';
 import { type GrpcSessionOptions, GrpcSessions } from './sessions.js';
@@ -28,6 +29,7 @@ export class GrpcServer implements CallOwner {
   readonly maxMessageBytes: number;
   readonly compressFromBytes: number;
   readonly log: Log;
+  readonly okTrailers = new OkTrailers();
   readonly #methods: GrpcMethods;
   readonly #streaming = new Set<GrpcCall>();
   #calls = 0;

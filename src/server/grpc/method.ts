@@ -1,5 +1,6 @@
 import type { Log } from '../../telemetry/logs/log.js';
 import type { GrpcCall } from './grpc-call.js';
+import type { OkTrailers } from './ok-trailers.js';
 
 /** What a service is to the transport (methods by their paths), and what calls and server are to each other. */
 
@@ -39,6 +40,7 @@ export interface CallOwner {
   /** Answers shorter than this are not worth compressing. */
   readonly compressFromBytes: number;
   readonly log: Log;
+  readonly okTrailers: OkTrailers;
   opened(call: GrpcCall): void;
   closed(call: GrpcCall): void;
 }
