@@ -2,8 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, IluvatarError } from '../../src/index.js';
-import { takeReading } from './reading.js';
-import { settled } from './settle.js';
+import { settled, steadyReading } from './settle.js';
 import type { SoakWorker } from './soak-worker.js';
 import type { Row } from './verdict.js';
 
@@ -68,7 +67,7 @@ export async function soakContainers(worker: SoakWorker, options: ContainerSoakO
   const answers: Record<string, number> = {};
   await makeAndRemove(worker.client, options.warmUp, options, answers);
   await pause(windowMs);
-  const before = await takeReading(worker, windowMs);
+  const before = await steadyReading(worker, windowMs);
   const begun = await creations(worker.client);
   log(`making and removing ${options.containers} containers`);
   await makeAndRemove(worker.client, options.containers, options, answers);

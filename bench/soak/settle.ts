@@ -11,6 +11,19 @@ export interface SettleOptions {
   log(line: string): void;
 }
 
+/** Pools that a busy worker could not fill grow once it idles: no longer than this is waited for them; ms. */
+const STEADY_LIMIT_MS = 30_000;
+
+/** The reading to compare with: taken again until nothing has grown since the one before, so that what is still being filled does not count as kept later. */
+export async function steadyReading(worker: SoakWorker, windowMs: number): Promise<Reading> {
+  let before = await takeReading(worker, windowMs);
+  for (const limit = performance.now() + STEADY_LIMIT_MS; ; ) {
+    const now = await takeReading(worker, windowMs);
+    if (compare(before, now).every((row) => row.ok) || performance.now() > limit) return now;
+    before = now;
+  }
+}
+
 /** Reads again until everything is back, or the time is over: threads that idle, pools that are too full, and caches of the kernel go by and by. */
 export async function settled(worker: SoakWorker, before: Reading, options: SettleOptions): Promise<Row[]> {
   for (const limit = performance.now() + options.settleMs; ; await pause(1000)) {

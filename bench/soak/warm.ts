@@ -1,7 +1,6 @@
 import { loadRequests } from '../lib/load.js';
 import { registerNoOp } from '../lib/noop.js';
-import { takeReading } from './reading.js';
-import { settled } from './settle.js';
+import { settled, steadyReading } from './settle.js';
 import type { SoakWorker } from './soak-worker.js';
 import type { Row } from './verdict.js';
 
@@ -33,7 +32,7 @@ export async function soakWarm(
     }
   };
   await run(invocations * WARM_UP);
-  const before = await takeReading(worker, windowMs);
+  const before = await steadyReading(worker, windowMs);
   await run(invocations - made);
   return { rows: await settled(worker, before, options), made };
 }
