@@ -70,3 +70,12 @@ export interface Gateway {
   body(payload: number): Buffer;
   drop(payload: number): void;
 }
+
+/** A result's body, out of the transport if it is there still: its token is used up. For edges that answer with bytes. */
+export function takeBody(gateway: Gateway, payload: GatewayResult['payload']): Uint8Array | null {
+  if (typeof payload !== 'number') return payload;
+  if (payload === 0) return null;
+  const body = gateway.body(payload);
+  gateway.drop(payload);
+  return body;
+}

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import { prepareFunctionImage } from '../../src/backends/oci/function-image.js';
 import { temporaryFolder } from '../images/support.js';
 import { definition, type Registrar, registrar } from '../oci/support.js';
 import { ContainerdDaemon } from '../support/containerd-daemon.js';
+import { freePort } from '../support/free-port.js';
 import { OLD_AGENT_REQUIREMENTS, type OldAgentImages, oldAgentImages } from '../support/old-agent-image.js';
 import { describeWith } from '../support/requirement.js';
 
@@ -65,14 +65,6 @@ async function eventually<T>(ask: () => Promise<T>, why: () => string): Promise<
       await sleep(100);
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describeWith({ root: true, command: ['containerd', 'ctr', 'runc', command], file }, 'images of the original', () => {

@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { connect } from '../../src/index.js';
+import { freePort } from '../support/free-port.js';
 import { describeWith } from '../support/requirement.js';
 import { Activator } from './support/activator.js';
 import { BIN, WorkerProcesses } from './support/worker-process.js';
@@ -20,14 +20,6 @@ beforeEach(() => {
 afterEach(async () => {
   await workers[Symbol.asyncDispose]();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describeWith({ command: 'python3' }, 'a worker with sockets that were handed over', () => {
   const hold = (sockets: string[], args: string[] = []): Promise<Activator> =>

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { freePort, getsAnswer, MetricServer } from './metric-server.js';
+import { freePort } from './free-port.js';
+import { getsAnswer, MetricServer } from './metric-server.js';
 
 /** Debian's own Python: another would not have its modules. */
 export const DEBIAN_PYTHON = '/usr/bin/python3';

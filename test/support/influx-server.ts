@@ -1,4 +1,5 @@
-import { freePort, getsAnswer, MetricServer } from './metric-server.js';
+import { freePort } from './free-port.js';
+import { getsAnswer, MetricServer } from './metric-server.js';
 
 /** An InfluxDB 1 without authentication. */
 export class InfluxServer extends MetricServer {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { freePort, getsAnswer, MetricServer } from './metric-server.js';
+import { freePort } from './free-port.js';
+import { getsAnswer, MetricServer } from './metric-server.js';
 
 const RULES = fileURLToPath(new URL('../../etc/prometheus/', import.meta.url));
 

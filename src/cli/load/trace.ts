@@ -5,8 +5,8 @@ import type { TraceFunction } from '../../traces/trace-source.js';
 import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit-codes.js';
-import { parseDuration, parseInteger, parseMemory, parseNumber } from '../parse.js';
-import { addMachineOptions, choice, type MachineFlags, SPREADS } from '../sim/trace-options.js';
+import { parseDuration, parseMemory, parseNumber } from '../parse.js';
+import { addMachineOptions, addReplayOptions, choice, type MachineFlags, SPREADS } from '../sim/trace-options.js';
 import { interruptible } from './interruption.js';
 import { type LiveLoad, type LoadSignals, runLiveLoad } from './live-load.js';
 import { addLoadOptions, checkLoadFlags, type LoadFlags, targetOf } from './load-options.js';
@@ -60,16 +60,8 @@ export function addLoadTraceCommand(host: CommandHost): void {
       `${SETUPS.join(' (in real time) or ')} (time is skipped; the target is the simulator)`,
       'live',
     )
-    .option('-l, --load-type <kind>', `what runs: ${LOAD_TYPES.join(' (synthetic) or ')} (real ones)`, 'functions')
-    .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
-    .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
-    .option(
-      '--max-prewarms <count>',
-      'the same, for functions whose mean time between arrivals is known',
-      parseInteger,
-      5,
-    )
-    .option('--spread <name>', `of an Azure trace, within a minute: ${SPREADS.join(', ')}`, 'uniform')
+    .option('-l, --load-type <kind>', `what runs: ${LOAD_TYPES.join(' (synthetic) or ')} (real ones)`, 'functions');
+  addReplayOptions(command)
     .option('--functions-dir <folder>', 'where the sources of real functions are (default: those of this package)')
     .option('--busy <share>', 'of lookbusy: of its time, 0 (sleeps) to 1', parseNumber, 1)
     .option('--hold-memory', 'of lookbusy: hold and write all the memory that it has')

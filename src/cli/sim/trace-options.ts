@@ -25,10 +25,17 @@ export interface MachineFlags {
 }
 
 export function addTraceOptions(command: Command): Command {
+  return addReplayOptions(
+    command
+      .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
+      .option('--functions <file>', 'the functions of a CSV trace')
+      .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none'),
+  );
+}
+
+/** How a trace is played, simulated or live. */
+export function addReplayOptions(command: Command): Command {
   return command
-    .requiredOption('--trace <file>', 'arrivals: a CSV, or a folder in the layout of the Azure trace of 2019')
-    .option('--functions <file>', 'the functions of a CSV trace')
-    .option('--benchmark <file>', 'benchmark results: times of functions for which the CSV gives none')
     .option('--repeat <count>', 'play the trace so often, one after the other', parseInteger, 1)
     .option('--prewarms <count>', 'most containers per function made before the first arrival', parseInteger, 0)
     .option(

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { IluvatarError } from '../../core/errors.js';
-import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
+import { type Gateway, type GatewayResult, type GatewaySink, takeBody } from '../gateway.js';
 import type { TraceRequestHeaders } from '../trace-headers.js';
 import { envelopeOf, resultHeaders } from './answers.js';
 import { problemHeaders, problemOf, refuseUnread, sendProblem, tooLarge } from './problems.js';
@@ -273,14 +273,6 @@ function onEnd(this: ReadingRequest): void {
 }
 
 function noProgress(): void {}
-
-function takeBody(gateway: Gateway, payload: GatewayResult['payload']): Uint8Array | null {
-  if (typeof payload !== 'number') return payload;
-  if (payload === 0) return null;
-  const body = gateway.body(payload);
-  gateway.drop(payload);
-  return body;
-}
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkerConfigInput } from '../../../src/index.js';
 import type { PushCounters } from '../../../src/telemetry/metrics/metric.js';
+import { freePort } from '../../support/free-port.js';
 import { CARBON, GraphiteServer } from '../../support/graphite-server.js';
 import { InfluxServer } from '../../support/influx-server.js';
-import { freePort } from '../../support/metric-server.js';
 import { describeWith } from '../../support/requirement.js';
 import { WorkerFixture } from '../../worker/support/worker-fixture.js';
 

@@ -12,9 +12,9 @@ import { type FetchRecord, fetchForRun, type RunWindow } from '../../../src/tele
 import { openSource } from '../../../src/telemetry/series/open-source.js';
 import { iluvatar } from '../../cli/run.js';
 import { loadRow } from '../../results/support/rows.js';
+import { freePort } from '../../support/free-port.js';
 import { CARBON, GRAPHITE_WEB, GraphiteServer } from '../../support/graphite-server.js';
 import { InfluxServer } from '../../support/influx-server.js';
-import { freePort } from '../../support/metric-server.js';
 import { PrometheusServer } from '../../support/prometheus-server.js';
 import { describeWith } from '../../support/requirement.js';
 import { WorkerFixture } from '../../worker/support/worker-fixture.js';

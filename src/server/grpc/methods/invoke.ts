@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { InvokeResponse } from '../../../rpc/gen/iluvatar_rpc.js';
-import type { Gateway, GatewayResult, GatewaySink } from '../../gateway.js';
+import { type Gateway, type GatewayResult, type GatewaySink, takeBody } from '../../gateway.js';
 import type { TraceRequestHeaders } from '../../trace-headers.js';
 import type { GrpcCall } from '../grpc-call.js';
 import type { Cancellable, UnaryMethod } from '../method.js';
@@ -125,12 +125,3 @@ function detailsOf(result: GatewayResult, worker: string): Uint8Array {
 }
 
 const NOTHING_ELSE = { jsonResult: '', success: false, ...NOT_RUN, containerState: 0 as const };
-
-/** A token is used up. */
-function takeBody(gateway: Gateway, payload: GatewayResult['payload']): Uint8Array | null {
-  if (typeof payload !== 'number') return payload;
-  if (payload === 0) return null;
-  const body = gateway.body(payload);
-  gateway.drop(payload);
-  return body;
-}

@@ -1,0 +1,10 @@
+import { createServer } from 'node:net';
+
+/** A port of the loopback address that is free at this moment: nothing else on the machine is asked for it in the moment until its server has it. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
