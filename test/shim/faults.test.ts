@@ -6,6 +6,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
 import { descriptors, ShimWorld, shim, until, zombies } from './harness.js';
 
+/** gRPC status: containerd has no such task any more. */
+const NOT_FOUND = 5;
+
 /** Many at once, many in a row, and the death of either daemon. */
 describeWith(
   { root: true, cgroups: true, command: ['containerd', 'gcc'], file: shim },
@@ -81,10 +84,12 @@ describeWith(
       expect(existsSync(`/proc/${pid}`)).toBe(true);
       await world.containerd.start();
       expect(world.daemon).toBe(daemon);
-      // It learns of the one that ended meanwhile: by the event, which nobody hears who subscribes later than the shim is back, or by asking, and then drops the task.
-      const told = (): boolean =>
-        world.containerd.events.some((event) => event.topic === '/tasks/exit' && event.container === ended.id);
-      await until(() => told() || !existsSync(world.bundle(ended.id)), 'the exit');
+      // It learns of the one that ended meanwhile: by the event, or by asking, and then drops the task.
+      const status = await world.wait(ended.id).catch((error: unknown) => error);
+      if (status !== 137) {
+        expect(status).toMatchObject({ code: NOT_FOUND });
+        await until(() => !existsSync(world.bundle(ended.id)), 'the task to be dropped');
+      }
       await world.kill(living.id, 9);
       expect(await world.wait(living.id)).toBe(137);
       await world.delete(living.id);

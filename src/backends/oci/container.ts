@@ -126,7 +126,8 @@ export class OciContainer extends AgentContainer implements EngineContainer {
   }
 
   protected override get agentConnected(): boolean {
-    return this.#connection?.open === true;
+    // An agent that ended at once may have called and said why, and nobody has come to listen yet: its exit can overtake its words.
+    return this.#connection === null ? this.#door !== null : this.#connection.open;
   }
 
   /** An old agent cannot be asked: what its server makes of signals is its own affair. */
