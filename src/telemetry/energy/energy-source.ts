@@ -1,3 +1,7 @@
+import { ENERGY_SOURCES, type EnergySourceName } from '../../config/energy-source-names.js';
+
+export { ENERGY_SOURCES, type EnergySourceName };
+
 /**
  * Where energy is read: a counter of the processor (RAPL), the board's sensors (INA3221, tegrastats), its management controller (IPMI), a battery, a GPU. All answer in the same terms: joules
  * since they were opened. A source that only knows power integrates it itself (trapezoid over its own monotonic clock).
@@ -15,19 +19,6 @@ export interface EnergySource {
   /** Idempotent. */
   close(): Promise<void>;
 }
-
-export const ENERGY_SOURCES = [
-  'rapl',
-  'rapl-msr',
-  'perf',
-  'ipmi',
-  'tegrastats',
-  'ina3221',
-  'nvidia',
-  'battery',
-] as const;
-
-export type EnergySourceName = (typeof ENERGY_SOURCES)[number];
 
 export interface EnergySourceFacts {
   /** How often its value changes; ms. Reading it more often gives the same again. */
