@@ -1,12 +1,14 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
-/** Where a program is: a name is looked for on PATH, anything with a slash is a path. `forbidden` = it is there, and this user may not execute it. */
+/** Where a program is, from the root: a name is looked for on PATH, anything with a slash is a path. `forbidden` = it is there, and this user may not execute it. */
 export function findProgram(
   name: string,
   path = process.env['PATH'] ?? '',
 ): { readonly file: string } | { readonly lacks: 'missing' | 'forbidden' } {
-  const files = name.includes('/') ? [name] : path.split(delimiter).map((folder) => join(folder || '.', name));
+  const files = name.includes('/')
+    ? [resolve(name)]
+    : path.split(delimiter).map((folder) => resolve(join(folder, name)));
   let there = false;
   for (const file of files) {
     try {

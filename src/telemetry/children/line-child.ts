@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { RestartBackOff } from '../../core/restart-back-off.js';
-import { nativeFile } from '../../native.js';
 import { findProgram } from './find-program.js';
+import { type ChildWithUs, killGroup, spawnWithUs } from './spawn-with-us.js';
 
 /**
  * A program that writes lines for as long as it runs, such as `tegrastats` or `perf stat -I`: started again with a pause when it ends, killed and started again when it says nothing for too long, ended by
- * `stop`, and killed by the kernel when the thread that started it ends, so that nothing is left behind a worker that dies. It runs in a session of its own: a terminal's Ctrl-C is for us, who then
- * stop it in order, and what it starts itself is stopped with it.
+ * `stop` with all that it started, and gone when we are.
  *
  * It never throws after `start`: how it is, is in its properties.
  */
@@ -51,7 +49,7 @@ export class LineChild {
   #state: LineChildState = 'stopped';
   readonly #options: LineChildOptions;
   readonly #backOff: RestartBackOff;
-  #child: ChildProcess | null = null;
+  #child: ChildWithUs | null = null;
   #tail = '';
   #stalled = false;
   #stallTimer: NodeJS.Timeout | null = null;
@@ -102,8 +100,8 @@ export class LineChild {
     const ended = new Promise<void>((resolve) => this.#ended.push(resolve));
     if (this.#state !== 'stopping') {
       this.#state = 'stopping';
-      this.#signal(child, 'SIGTERM');
-      const timer = setTimeout(() => this.#signal(child, 'SIGKILL'), STOP_LIMIT_MS);
+      killGroup(child, 'SIGTERM');
+      const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_LIMIT_MS);
       this.#ended.push(() => clearTimeout(timer));
     }
     await ended;
@@ -122,25 +120,20 @@ export class LineChild {
     this.#stalled = false;
     this.#state = 'running';
     this.#backOff.started(performance.now());
-    const child = spawn(nativeFile('iluvatar-init'), ['--with', String(process.pid), found.file, ...args], {
-      // Numbers and dates in one language, whatever that of the user is.
-      env: { ...env, LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-      cwd: '/',
-    });
+    const child = spawnWithUs(found.file, args, env);
     this.#child = child;
     const lines = from === 'stdout' ? child.stdout : child.stderr;
     const other = from === 'stdout' ? child.stderr : child.stdout;
-    lines?.on('data', (chunk: Buffer) => this.#take(child, chunk));
-    other?.on('data', (chunk: Buffer) => this.#keep(chunk));
+    lines.on('data', (chunk: Buffer) => this.#take(child, chunk));
+    other.on('data', (chunk: Buffer) => this.#keep(chunk));
     let spawnError: Error | null = null;
     child.on('error', (error) => {
       spawnError = error;
       // Without a process there is no 'close'.
       if (child.pid === undefined) this.#end(child, error.message);
     });
-    child.on('exit', () => this.#reapGroup(child));
+    // What it left in its session holds its output open: 'close' would not come.
+    child.on('exit', () => killGroup(child, 'SIGKILL'));
     child.on('close', (code, signal) =>
       this.#end(
         child,
@@ -151,7 +144,7 @@ export class LineChild {
     if (child.pid !== undefined) this.#options.started?.(child.pid);
   }
 
-  #take(child: ChildProcess, chunk: Buffer): void {
+  #take(child: ChildWithUs, chunk: Buffer): void {
     if (this.#state !== 'running' || child !== this.#child) return;
     const atUs = performance.now() * 1000;
     this.lastOutputUs = atUs;
@@ -171,27 +164,13 @@ export class LineChild {
     this.#stallTimer = setTimeout(() => {
       this.stalls++;
       this.#stalled = true;
-      if (this.#child !== null) this.#signal(this.#child, 'SIGKILL');
+      if (this.#child !== null) killGroup(this.#child, 'SIGKILL');
     }, limitMs);
     // A monitor is no reason for a process to stay.
     this.#stallTimer.unref();
   }
 
-  /** What it left in its session holds its output open: 'close' would not come. */
-  #reapGroup(child: ChildProcess): void {
-    this.#signal(child, 'SIGKILL');
-  }
-
-  #signal(child: ChildProcess, signal: NodeJS.Signals): void {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      // It has ended.
-    }
-  }
-
-  #end(child: ChildProcess, why: string): void {
+  #end(child: ChildWithUs, why: string): void {
     if (child !== this.#child) return;
     this.#child = null;
     this.#clearTimers();

@@ -38,7 +38,7 @@ export interface EnergyReading {
   readonly joules: number;
   /** Mean power since the reading before, or what the source says itself; 0 at first. */
   readonly watts: number;
-  /** True = the total is put together from parts, and something is missing in it. */
+  /** True = of the time since the reading before, something is missing in the total, or it is put together from parts. */
   readonly estimated: boolean;
   readonly domains: readonly EnergyDomain[];
 }
