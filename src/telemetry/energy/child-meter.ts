@@ -58,7 +58,8 @@ export class ChildMeter {
     this.#child = child;
     child.start();
     const endMs = performance.now() + startMs;
-    while (this.#latest === null && child.failure === null && performance.now() < endMs) {
+    const waiting = (): boolean => this.#child === child && this.#latest === null && child.failure === null;
+    while (waiting() && performance.now() < endMs) {
       await child.heard(endMs - performance.now());
     }
     if (this.#latest !== null) return;

@@ -9,7 +9,8 @@ import { ENERGY_SOURCE_MAKERS, type EnergySourceConfig } from './sources.js';
 
 /** Which source is read: the one that was named, or the first of all that can be read. */
 
-const READABLE = ENERGY_SOURCES.filter((name) => ENERGY_SOURCE_MAKERS[name] !== undefined);
+/** Those that can be made, in the order in which `auto` tries them. */
+export const READABLE_SOURCES = ENERGY_SOURCES.filter((name) => ENERGY_SOURCE_MAKERS[name] !== undefined);
 
 export interface SourceTrial {
   readonly name: EnergySourceName;
@@ -37,7 +38,7 @@ export async function openEnergySource(config: EnergySourceConfig, log: EnergyLo
     return source;
   }
   const reasons: string[] = [];
-  for (const name of READABLE) {
+  for (const name of READABLE_SOURCES) {
     const source = makeEnergySource(name, config);
     try {
       await source.open();

@@ -47,8 +47,9 @@ export class NvidiaSource implements EnergySource {
       },
       explain: (failure) => this.#explained(failure),
     });
-    await meter.open();
+    // Before it is open, so that whoever closes meanwhile ends it.
     this.#meter = meter;
+    await meter.open();
   }
 
   async read(): Promise<EnergyReading> {

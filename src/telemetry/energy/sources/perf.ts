@@ -85,8 +85,9 @@ export class PerfSource implements EnergySource {
     this.#domains.clear();
     const sockets = new Set(packagesOf(this.#root).map(({ socket }) => socket)).size;
     this.#linesExpected = there.length * Math.max(1, sockets);
-    await meter.open();
+    // Before it is open, so that whoever closes meanwhile ends it.
     this.#meter = meter;
+    await meter.open();
   }
 
   async read(): Promise<EnergyReading> {
