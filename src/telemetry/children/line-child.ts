@@ -12,7 +12,7 @@ export interface LineChildOptions {
   /** A name on PATH, or a path. */
   readonly program: string;
   readonly args: readonly string[];
-  /** Which of its outputs `output` gets; the other one's end is kept for `failure`. */
+  /** Which of its outputs `output` gets. Of the other one the end is kept for `failure`; if nothing came there, of this one. */
   readonly from?: 'stdout' | 'stderr';
   readonly env?: NodeJS.ProcessEnv;
   /** Nothing written for so long = it hangs; ms. The first output may take three times as long. */
@@ -51,6 +51,7 @@ export class LineChild {
   readonly #backOff: RestartBackOff;
   #child: ChildWithUs | null = null;
   #tail = '';
+  #lastOutput: Buffer = Buffer.alloc(0);
   #stalled = false;
   #stallTimer: NodeJS.Timeout | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
@@ -117,6 +118,7 @@ export class LineChild {
     }
     this.starts++;
     this.#tail = '';
+    this.#lastOutput = Buffer.alloc(0);
     this.#stalled = false;
     this.#state = 'running';
     this.#backOff.started(performance.now());
@@ -149,8 +151,7 @@ export class LineChild {
     const atUs = performance.now() * 1000;
     this.lastOutputUs = atUs;
     this.#watch(this.#options.stallMs);
-    // From stderr, errors and lines come the same way.
-    if (this.#options.from === 'stderr') this.#keep(chunk);
+    this.#lastOutput = chunk;
     this.#options.output(chunk, atUs);
     this.#wake();
   }
@@ -181,7 +182,7 @@ export class LineChild {
       return;
     }
     const { program, stallMs } = this.#options;
-    const said = this.#tail.trim();
+    const said = this.#tail.trim() || this.#lastOutput.subarray(-TAIL_CHARACTERS).toString('utf8').trim();
     const tail = said === '' ? '' : `: ${said}`;
     if (this.#stalled) this.#fail({ cause: 'stalled', message: `${program} said nothing for ${stallMs} ms${tail}` });
     else this.#fail({ cause: 'ended', message: `${program}: ${why}${tail}` });

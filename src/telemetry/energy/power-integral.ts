@@ -17,6 +17,7 @@ export class PowerIntegral {
   readonly #gapUs: number;
   #watts = Number.NaN;
   #atUs = 0;
+  #interrupted = false;
 
   constructor({ periodUs, gapPeriods = GAP_PERIODS }: PowerIntegralOptions) {
     this.#gapUs = periodUs * gapPeriods;
@@ -30,6 +31,8 @@ export class PowerIntegral {
     if (!Number.isNaN(before) && elapsedUs <= 0) return 0;
     this.#watts = watts;
     this.#atUs = atUs;
+    if (this.#interrupted) this.gaps++;
+    this.#interrupted = false;
     if (Number.isNaN(before)) return 0;
     if (elapsedUs > this.#gapUs) this.gaps++;
     const joules = (((before + watts) / 2) * elapsedUs) / 1e6;
@@ -37,10 +40,10 @@ export class PowerIntegral {
     return joules;
   }
 
-  /** What comes next is not joined to what was: in between it was not this power that fed. */
+  /** What comes next is not joined to what was: in between it was not this power that fed. That, too, is a gap. */
   interrupt(): void {
     if (Number.isNaN(this.#watts)) return;
     this.#watts = Number.NaN;
-    this.gaps++;
+    this.#interrupted = true;
   }
 }

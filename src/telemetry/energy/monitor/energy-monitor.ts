@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnergyRow } from '../../../results/energy-row.js';
 import type { RowSink } from '../../../tables/sink.js';
+import { WallClock } from '../../tracing/wall-clock.js';
 import type { Probe, ProbeReading, ProbeValue } from './probe.js';
 
 /**
@@ -43,6 +44,7 @@ export class EnergyMonitor {
   rows = 0;
   readonly #options: EnergyMonitorOptions;
   readonly #watches: Watch[];
+  readonly #wall = new WallClock();
   /** CLOCK_MONOTONIC at 0 of `performance.now()`, µs. */
   readonly #monotonicOriginUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
@@ -101,6 +103,7 @@ export class EnergyMonitor {
   }
 
   async #read(watch: Watch, stop: AbortSignal): Promise<void> {
+    this.#wall.follow();
     let reading: ProbeReading;
     try {
       reading = await watch.probe.read();
@@ -127,13 +130,11 @@ export class EnergyMonitor {
   }
 
   #row(source: string, atUs: number, value: ProbeValue, note: string): void {
-    const nowUs = performance.now() * 1000;
     const whole = (given: number | undefined, scale: number): number =>
       given === undefined || !Number.isFinite(given) ? -1 : Math.round(given * scale);
     this.#options.sink.row({
       monotonicUs: Math.round(this.#monotonicOriginUs + atUs),
-      // The wall clock as it is now, and not as it was when this began: it may have been set meanwhile.
-      unixUs: Math.round(Date.now() * 1000 - (nowUs - atUs)),
+      unixUs: Math.round(this.#wall.unixUs(atUs)),
       source,
       domain: value.domain,
       energyUj: whole(value.joules, 1e6),
