@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -74,7 +75,10 @@ export class FakeMachine {
   }
 
   control(name: string, control: string, text: string): void {
-    writeFileSync(join(dirname(this.#path(name)), control), text);
+    const file = join(dirname(this.#path(name)), control);
+    // Whole at once: it is read at any moment.
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
   }
 
   /** What a stand-in has left; null = nothing. */
