@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { nativeFile } from '../../../src/native.js';
 import { LineChild, type LineChildFailure, type LineChildOptions } from '../../../src/telemetry/children/line-child.js';
 import { LineSplitter } from '../../../src/telemetry/children/line-splitter.js';
+import { type ProgramResult, runProgram } from '../../../src/telemetry/children/run-program.js';
 import { cleanAfterEach, temporaryFolder } from '../../backends/support/temporary.js';
 import { root } from '../../house/process.js';
 
@@ -56,6 +58,13 @@ function lives(pid: number): boolean {
   }
 }
 
+/** What was killed is over a moment later: it must come to run for that. */
+async function over(file: string): Promise<void> {
+  const pids = readFileSync(file, 'utf8').trim().split('\n').map(Number);
+  expect(pids.length).toBeGreaterThan(1);
+  await expect.poll(() => pids.filter(lives)).toEqual([]);
+}
+
 describe('LineChild', () => {
   it('hands on what its program writes, and is silent after stop', async () => {
     const { child, lines } = start(script('echo "one of $1"; echo two >&2; echo three; sleep 600'), { args: ['them'] });
@@ -95,7 +104,7 @@ describe('LineChild', () => {
     expect(child.stalls).toBeGreaterThan(0);
     expect(failures[0]).toMatchObject({ cause: 'stalled' });
     await child.stop();
-    for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) expect(lives(Number(pid))).toBe(false);
+    await over(pids);
   });
 
   it('kills one that does not end when it is asked to', async () => {
@@ -147,6 +156,58 @@ describe('LineChild', () => {
     } finally {
       child.kill('SIGKILL');
     }
+  });
+});
+
+describe('runProgram', () => {
+  const run = (text: string, timeoutMs = 30_000, signal?: AbortSignal): Promise<ProgramResult> =>
+    runProgram(script(text), ['one', 'two'], { timeoutMs, ...(signal === undefined ? {} : { signal }) });
+
+  it('gives back what a program said and how it ended', async () => {
+    expect(await run('echo "$2 $1"; echo odd >&2')).toEqual({ ended: 'well', stdout: 'two one\n', stderr: 'odd\n' });
+    expect(await run('echo half; exit 3')).toEqual({ ended: 'failed', stdout: 'half\n', stderr: '' });
+    const folder = temporaryFolder();
+    expect((await runProgram(join(folder, 'none'), [], { timeoutMs: 1000 })).ended).toBe('missing');
+    writeFileSync(join(folder, 'text'), 'no program', { mode: 0o644 });
+    expect((await runProgram(join(folder, 'text'), [], { timeoutMs: 1000 })).ended).toBe('forbidden');
+  });
+
+  it('kills one that takes too long, or is not wanted any more, with all that it started', async () => {
+    const pids = join(temporaryFolder(), 'pids');
+    const hangs = `trap '' TERM; sleep 600 & echo $! > ${pids}.new; echo $$ >> ${pids}.new; mv ${pids}.new ${pids}; wait`;
+    expect((await run(hangs, 2000)).ended).toBe('late');
+    await over(pids);
+    const abort = new AbortController();
+    const running = run(hangs.replaceAll(pids, `${pids}2`), 30_000, abort.signal);
+    await expect.poll(() => existsSync(`${pids}2`)).toBe(true);
+    abort.abort();
+    expect((await running).ended).toBe('failed');
+    await over(`${pids}2`);
+  });
+
+  it('does not wait for what it left its output to', async () => {
+    const pidFile = join(temporaryFolder(), 'pid');
+    const left = await run(
+      `setsid sh -c 'echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600' & while [ ! -e ${pidFile} ]; do sleep 0.01; done; echo said`,
+    );
+    try {
+      expect(left).toEqual({ ended: 'well', stdout: 'said\n', stderr: '' });
+    } finally {
+      process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+    }
+  });
+});
+
+describe('iluvatar-init --with', () => {
+  it('runs nothing for a process that is not there any more', () => {
+    const made = join(temporaryFolder(), 'made');
+    const run = (...args: string[]) => spawnSync(nativeFile('iluvatar-init'), ['--with', ...args]);
+    expect(run('1', 'touch', made).status).toBe(137);
+    expect(run('many', 'touch', made).status).toBe(137);
+    expect(run('1').status).toBe(2);
+    expect(existsSync(made)).toBe(false);
+    expect(run(String(process.pid), 'touch', made).status).toBe(0);
+    expect(existsSync(made)).toBe(true);
   });
 });
 

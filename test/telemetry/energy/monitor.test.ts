@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type EnergyRow, energyTable } from '../../../src/results/energy-row.js';
+import { readSeriesJoin } from '../../../src/results/series-join.js';
 import { openTable } from '../../../src/tables/batches.js';
 import { openSink } from '../../../src/tables/open-sink.js';
 import { EnergyMonitor } from '../../../src/telemetry/energy/monitor/energy-monitor.js';
@@ -10,6 +11,8 @@ import { ProcessProbe } from '../../../src/telemetry/energy/monitor/process-prob
 import { SourceProbe } from '../../../src/telemetry/energy/monitor/source-probe.js';
 import { RaplSource } from '../../../src/telemetry/energy/sources/rapl.js';
 import { EnergyFileSource } from '../../../src/telemetry/series/energy-file-source.js';
+import { fetchForRun } from '../../../src/telemetry/series/fetch-run.js';
+import { openSource } from '../../../src/telemetry/series/open-source.js';
 import { cleanAfterEach, temporaryFolder } from '../../backends/support/temporary.js';
 import { FakeMachine } from './fakes/machine.js';
 
@@ -203,6 +206,15 @@ describe('EnergyMonitor', () => {
     expect(series.find((one) => one.series === 'cpu-frequency.cpu1.mhz')?.points[0]?.value).toBe(800);
     const one = await source.fetch(window, { series: ['energy.rapl.watts'], stepMs: 1000 });
     expect(one.map(({ series }) => series)).toEqual(['energy.rapl.watts']);
+    // Beside a run, as `load fetch` does it.
+    const run = { beginUnixUs: Math.round(beginMs * 1000), endUnixUs: Math.round(window.endMs * 1000) };
+    const opened = openSource(`energy://${file}`);
+    const folder = temporaryFolder();
+    const signal = new AbortController().signal;
+    const record = await fetchForRun(opened, run, { folder, selection: { series: [], stepMs: 1000 }, signal });
+    expect(record).toMatchObject({ file: 'energy.parquet', correctedMs: 0 });
+    const joined = await readSeriesJoin([join(folder, record.file)]);
+    expect(joined.value('energy.rapl.joules', '', run.endUnixUs - run.beginUnixUs)).toBeCloseTo(last, 6);
     expect(await source.fetch({ beginMs: 0, endMs: 1 }, { series: [], stepMs: 1000 })).toEqual([]);
   });
 });
