@@ -101,6 +101,23 @@ describe('nvidia', () => {
     expect(fake.left('nvidia-smi', 'arguments')).toContain('--format=csv,noheader,nounits -lms 100');
   });
 
+  it('waits for all lines of a round, and no longer when a GPU is gone', async () => {
+    const fake = new FakeMachine().program('nvidia-smi', { gpus: '0, 100\n1, 50\n', slowly: '' });
+    await opened(new NvidiaSource(fake.config().energy), async (source) => {
+      await expect.poll(async () => (await source.read()).domains.length).toBe(2);
+      let { atUs } = await source.read();
+      for (let reading = 0; reading < 3; reading++) {
+        await expect.poll(async () => (await source.read()).atUs).toBeGreaterThan(atUs);
+        const next = await source.read();
+        expect(next).toMatchObject({ watts: 150, estimated: false });
+        atUs = next.atUs;
+      }
+      fake.control('nvidia-smi', 'gpus', '1, 50\n');
+      await expect.poll(async () => (await source.read()).watts).toBe(50);
+      expect(await source.read()).toMatchObject({ estimated: true });
+    });
+  });
+
   it('says that the driver is not there', async () => {
     const said = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n";
     const fake = new FakeMachine().program('nvidia-smi', { refuse: said });

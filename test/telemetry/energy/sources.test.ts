@@ -92,7 +92,7 @@ energySourceConformance({
   name: 'ipmi',
   machine: () => new FakeMachine().program('ipmitool', { watts: '220' }),
   source: (machine) =>
-    new IpmiSource(machine.config({ ipmi: { command: machine.config().energy.ipmi.command, timeoutMs: 300 } }).energy),
+    new IpmiSource(machine.config({ ipmi: { command: machine.config().energy.ipmi.command, timeoutMs: 4000 } }).energy),
   draw: () => {},
   lose: (machine) => machine.remove('programs'),
   remedyOfMissing: 'apt-get install ipmitool',

@@ -15,8 +15,11 @@ export class NvidiaSource implements EnergySource {
   readonly #program: string;
   readonly #periodMs: number;
   #meter: ChildMeter | null = null;
-  /** Said since the last reading. */
+  /** Of the round that is being written, and of the last whole one that was not taken yet. */
   #samples: PowerSample[] = [];
+  #round: PowerSample[] = [];
+  /** GPUs that a whole round has: their lines may come one by one. */
+  #gpus = new Set<string>();
 
   constructor({ nvidia, periodMs }: Pick<EnergyConfig, 'nvidia' | 'periodMs'>) {
     this.#program = nvidia.command;
@@ -39,10 +42,13 @@ export class NvidiaSource implements EnergySource {
       startMs: START_MS,
       started: () => {
         this.#samples = [];
+        this.#round = [];
+        this.#gpus.clear();
       },
       line: (line) => this.#line(line),
       reading: (atUs) => {
-        const samples = this.#samples.splice(0);
+        if (this.#samples.length >= this.#gpus.size) this.#endRound();
+        const samples = this.#round.splice(0);
         return samples.some(({ watts }) => watts !== null) ? powers.take(atUs, samples) : null;
       },
       explain: (failure) => this.#explained(failure),
@@ -69,7 +75,20 @@ export class NvidiaSource implements EnergySource {
     if (index === undefined || power === undefined) return;
     const value = Number(power.replace(/\s*W$/, ''));
     const watts = value >= 0 ? value : null;
-    this.#samples.push({ name: `gpu-${index}`, feeds: 'gpu', inTotal: true, watts });
+    const name = `gpu-${index}`;
+    if (this.#samples.some((sample) => sample.name === name)) {
+      // The next round: one of the GPUs is not there any more.
+      this.#gpus = new Set(this.#samples.map((sample) => sample.name));
+      this.#endRound();
+    }
+    this.#gpus.add(name);
+    this.#samples.push({ name, feeds: 'gpu', inTotal: true, watts });
+  }
+
+  #endRound(): void {
+    if (this.#samples.length === 0) return;
+    this.#round = this.#samples;
+    this.#samples = [];
   }
 
   #explained({ cause, message }: LineChildFailure): EnergySourceError {
