@@ -160,13 +160,15 @@ async function describeServices(folder, path) {
 
 async function typescript() {
   const sources = filesBelow(join(root, 'src'), ['']);
-  const key = hash(contents([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')]));
+  const how = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/entry-points.mjs'];
+  const key = hash(contents([...sources, ...how.map((name) => join(root, name))]));
   if (existsSync(join(root, 'dist', 'index.js')) && readStamp('typescript') === key) return;
   // Built aside and renamed: a worker that starts meanwhile sees the old build or the new one, never half of either.
   const fresh = join(root, '.iluvatar', 'dist-new');
   const old = join(root, '.iluvatar', 'dist-old');
   rmSync(fresh, { recursive: true, force: true });
   await step('TypeScript', () => run(tool('tsc'), ['-p', 'tsconfig.json', '--noEmitOnError', '--outDir', fresh]));
+  await step('bundles', async () => (await import('./bundle.mjs')).bundle(fresh));
   // What runs inside containers is not compiled: plain files, found beside the compiled ones.
   cpSync(join(root, 'src', 'agents'), join(fresh, 'agents'), {
     recursive: true,
