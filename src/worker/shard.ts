@@ -101,7 +101,7 @@ export class Shard {
     const lifecycle = this.#lifecycle;
     const { networks, addresses } = createNetworks(config, log, watch, () => this.#engine);
     const parts = { config, transport, lifecycle, networks, addresses, watch };
-    this.#backends = createBackends(parts, (name) => moduleLog(log, name));
+    this.#backends = createBackends(options.backends, parts, (name) => moduleLog(log, name));
     const again = (): void => this.#driver.keepAll();
     const holdings = new Holdings({ config, log: moduleLog(log, 'recovery'), again });
     this.#holdings = holdings;
