@@ -1,4 +1,2 @@
-import type { BuildOptions } from 'esbuild';
-
-/** What tests need of `bundle.mjs`. */
-export function bundleOptions(): BuildOptions;
+/** What tests and benches need of `bundle.mjs`. */
+export function buildProgram(folder: string, name: string): Promise<string>;

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { ENTRY_POINTS } from './entry-points.mjs';
@@ -51,8 +51,34 @@ function licenses() {
   return `Parts of these packages are in the files of this folder:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-/** How anything of ours is put together, also a test's or bench's own program. */
-export function bundleOptions() {
+/**
+ * Builds a program of the workshop's own (a test's, a bench's) with what it imports of ours, always anew: `<folder>/<name>.ts`. Resolves with the path of what is to be run.
+ */
+export async function buildProgram(folder, name) {
+  const { build } = await import('esbuild');
+  const outdir = join(root, '.iluvatar', 'programs', relative(root, folder));
+  const { outputFiles } = await build({
+    ...bundleOptions(),
+    entryPoints: [join(folder, `${name}.ts`)],
+    outbase: folder,
+    outdir,
+    write: false,
+    splitting: true,
+    sourcemap: false,
+    chunkNames: `chunks/${name.replaceAll('/', '-')}/[name]-[hash]`,
+  });
+  for (const { path, contents } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    // Renamed into place: somebody else may be starting the same program.
+    const beside = `${path}.${process.pid}`;
+    writeFileSync(beside, contents);
+    renameSync(beside, path);
+  }
+  return join(outdir, `${name}.js`);
+}
+
+/** How anything of ours is put together. */
+function bundleOptions() {
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const packages = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !BUNDLED.includes(name));
   return {

@@ -19,9 +19,6 @@ export const TEST_PROGRAMS = [
 
 export type TestProgram = (typeof TEST_PROGRAMS)[number];
 
-/** Where they are built. */
-export const PROGRAMS_FOLDER = join(PACKAGE_ROOT, '.iluvatar', 'test-programs');
-
 export function testProgram(name: TestProgram): ThreadFile {
-  return { filename: join(PROGRAMS_FOLDER, `${name}.js`), execArgv: [] };
+  return { filename: join(PACKAGE_ROOT, '.iluvatar/programs/test', `${name}.js`), execArgv: [] };
 }
