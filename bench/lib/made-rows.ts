@@ -1,6 +1,5 @@
 import { seededRandom } from '../../src/core/random.js';
-import type { LoadRow } from '../../src/results/load-row.js';
-import { blankRow } from '../../src/results/readers/row-source.js';
+import { blankRow, type LoadRow } from '../../src/results/load-row.js';
 
 const FUNCTIONS = 100;
 
