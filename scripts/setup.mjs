@@ -15,8 +15,8 @@ import { installPackages, missingPackages } from './system-packages.mjs';
 
 const stamps = join(root, '.iluvatar', 'setup');
 
-/** `only` = one of `modules`, `addon`, `typescript`, `bundles` (what of the latter is run); everything when absent. `tests` adds what only the tests need. Throws SetupError. */
-export async function setup({ tests = false, only = null } = {}) {
+/** `only` = one of `modules`, `addon`, `typescript`, `bundles` (what of the latter is run); everything when absent. `tests` adds what only the tests need; without `declarations` nothing is type-checked, which nothing that runs needs. Throws SetupError. */
+export async function setup({ tests = false, only = null, declarations = only !== 'bundles' } = {}) {
   requireNode();
   const release = await lock();
   try {
@@ -24,7 +24,7 @@ export async function setup({ tests = false, only = null } = {}) {
     if (only === null || only === 'addon') await addon();
     if (only === null || only === 'typescript' || only === 'bundles') {
       await protocols();
-      await typescript({ declarations: only !== 'bundles' });
+      await typescript({ declarations });
     }
     if (tests) await installPackages('tests', { required: false });
   } finally {

@@ -28,8 +28,10 @@ describe('the build', () => {
     for (const file of files.filter((name) => /\.(js|map)$/.test(name))) {
       expect(readFileSync(join(dist, file), 'utf8').includes(root), file).toBe(false);
     }
-    const { sources } = JSON.parse(readFileSync(join(dist, 'index.js.map'), 'utf8')) as { sources: string[] };
-    expect(sources).toContain('../src/worker/worker.ts');
+    const { sources } = JSON.parse(readFileSync(join(dist, 'worker/shard-task.js.map'), 'utf8')) as {
+      sources: string[];
+    };
+    expect(sources).toContain('../../src/worker/shard-task.ts');
   });
 
   it('has of packages what NOTICE says, with their licences', () => {
