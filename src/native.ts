@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from './package-files.js';
 
 /**
  * The typed door to the addon, and the only file that loads it. Every property is set; `null` means none. Arguments are complete and checked by
@@ -320,7 +320,6 @@ export interface NativeAddon {
 }
 
 const require = createRequire(import.meta.url);
-const root = fileURLToPath(new URL('..', import.meta.url));
 
 let loaded: NativeAddon | null = null;
 
@@ -328,11 +327,14 @@ let loaded: NativeAddon | null = null;
 export function native(): NativeAddon {
   if (loaded === null) {
     try {
-      loaded = require('node-gyp-build')(root) as NativeAddon;
+      loaded = require('node-gyp-build')(PACKAGE_ROOT) as NativeAddon;
     } catch (cause) {
-      throw new Error(`the native addon is not built for this platform: run "npm run build:native" in ${root}`, {
-        cause,
-      });
+      throw new Error(
+        `the native addon is not built for this platform: run "npm run build:native" in ${PACKAGE_ROOT}`,
+        {
+          cause,
+        },
+      );
     }
   }
   return loaded;
@@ -340,5 +342,5 @@ export function native(): NativeAddon {
 
 /** Where the helper programs of the addon's build are (launcher, keeper, cell library). */
 export function nativeFile(name: string): string {
-  return `${root}build/Release/${name}`;
+  return `${PACKAGE_ROOT}/build/Release/${name}`;
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../package-files.js';
 import { addBuildCommand } from './build.js';
 import { addCancelCommand } from './cancel.js';
 import { addCleanCommand } from './clean.js';
@@ -41,7 +41,7 @@ export function buildProgram(json = false): Command {
   if (json) program.configureOutput({ outputError: (text) => printError(new UsageError(usageText(text)), true) });
   program
     .description('A serverless worker that runs functions, fast, on a bare Linux box.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
@@ -103,9 +103,4 @@ function usageText(text: string): string {
 
 function exitCodeLines(): string {
   return EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}\n`).join('');
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

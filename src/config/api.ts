@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type AsyncCounters, asyncMethodSchemas } from './async-api.js';
 import { functionDefinitionSchema, nameText } from './function-definition.js';
 

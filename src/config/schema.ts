@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
 import { asyncSection } from './sections/async.js';

@@ -1,10 +1,10 @@
 import type { Backend } from '../backends/backend.js';
 import type { WorkerHealth, WorkerStatus } from '../config/api.js';
 import type { BackendStatus, Engine } from '../core/index.js';
+import { VERSION } from '../package-files.js';
 import type { AsyncService } from './async/service.js';
 import type { HostLoad } from './host-load.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
-import { VERSION } from './version.js';
 
 /** What a shard says of itself, in status, health and metrics. */
 

@@ -8,6 +8,7 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { adjustableOptions, type Device, Engine, type FunctionRecord, IluvatarError } from '../core/index.js';
 import { native } from '../native.js';
+import { VERSION } from '../package-files.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
@@ -38,7 +39,6 @@ import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
 import { Uploads } from './uploads.js';
-import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -101,7 +101,7 @@ export class Shard {
     const lifecycle = this.#lifecycle;
     const { networks, addresses } = createNetworks(config, log, watch, () => this.#engine);
     const parts = { config, transport, lifecycle, networks, addresses, watch };
-    this.#backends = createBackends(parts, (name) => moduleLog(log, name));
+    this.#backends = createBackends(options.backends, parts, (name) => moduleLog(log, name));
     const again = (): void => this.#driver.keepAll();
     const holdings = new Holdings({ config, log: moduleLog(log, 'recovery'), again });
     this.#holdings = holdings;

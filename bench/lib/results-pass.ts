@@ -1,15 +1,15 @@
 import { statSync } from 'node:fs';
-import { reportPage } from '../../dist/cli/load/report/report-page.js';
-import { analyse } from '../../dist/results/analysis.js';
-import { compareRuns } from '../../dist/results/compare/compare.js';
-import { Experiment } from '../../dist/results/experiment.js';
-import { loadSvgRenderer } from '../../dist/results/plots/render.js';
-import { openResults } from '../../dist/results/readers/open-results.js';
-import { SummaryBuilder } from '../../dist/results/summary.js';
-import { madeRows } from './made-rows.mjs';
+import { reportPage } from '../../src/cli/load/report/report-page.js';
+import { analyse } from '../../src/results/analysis.js';
+import { compareRuns } from '../../src/results/compare/compare.js';
+import { Experiment } from '../../src/results/experiment.js';
+import { loadSvgRenderer } from '../../src/results/plots/render.js';
+import { openResults } from '../../src/results/readers/open-results.js';
+import { SummaryBuilder } from '../../src/results/summary.js';
+import { madeRows } from './made-rows.js';
 
 /**
- * `results-pass.mjs write|report|compare <rows> <folder>`: one of these, in a process of its own, from the build, so that resident memory is that of this and of nothing before; prints a line of JSON.
+ * `results-pass write|report|compare <rows> <folder>`: one of these, in a process of its own, built, so that resident memory is that of this and of nothing before; prints a line of JSON.
  */
 
 const [step = '', count = '0', folder = ''] = process.argv.slice(2);

@@ -1,13 +1,13 @@
-import { seededRandom } from '../../dist/core/random.js';
-import { blankRow } from '../../dist/results/readers/row-source.js';
+import { seededRandom } from '../../src/core/random.js';
+import { blankRow, type LoadRow } from '../../src/results/load-row.js';
 
 const FUNCTIONS = 100;
 
 /** Rows as a load gives them, in one object: 1000 a second, of 100 functions, log-normal times, every fiftieth cold. */
-export function* madeRows(count) {
+export function* madeRows(count: number): Generator<LoadRow> {
   const random = seededRandom(1);
   const row = blankRow();
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   for (let i = 0; i < count; i++) {
     const cold = i % 50 === 0;
     row.tid = `tid-${i}`;
