@@ -39,11 +39,7 @@ void LineParser::Parse(std::string_view line) {
   certain_ = false;
   TakePrefix();
   while (!words_.done()) {
-    if (TakeHeading() || TakeTemperature() || TakeMemory() || TakeCores() || TakeMts() || TakeEdpLimit() ||
-        TakeRail() || TakeEngine()) {
-      continue;
-    }
-    records_->AddText(Kind::kUnknown, words_.Next());
+    if (!TakeWord()) records_->AddText(Kind::kUnknown, words_.Next());
   }
   if (certain_) {
     records_->Add(Kind::kEnd);
@@ -76,83 +72,92 @@ void LineParser::TakePrefix() {
   records_->AddText(Kind::kDate, {text.data(), text.size()});
 }
 
-// "|" and "DFS(%@MHz):" of 2012 say nothing themselves.
-bool LineParser::TakeHeading() {
-  if (words_.peek() != "|" && !StartsWith(words_.peek(), "dfs(")) return false;
+bool LineParser::TakeWord() {
+  const std::string_view word = words_.peek();
+  const size_t length = NameLength(word);
+  if (length == word.size()) return TakeNamed(word);
+  if (length > 0 && word[length] == '@') return TakeTemperature(word.substr(0, length), word.substr(length + 1));
+  // "|" and "DFS(%@MHz):" of 2012 say nothing themselves.
+  if (word != "|" && !StartsWith(word, "dfs(")) return false;
   words_.Next();
   return true;
 }
 
-bool LineParser::TakeTemperature() {
-  std::string_view degrees;
-  const std::string_view name = CutAt(words_.peek(), '@', &degrees);
+bool LineParser::TakeTemperature(std::string_view name, std::string_view degrees) {
   Degrees read;
-  if (degrees.empty() || !IsIdentifier(name) || !ReadDegrees(degrees, &read)) return false;
+  if (!ReadDegrees(degrees, &read)) return false;
+  words_.Next();
   // What the power management chip's sensor would say is not wired: always 100 °C, from JetPack 4.6 on 50.
-  const bool constant = Equals(name, "pmic") && (read.now == 100 || read.now == 50);
+  const bool constant = (read.now == 100 || read.now == 50) && Equals(name, "pmic");
   const size_t number = Name(name);
   records_->Add(Kind::kTemperature, number, read.now, read.peak, constant);
-  words_.Next();
   certain_ = true;
   return true;
 }
 
-bool LineParser::TakeMemory() {
-  const std::string_view name = words_.peek();
-  if (name.size() < 3 || !IsIdentifier(name)) return false;
-  Tokenizer behind = words_;
-  behind.Next();
-  Sizes sizes;
-  if (behind.done() || !IsDigit(behind.peek().front()) || !ReadSizes(behind.peek(), &sizes)) return false;
+bool LineParser::TakeNamed(std::string_view name) {
+  const std::string_view value = words_.peek_second();
+  if (value.empty()) return false;
+  if (value.front() == '[') return TakeCores();
+  if (name.size() == 3 && (TakeMts() || TakeEdpLimit())) return true;
+  // Pairs; the others are engines. A sign, too: a sensor without current can say a little less than nothing.
+  if (!IsDigit(value.front()) && value.front() != '-') return TakeEngine(name);
+  return TakeMemory(name) || TakeRail(name) || TakeEngine(name);
+}
+
+bool LineParser::TakeMemory(std::string_view name) {
   const bool ram = Equals(name, "ram");
   const bool swap = Equals(name, "swap");
   const bool iram = Equals(name, "iram");
-  // "GPU 1155/1155" is a rail.
-  if (!sizes.has_unit && !ram && !swap && !iram) return false;
+  const std::string_view value = words_.peek_second();
+  // "GPU 1155/1155" is a rail: without a unit only these are memory.
+  const char last = value.back();
+  if (!ram && !swap && !iram && last != 'B' && last != 'b' && last != ')') return false;
+  Sizes sizes;
+  if (!ReadSizes(value, &sizes)) return false;
   if ((ram && !FirstOf(kSeenRam)) || (swap && !FirstOf(kSeenSwap)) || (iram && !FirstOf(kSeenIram))) return false;
-  words_ = behind;
+  words_.Next();
   words_.Next();
   certain_ |= ram || swap || iram;
-  if (sizes.rest.empty() && !words_.done() && words_.peek().front() == '(') {
-    double ignored = 0;
-    if (swap ? ReadCached(words_.peek(), &ignored) : ReadLargestFree(words_.peek(), &ignored, &ignored)) {
-      sizes.rest = words_.Next();
-    }
+  std::string_view extra = sizes.rest;
+  double ignored = 0;
+  const std::string_view next = words_.peek();
+  if (extra.empty() && (swap ? ReadCached(next, &ignored) : ReadLargestFree(next, &ignored, &ignored))) {
+    extra = words_.Next();
   }
-  if (swap) {
-    double cached = kNotSaid;
-    if (!ReadCached(sizes.rest, &cached) && !sizes.rest.empty()) records_->AddText(Kind::kUnknown, sizes.rest);
-    records_->Add(Kind::kSwap, sizes.used, sizes.total, cached);
+  if (!swap) {
+    PutMemory(ram ? Kind::kRam : iram ? Kind::kIram : Kind::kMemory, name, sizes.used, sizes.total, extra);
     return true;
   }
-  double blocks = kNotSaid;
-  double block_mb = kNotSaid;
-  if (!ReadLargestFree(sizes.rest, &blocks, &block_mb) && !sizes.rest.empty()) {
-    records_->AddText(Kind::kUnknown, sizes.rest);
-  }
-  if (ram || iram) {
-    records_->Add(ram ? Kind::kRam : Kind::kIram, sizes.used, sizes.total, blocks, block_mb);
-  } else {
-    const size_t number = Name(name);
-    records_->Add(Kind::kMemory, number, sizes.used, sizes.total, blocks, block_mb);
-  }
+  double cached = kNotSaid;
+  if (!extra.empty() && !ReadCached(extra, &cached)) records_->AddText(Kind::kUnknown, extra);
+  records_->Add(Kind::kSwap, sizes.used, sizes.total, cached);
   return true;
 }
 
+void LineParser::PutMemory(Kind kind, std::string_view name, double used_mb, double total_mb,
+                           std::string_view largest_free) {
+  double blocks = kNotSaid;
+  double block_mb = kNotSaid;
+  if (!largest_free.empty() && !ReadLargestFree(largest_free, &blocks, &block_mb)) {
+    records_->AddText(Kind::kUnknown, largest_free);
+  }
+  if (kind != Kind::kMemory) return records_->Add(kind, used_mb, total_mb, blocks, block_mb);
+  const size_t number = Name(name);
+  records_->Add(kind, number, used_mb, total_mb, blocks, block_mb);
+}
+
 bool LineParser::TakeCores() {
-  if (!Equals(words_.peek(), "cpu")) return false;
-  Tokenizer behind = words_;
-  behind.Next();
-  if (behind.done() || behind.peek().front() != '[' || (seen_ & kSeenCpus) != 0) return false;
+  if (!Equals(words_.peek(), "cpu") || (seen_ & kSeenCpus) != 0) return false;
   const Records::Place place = records_->place();
   records_->Add(Kind::kCpus);
-  if (!PutCores(behind.peek(), records_)) {
+  if (!PutCores(words_.peek_second(), records_)) {
     records_->Return(place);
     return false;
   }
   FirstOf(kSeenCpus);
-  behind.Next();
-  words_ = behind;
+  words_.Next();
+  words_.Next();
   certain_ = true;
   return true;
 }
@@ -196,32 +201,25 @@ bool LineParser::TakeEdpLimit() {
   return true;
 }
 
-bool LineParser::TakeRail() {
-  const std::string_view name = words_.peek();
-  Tokenizer behind = words_;
-  behind.Next();
+bool LineParser::TakeRail(std::string_view name) {
   Power power;
-  // A sign too: a sensor without current can say a little less than nothing.
-  if (behind.done() || (!IsDigit(behind.peek().front()) && behind.peek().front() != '-')) return false;
-  if (!IsIdentifier(name) || !ReadPower(behind.peek(), &power)) return false;
-  behind.Next();
-  words_ = behind;
+  if (!ReadPower(words_.peek_second(), &power)) return false;
+  words_.Next();
+  words_.Next();
   const size_t number = Name(name);
   records_->Add(Kind::kRail, number, power.now, power.average, power.peak);
   certain_ |= power.has_unit;
   return true;
 }
 
-bool LineParser::TakeEngine() {
-  const std::string_view name = words_.peek();
-  Tokenizer behind = words_;
-  behind.Next();
+bool LineParser::TakeEngine(std::string_view name) {
   Load load;
-  if (behind.done() || !IsIdentifier(name) || !ReadLoad(behind.peek(), &load)) return false;
-  const bool known = IsEngine(name);
+  if (!ReadLoad(words_.peek_second(), &load)) return false;
+  // Asked only where it matters: it costs as much as all the rest.
+  const bool known = (load.bare || !certain_) && IsEngine(name);
   if (load.bare && !known) return false;
-  behind.Next();
-  words_ = behind;
+  words_.Next();
+  words_.Next();
   if ((Equals(name, "gr3d_freq") || Equals(name, "gr3d")) && FirstOf(kSeenGpu)) {
     records_->Add(Kind::kGpu, load.load);
   } else if ((Equals(name, "emc_freq") || Equals(name, "emc")) && FirstOf(kSeenEmc)) {

@@ -25,15 +25,18 @@ class LineParser {
 
   // Each takes what it knows off the words, and puts records; false and nothing taken otherwise.
   void TakePrefix();
-  bool TakeHeading();
-  bool TakeTemperature();
-  bool TakeMemory();
+  bool TakeWord();
+  bool TakeTemperature(std::string_view name, std::string_view degrees);
+  // The name that is the next word, and what is behind it.
+  bool TakeNamed(std::string_view name);
+  bool TakeMemory(std::string_view name);
   bool TakeCores();
   bool TakeMts();
   bool TakeEdpLimit();
-  bool TakeRail();
-  bool TakeEngine();
+  bool TakeRail(std::string_view name);
+  bool TakeEngine(std::string_view name);
 
+  void PutMemory(Kind kind, std::string_view name, double used_mb, double total_mb, std::string_view largest_free);
   bool FirstOf(Seen what);
   size_t Name(std::string_view name);
 

@@ -9,15 +9,11 @@ namespace {
 
 // More digits than these are no measurement, and a quotient of exact doubles is the nearest double to what is written
 // only up to here.
-constexpr int kMaxDigits = 15;
+constexpr size_t kMaxDigits = 15;
 constexpr double kPowersOfTen[kMaxDigits + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
 }  // namespace
-
-bool Equals(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() && StartsWith(text, lower);
-}
 
 bool StartsWith(std::string_view text, std::string_view lower) {
   if (text.size() < lower.size()) return false;
@@ -27,17 +23,16 @@ bool StartsWith(std::string_view text, std::string_view lower) {
   return true;
 }
 
-bool IsIdentifier(std::string_view text) {
-  if (text.empty() || !IsLetter(text[0])) return false;
-  for (const char c : text) {
-    if (!IsLetter(c) && !IsDigit(c) && c != '_' && c != '-' && c != '.') return false;
-  }
-  return true;
+size_t NameLength(std::string_view text) {
+  if (text.empty() || !IsLetter(text[0])) return 0;
+  size_t length = 1;
+  while (length < text.size() && Is(text[length], kOfName)) ++length;
+  return length;
 }
 
 std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsSpace(text.back())) text.remove_suffix(1);
+  while (!text.empty() && Is(text.front(), kSpace)) text.remove_prefix(1);
+  while (!text.empty() && Is(text.back(), kSpace)) text.remove_suffix(1);
   return text;
 }
 
@@ -52,32 +47,29 @@ std::string_view CutAt(std::string_view text, char separator, std::string_view* 
 }
 
 bool TakeNumber(std::string_view* text, double* value) {
-  size_t at = 0;
-  const bool negative = !text->empty() && text->front() == '-';
+  const char* at = text->data();
+  const char* const end = at + text->size();
+  const bool negative = at != end && *at == '-';
   if (negative) ++at;
-  const size_t begin = at;
-  int64_t digits = 0;
-  int count = 0;
-  int decimals = 0;
-  bool point = false;
-  for (; at < text->size(); ++at) {
-    const char c = (*text)[at];
-    if (IsDigit(c)) {
-      if (++count > kMaxDigits) return false;
-      digits = digits * 10 + (c - '0');
-      if (point) ++decimals;
-    } else if (c == '.' && !point && at > begin && at + 1 < text->size() && IsDigit((*text)[at + 1])) {
-      point = true;
-    } else {
-      break;
-    }
-  }
+  uint64_t digits = 0;
+  const char* const begin = at;
+  for (; at != end && IsDigit(*at); ++at) digits = digits * 10 + static_cast<uint64_t>(*at - '0');
+  size_t count = static_cast<size_t>(at - begin);
   if (count == 0) return false;
-  const double size =
-      decimals == 0 ? static_cast<double>(digits) : static_cast<double>(digits) / kPowersOfTen[decimals];
+  size_t decimals = 0;
+  if (end - at > 1 && *at == '.' && IsDigit(at[1])) {
+    const char* const point = at++;
+    for (; at != end && IsDigit(*at); ++at) digits = digits * 10 + static_cast<uint64_t>(*at - '0');
+    decimals = static_cast<size_t>(at - point) - 1;
+    count += decimals;
+  }
+  // What has wrapped around is dropped here.
+  if (count > kMaxDigits) return false;
+  double size = static_cast<double>(digits);
+  if (decimals > 0) size /= kPowersOfTen[decimals];
   // "-0" is 0: there is no other zero for a reader of figures.
   *value = negative && digits != 0 ? -size : size;
-  text->remove_prefix(at);
+  text->remove_prefix(static_cast<size_t>(at - text->data()));
   return true;
 }
 
@@ -88,19 +80,19 @@ bool ReadNumber(std::string_view text, double* value) {
   return true;
 }
 
-bool TakeChar(std::string_view* text, char wanted) {
-  if (text->empty() || text->front() != wanted) return false;
-  text->remove_prefix(1);
-  return true;
-}
-
-void Tokenizer::Advance() {
+std::string_view Tokenizer::Scan() {
+  const char* const text = line_.data();
   const size_t size = line_.size();
-  while (at_ < size && IsSpace(line_[at_])) ++at_;
-  const size_t begin = at_;
-  while (at_ < size && !IsSpace(line_[at_]))
-    at_ = line_[at_] == '[' || line_[at_] == '(' ? BehindBracket(at_) : at_ + 1;
-  word_ = line_.substr(begin, at_ - begin);
+  size_t at = at_;
+  while (at < size && Is(text[at], kSpace)) ++at;
+  const size_t begin = at;
+  for (;;) {
+    while (at < size && !Is(text[at], kSpace | kBracket)) ++at;
+    if (at == size || Is(text[at], kSpace)) break;
+    at = BehindBracket(at);
+  }
+  at_ = at;
+  return {text + begin, at - begin};
 }
 
 size_t Tokenizer::BehindBracket(size_t at) {

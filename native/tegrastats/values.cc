@@ -50,15 +50,32 @@ bool TakePower(std::string_view* text, double* mw, bool* has_unit) {
 }
 
 // A load that cannot be is not said: whoever decides by it must not take it for one.
+double PossibleLoad(double percent) { return percent >= 0 && percent <= 100 ? percent : kNotSaid; }
+// −1 is what a board says that does not know.
+double PossibleFrequency(double mhz) { return mhz >= 0 ? mhz : kNotSaid; }
+
 double LoadOf(std::string_view number) {
-  double load = 0;
-  return ReadNumber(number, &load) && load >= 0 && load <= 100 ? load : kNotSaid;
+  double percent = 0;
+  return ReadNumber(number, &percent) ? PossibleLoad(percent) : kNotSaid;
 }
 
-// −1 is what a board says that does not know.
 double FrequencyOf(std::string_view text) {
   double mhz = 0;
-  return ReadNumber(Trim(text), &mhz) && mhz >= 0 ? mhz : kNotSaid;
+  return ReadNumber(text, &mhz) || ReadNumber(Trim(text), &mhz) ? PossibleFrequency(mhz) : kNotSaid;
+}
+
+// "off", "7%", "bad".
+void PutOddCore(std::string_view core, double common_mhz, Records* records) {
+  if (Equals(core, "off")) {
+    records->Put(kOff);
+    records->Put(kNotSaid);
+    return;
+  }
+  std::string_view freq;
+  std::string_view percent = CutAt(core, '@', &freq);
+  if (!percent.empty() && percent.back() == '%') percent.remove_suffix(1);
+  records->Put(LoadOf(percent));
+  records->Put(freq.empty() ? common_mhz : FrequencyOf(freq));
 }
 
 // No board works below; sensors of parts without power say −256, or some other low figure.
@@ -130,21 +147,27 @@ bool ReadPower(std::string_view word, Power* power) {
 
 bool ReadLoad(std::string_view word, Load* load) {
   *load = {kNotSaid, {}, false};
+  std::string_view text = word;
+  double number = 0;
+  if (TakeNumber(&text, &number)) {
+    if (text.empty()) {
+      load->freq = word;
+      load->bare = true;
+      return true;
+    }
+    if (TakeChar(&text, '%') && (text.empty() || text.front() == '@')) {
+      load->load = PossibleLoad(number);
+      if (!text.empty()) load->freq = text.substr(1);
+      return true;
+    }
+  }
   if (Equals(word, "off")) {
     load->load = kOff;
     return true;
   }
   const std::string_view percent = CutAt(word, '@', &load->freq);
-  if (percent.empty()) return !load->freq.empty();
-  if (percent.back() == '%') {
-    load->load = LoadOf(percent.substr(0, percent.size() - 1));
-    return true;
-  }
-  double mhz = 0;
-  if (!load->freq.empty() || !ReadNumber(word, &mhz)) return false;
-  load->freq = word;
-  load->bare = true;
-  return true;
+  // "N/A%": it has one, and does not know it.
+  return percent.empty() ? !load->freq.empty() : percent.back() == '%';
 }
 
 void PutFrequencies(std::string_view freq, Records* records) {
@@ -173,24 +196,26 @@ bool PutCores(std::string_view word, Records* records) {
   if (!behind.empty() && !TakeChar(&behind, '@')) return false;
   // Of all cores, where they have none of their own.
   const double common = FrequencyOf(behind);
-  std::string_view rest = Trim(word.substr(1, end - 1));
+  const std::string_view list = Trim(word.substr(1, end - 1));
   const size_t count_at = records->words();
   records->Put(0);
   size_t count = 0;
-  bool more = !rest.empty();
-  for (; more; ++count) {
-    more = rest.find(',') != std::string_view::npos;
-    const std::string_view core = Trim(CutAt(rest, ',', &rest));
-    if (Equals(core, "off")) {
-      records->Put(kOff);
-      records->Put(kNotSaid);
+  std::string_view rest = list;
+  for (bool more = !list.empty(); more; ++count) {
+    double load = 0;
+    double mhz = 0;
+    std::string_view text = rest;
+    // As all boards write them; what is left goes the long way.
+    if (TakeNumber(&text, &load) && TakeChar(&text, '%') && TakeChar(&text, '@') && TakeNumber(&text, &mhz) &&
+        (text.empty() || text.front() == ',')) {
+      more = TakeChar(&text, ',');
+      rest = text;
+      records->Put(PossibleLoad(load));
+      records->Put(PossibleFrequency(mhz));
       continue;
     }
-    std::string_view freq;
-    std::string_view percent = CutAt(core, '@', &freq);
-    if (!percent.empty() && percent.back() == '%') percent.remove_suffix(1);
-    records->Put(LoadOf(percent));
-    records->Put(freq.empty() ? common : FrequencyOf(freq));
+    more = rest.find(',') != std::string_view::npos;
+    PutOddCore(Trim(CutAt(rest, ',', &rest)), common, records);
   }
   records->Set(count_at, static_cast<double>(count));
   return true;

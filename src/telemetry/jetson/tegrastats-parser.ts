@@ -262,12 +262,13 @@ function memory(words: Float64Array, at: number): MemoryUse {
 }
 
 function cores(words: Float64Array, at: number): CoreLoad[] {
-  const all: CoreLoad[] = [];
-  const end = at + 1 + 2 * (words[at] as number);
-  for (let core = at + 1; core < end; core += 2) {
-    const load = words[core] as number;
+  const count = words[at] as number;
+  // In its size from the start: one that grows takes room for 17.
+  const all = new Array<CoreLoad>(count);
+  for (let core = 0; core < count; core++) {
+    const load = words[at + 1 + 2 * core] as number;
     const online = load !== record.OFF;
-    all.push({ online, loadPercent: online ? said(load) : null, freqMhz: said(words[core + 1]) });
+    all[core] = { online, loadPercent: online ? said(load) : null, freqMhz: said(words[at + 2 + 2 * core]) };
   }
   return all;
 }
@@ -279,9 +280,11 @@ function engine(words: Float64Array, at: number): EngineLoad {
 }
 
 function frequencies(words: Float64Array, at: number): (number | null)[] {
+  const count = words[at] as number;
+  if (count === 0) return [];
+  if (count === 1) return [said(words[at + 1])];
   const all: (number | null)[] = [];
-  const end = at + 1 + (words[at] as number);
-  for (let cluster = at + 1; cluster < end; cluster++) all.push(said(words[cluster]));
+  for (let cluster = at + 1; cluster <= at + count; cluster++) all.push(said(words[cluster]));
   return all;
 }
 

@@ -9,7 +9,7 @@ import type { Rail, TotalPower } from './tegrastats-sample.js';
 const INPUTS = ['VDD_IN', 'POM_5V_IN', 'VIN'];
 
 /** Not to be added: what another rail feeds (on an AGX Orin the memory is behind VIN_SYS_5V0), and pins that nothing is connected to. */
-const NOT_ADDED = new Set(['VDDQ_VDD2_1V8AO', 'NC']);
+const NOT_ADDED = ['VDDQ_VDD2_1V8AO', 'NC'];
 
 /** null = no rail that counts has a figure. */
 export function totalPower(rails: readonly Rail[]): TotalPower | null {
@@ -22,7 +22,7 @@ export function totalPower(rails: readonly Rail[]): TotalPower | null {
   let sum = 0;
   const parts: string[] = [];
   for (const { name, powerMw } of rails) {
-    if (powerMw === null || NOT_ADDED.has(name) || NOT_ADDED.has(name.toUpperCase())) continue;
+    if (powerMw === null || NOT_ADDED.some((other) => isNamed(name, other))) continue;
     sum += powerMw;
     parts.push(name);
   }
