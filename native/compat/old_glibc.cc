@@ -1,6 +1,6 @@
-// What the static libraries of a newer compiler ask a C library for that an older one does not have: linked into what is
-// built for a JetPack with glibc 2.31 (scripts/build-arm64.mjs), and into nothing else. Hidden: nobody but the library
-// they are linked into sees them.
+// What the static libraries of a newer compiler ask a C library for that an older one does not have: linked into what
+// is built for a JetPack with glibc 2.31 (scripts/build-arm64.mjs), and into nothing else. Hidden: nobody but the
+// library they are linked into sees them.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

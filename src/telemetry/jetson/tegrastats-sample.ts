@@ -7,7 +7,7 @@ export interface TegrastatsSample {
   readonly date: string | null;
   /** Always, on every release: what CPU and GPU share. */
   readonly ram: MemoryUse | null;
-  /** Since L4T 24, where there is any; no longer on JetPack 7 without swap. */
+  /** Since L4T 24; not every release says it of a board without swap. */
   readonly swap: SwapUse | null;
   /** Memory inside the chip for its video engines, up to JetPack 4. */
   readonly iram: MemoryUse | null;
@@ -25,7 +25,7 @@ export interface TegrastatsSample {
   readonly engines: readonly NamedEngine[];
   /** Since L4T 28; in lower case (`tj`, `soc0`) since L4T 36. */
   readonly temperatures: readonly Temperature[];
-  /** Since L4T 28, most boards only as root; with `mW` since L4T 34. */
+  /** Since L4T 28, on some boards as root only; with `mW` since L4T 34. */
   readonly rails: readonly Rail[];
   /** Of the whole board; null = no rail says it. */
   readonly totalPower: TotalPower | null;
