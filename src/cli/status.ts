@@ -32,11 +32,11 @@ function statusText(status: WorkerStatus): string {
     ],
     ['async', asyncText(status.async)],
     ...gpus.map(
-      ({ index, present, running, containers, reservedMb, utilization }) =>
+      ({ index, present, running, containers, reservedMb, utilization, held }) =>
         [
           `gpu ${index}`,
           present
-            ? `${running} running, ${containers} containers, ${reservedMb} MiB, ${Math.round(utilization)} %`
+            ? `${running} running, ${containers} containers, ${reservedMb} MiB, ${Math.round(utilization)} %${held ? ', held' : ''}`
             : 'lost',
         ] as const,
     ),

@@ -150,6 +150,8 @@ export interface GpuStatus {
   reservedMb: number;
   /** Percent. */
   utilization: number;
+  /** Nothing starts on it because of that (`gpu.utilizationLimit`). */
+  held: boolean;
 }
 
 export interface WorkerStatus {

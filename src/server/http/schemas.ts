@@ -99,6 +99,7 @@ const workerStatus = z.object({
       running: count,
       reservedMb: z.number(),
       utilization: z.number().describe('Percent'),
+      held: z.boolean().describe('Nothing starts on it because of its utilisation'),
     }),
   ),
   functions: count,
