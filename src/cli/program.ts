@@ -9,6 +9,7 @@ import { addConfigCommand } from './config.js';
 import { addGlobalOptions, printError } from './context.js';
 import { addDeadLettersCommand } from './dead-letters.js';
 import { addDoctorCommand } from './doctor.js';
+import { addEnergyCommand } from './energy/energy.js';
 import { addEstimateCommand } from './estimate.js';
 import { EXIT, EXIT_MEANINGS, exitCodeOf, UsageError } from './exit-codes.js';
 import { addHealthCommand } from './health.js';
@@ -75,6 +76,7 @@ export function buildProgram(json = false): Command {
   addDoctorCommand(host);
   addSimCommand(host);
   addLoadCommand(host);
+  addEnergyCommand(host);
   addCompletionCommand(host, program);
   return program;
 }

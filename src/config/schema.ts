@@ -4,6 +4,7 @@ import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POL
 import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
+import { energySection } from './sections/energy.js';
 import { grpcSection } from './sections/grpc.js';
 import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
@@ -328,6 +329,7 @@ export const workerConfigSchema = z
     metrics: metricsSection,
     tracing: tracingSection,
     profiling: profilingSection,
+    energy: energySection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

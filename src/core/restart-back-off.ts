@@ -1,4 +1,4 @@
-import { pauseAfter } from '../../core/creation/back-off.js';
+import { pauseAfter } from './creation/back-off.js';
 
 /**
  * How long to wait before something that failed is started again: longer each time, from the beginning once it has run for a while. Also counts the failures of the last

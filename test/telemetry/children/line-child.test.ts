@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { LineChild, type LineChildFailure, type LineChildOptions } from '../../../src/telemetry/children/line-child.js';
+import { LineSplitter } from '../../../src/telemetry/children/line-splitter.js';
+import { cleanAfterEach, temporaryFolder } from '../../backends/support/temporary.js';
+import { root } from '../../house/process.js';
+
+/** Real programs, small shell scripts: what they write arrives, what hangs or ends is started again, and nothing of them stays. */
+
+cleanAfterEach();
+const children: LineChild[] = [];
+afterEach(async () => {
+  await Promise.all(children.splice(0).map((child) => child.stop()));
+});
+
+function script(text: string): string {
+  const file = join(temporaryFolder(), 'program');
+  writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  return file;
+}
+
+interface Heard {
+  readonly child: LineChild;
+  readonly lines: string[];
+  readonly failures: LineChildFailure[];
+}
+
+function start(program: string, options: Partial<LineChildOptions> = {}): Heard {
+  const lines: string[] = [];
+  const failures: LineChildFailure[] = [];
+  const splitter = new LineSplitter((line) => lines.push(line));
+  const child = new LineChild({
+    program,
+    args: [],
+    stallMs: 20_000,
+    restart: { firstMs: 10, longestMs: 100, settledMs: 60_000 },
+    started: () => splitter.reset(),
+    output: (chunk, atUs) => splitter.push(chunk, atUs),
+    failed: (failure) => failures.push(failure),
+    ...options,
+  });
+  children.push(child);
+  child.start();
+  return { child, lines, failures };
+}
+
+function lives(pid: number): boolean {
+  try {
+    // A zombie answers signals: it is over all the same.
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+describe('LineChild', () => {
+  it('hands on what its program writes, and is silent after stop', async () => {
+    const { child, lines } = start(script('echo "one of $1"; echo two >&2; echo three; sleep 600'), { args: ['them'] });
+    await expect.poll(() => lines).toEqual(['one of them', 'three']);
+    expect(child.state).toBe('running');
+    const { pid } = child;
+    expect(lives(pid)).toBe(true);
+    await child.stop();
+    expect(child.state).toBe('stopped');
+    expect(child.pid).toBe(0);
+    expect(lives(pid)).toBe(false);
+    await child.stop();
+  });
+
+  it('reads from standard error where it is told to', async () => {
+    const { lines } = start(script('echo two >&2; echo one; sleep 600'), { from: 'stderr' });
+    await expect.poll(() => lines).toEqual(['two']);
+  });
+
+  it('starts a program again that ended, and says why it ended', async () => {
+    const { child, lines, failures } = start(
+      script('echo line; echo "the bus is gone" >&2; printf unfinished; exit 3'),
+    );
+    await expect.poll(() => lines.length).toBeGreaterThan(2);
+    expect(new Set(lines)).toEqual(new Set(['line']));
+    expect(child.starts).toBeGreaterThan(2);
+    expect(failures[0]).toMatchObject({ cause: 'ended' });
+    expect(failures[0]?.message).toMatch(/ended with code 3: the bus is gone$/);
+  });
+
+  it('kills one that hangs, with all that it started, and starts it again', async () => {
+    const pids = join(temporaryFolder(), 'pids');
+    // It hangs in a child of its own, and both ignore being asked.
+    const hangs = script(`trap '' TERM; echo line; sleep 600 & echo $! >> ${pids}; echo $$ >> ${pids}; wait`);
+    const { child, lines, failures } = start(hangs, { stallMs: 100 });
+    await expect.poll(() => lines.length).toBeGreaterThan(1);
+    expect(child.stalls).toBeGreaterThan(0);
+    expect(failures[0]).toMatchObject({ cause: 'stalled' });
+    await child.stop();
+    for (const pid of readFileSync(pids, 'utf8').trim().split('\n')) expect(lives(Number(pid))).toBe(false);
+  });
+
+  it('kills one that does not end when it is asked to', async () => {
+    const { child, lines } = start(script("trap '' TERM INT; echo line; while :; do sleep 600; done"));
+    await expect.poll(() => lines).toEqual(['line']);
+    const { pid } = child;
+    await child.stop();
+    expect(lives(pid)).toBe(false);
+  });
+
+  it('names a program that is not there, and starts it when it is', async () => {
+    const file = join(temporaryFolder(), 'later');
+    const { child, lines, failures } = start(file);
+    expect(child.state).toBe('pausing');
+    expect(failures[0]).toEqual({ cause: 'missing', message: `there is no program ${file}` });
+    writeFileSync(file, '#!/bin/sh\necho here; sleep 600\n');
+    await expect.poll(() => failures.at(-1)?.cause).toBe('forbidden');
+    chmodSync(file, 0o755);
+    await expect.poll(() => lines).toEqual(['here']);
+    expect(child.starts).toBe(1);
+  });
+
+  it('tells whether something was heard in time', async () => {
+    const silent = start(script('sleep 600'));
+    expect(await silent.child.heard(20)).toBe(false);
+    const ends = start(script('exit 1'), { restart: { firstMs: 60_000, longestMs: 60_000, settledMs: 60_000 } });
+    expect(await ends.child.heard(30_000)).toBe(false);
+    const speaks = start(script('sleep 0.1; echo line; sleep 600'));
+    expect(await speaks.child.heard(30_000)).toBe(true);
+  });
+
+  it('leaves nothing behind when its own process is killed', async () => {
+    const folder = temporaryFolder();
+    const pidFile = join(folder, 'pid');
+    const program = script(`echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`);
+    const owner = join(folder, 'owner.ts');
+    writeFileSync(
+      owner,
+      `import { LineChild } from ${JSON.stringify(join(root, 'src/telemetry/children/line-child.ts'))};
+       new LineChild({ program: ${JSON.stringify(program)}, args: [], stallMs: 600_000, output: () => {} }).start();`,
+    );
+    const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', owner], { cwd: root, stdio: 'ignore' });
+    try {
+      await expect.poll(() => existsSync(pidFile)).toBe(true);
+      const pid = Number(readFileSync(pidFile, 'utf8'));
+      expect(lives(pid)).toBe(true);
+      child.kill('SIGKILL');
+      await expect.poll(() => lives(pid)).toBe(false);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+});
+
+describe('LineSplitter', () => {
+  it('gives the same lines for chunks of any size', () => {
+    const line = fc.stringMatching(/^[ -~]{0,40}$/);
+    fc.assert(
+      fc.property(fc.array(line), fc.array(fc.integer({ min: 1, max: 20 })), fc.boolean(), (lines, sizes, crlf) => {
+        const end = crlf ? '\r\n' : '\n';
+        const bytes = Buffer.from(`${lines.map((one) => one + end).join('')}unfinished`);
+        const got: string[] = [];
+        const splitter = new LineSplitter((one) => got.push(one));
+        let at = 0;
+        for (const size of [...sizes, bytes.length]) {
+          splitter.push(bytes.subarray(at, at + size), 0);
+          at += size;
+        }
+        expect(got).toEqual(lines);
+      }),
+    );
+  });
+
+  it('drops what is too long to be a line, and goes on with the next', () => {
+    const got: string[] = [];
+    const splitter = new LineSplitter((one) => got.push(one), 10);
+    splitter.push(Buffer.from(`a\n${'x'.repeat(15)}`), 0);
+    splitter.push(Buffer.from('yyy'), 0);
+    splitter.push(Buffer.from('\nb\n'), 0);
+    splitter.push(Buffer.from(`${'x'.repeat(11)}\nc\n`), 0);
+    expect(got).toEqual(['a', 'b', 'c']);
+    expect(splitter.dropped).toBe(2);
+  });
+});
