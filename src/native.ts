@@ -305,6 +305,27 @@ export interface NativeKeeper {
   mapMarks(fd: number): Uint8Array;
 }
 
+/**
+ * Reads a stream of tegrastats' output into records: `words` takes them as numbers (src/telemetry/jetson/tegrastats-records.ts), `text` what is text in them. Both are the caller's, who
+ * reads them before the next call and never transfers them.
+ */
+export interface NativeTegrastatsReader {
+  /** Bytes taken, from `from` on: fewer than there are when `words` is full, and then the rest is to be pushed anew. */
+  push(chunk: Uint8Array, from: number): number;
+  /** The last line, which has no end. */
+  end(): void;
+  /** Lines that were longer than 4 KiB, and dropped. */
+  tooLong(): number;
+}
+
+export interface NativeTegrastats {
+  /** Throws a TypeError for arrays with less room than the longest line may need: 8,256 words, 4,160 bytes. */
+  Reader: new (
+    words: Float64Array,
+    text: Uint8Array,
+  ) => NativeTegrastatsReader;
+}
+
 export interface NativeAddon {
   transport: {
     create(options: TransportOptions): NativeTransport;
@@ -317,6 +338,7 @@ export interface NativeAddon {
   netlink: NativeNetlink;
   system: NativeSystem;
   keeper: NativeKeeper;
+  tegrastats: NativeTegrastats;
 }
 
 const require = createRequire(import.meta.url);

@@ -9,6 +9,10 @@ export interface TegrastatsSample {
   readonly swap: SwapUse | null;
   /** Memory inside the chip for its video engines, up to JetPack 4. */
   readonly iram: MemoryUse | null;
+  /** Other memory of the oldest lines (`Carveout`, `GART`); made by other sources than the parser it may be left out. */
+  readonly otherMemory?: readonly NamedMemory[];
+  /** `EDP limit`, up to L4T 24: the frequency that the supply allows the CPU, 0 = no limit. Null or absent = not said. */
+  readonly edpLimitMhz?: number | null;
   /** By the core's number. */
   readonly cpus: readonly CoreLoad[];
   /** The memory controller. */
@@ -32,6 +36,10 @@ export interface MemoryUse {
   /** Largest free blocks: how many, and of which size. */
   readonly largestFreeBlocks: number | null;
   readonly largestFreeBlockMb: number | null;
+}
+
+export interface NamedMemory extends MemoryUse {
+  readonly name: string;
 }
 
 export interface SwapUse {
