@@ -6,6 +6,7 @@ import { backendsSection, imagesSection, stagesSection } from './sections/backen
 import { daemonSection } from './sections/daemon.js';
 import { energySection } from './sections/energy.js';
 import { grpcSection } from './sections/grpc.js';
+import { jetsonSection } from './sections/jetson.js';
 import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
 import { profilingSection } from './sections/profiling.js';
@@ -266,6 +267,7 @@ export const workerConfigSchema = z
           .prefault({}),
       })
       .prefault({}),
+    jetson: jetsonSection,
     limits: z
       .strictObject({
         memoryMinMb: z.number().int().min(1).default(1).describe('Smallest memory a function may ask for'),

@@ -27,7 +27,7 @@ export interface LineChildOptions {
 }
 
 export interface LineChildFailure {
-  readonly cause: 'missing' | 'forbidden' | 'ended' | 'stalled';
+  readonly cause: 'missing' | 'forbidden' | 'ended' | 'stalled' | 'condemned';
   /** For people, with the end of what it said. */
   readonly message: string;
 }
@@ -53,6 +53,7 @@ export class LineChild {
   #tail = '';
   #lastOutput: Buffer = Buffer.alloc(0);
   #stalled = false;
+  #condemned: string | null = null;
   #stallTimer: NodeJS.Timeout | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
   #heard: (() => void)[] = [];
@@ -74,6 +75,13 @@ export class LineChild {
 
   start(): void {
     if (this.#state === 'stopped') this.#launch();
+  }
+
+  /** What it writes is of no use, for this reason: it is killed, and started again like any other that failed. */
+  condemn(why: string): void {
+    if (this.#state !== 'running' || this.#child === null || this.#condemned !== null) return;
+    this.#condemned = why;
+    killGroup(this.#child, 'SIGKILL');
   }
 
   /** Resolves at the next output (true), or the next failure, or after `withinMs` (false). */
@@ -120,6 +128,7 @@ export class LineChild {
     this.#tail = '';
     this.#lastOutput = Buffer.alloc(0);
     this.#stalled = false;
+    this.#condemned = null;
     this.#state = 'running';
     this.#backOff.started(performance.now());
     const child = spawnWithUs(found.file, args, env);
@@ -147,7 +156,7 @@ export class LineChild {
   }
 
   #take(child: ChildWithUs, chunk: Buffer): void {
-    if (this.#state !== 'running' || child !== this.#child) return;
+    if (this.#state !== 'running' || child !== this.#child || this.#condemned !== null) return;
     const atUs = performance.now() * 1000;
     this.lastOutputUs = atUs;
     this.#watch(this.#options.stallMs);
@@ -184,7 +193,9 @@ export class LineChild {
     const { program, stallMs } = this.#options;
     const said = this.#tail.trim() || this.#lastOutput.subarray(-TAIL_CHARACTERS).toString('utf8').trim();
     const tail = said === '' ? '' : `: ${said}`;
-    if (this.#stalled) this.#fail({ cause: 'stalled', message: `${program} said nothing for ${stallMs} ms${tail}` });
+    if (this.#condemned !== null) this.#fail({ cause: 'condemned', message: `${program}: ${this.#condemned}${tail}` });
+    else if (this.#stalled)
+      this.#fail({ cause: 'stalled', message: `${program} said nothing for ${stallMs} ms${tail}` });
     else this.#fail({ cause: 'ended', message: `${program}: ${why}${tail}` });
   }
 
