@@ -124,7 +124,7 @@ export class FunctionTable {
 function assertFits({ key, spec, lanes }: FunctionEntry, memoryMb: number): void {
   for (const { hostMb, deviceMb } of lanes) {
     if (hostMb <= memoryMb) continue;
-    const shared = hostMb > spec.memoryMb ? `, ${deviceMb} of them for the GPU, which shares the memory` : '';
+    const shared = hostMb > spec.memoryMb ? ` (${deviceMb} of them on the GPU, whose memory is the host’s)` : '';
     const text = `${key} needs ${hostMb} MiB${shared} and this worker has ${memoryMb} MiB for containers`;
     throw new IluvatarError('invalid', text);
   }

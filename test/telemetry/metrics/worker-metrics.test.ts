@@ -31,6 +31,7 @@ const status: WorkerStatus = {
   },
   starting: 1,
   gpus: [{ index: 0, present: true, containers: 3, running: 1, reservedMb: 64, utilization: 40, held: true }],
+  jetson: null,
   backends: { process: { containers: 2, creations: 5, creationsFailed: 1, avoided: 0, cellsReady: 4 } },
   functions: 1,
   async: {
