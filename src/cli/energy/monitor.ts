@@ -159,7 +159,7 @@ async function periodsOf(
     const log = {
       info: (fields: object) => context.note(`energy is read from ${(fields as { source: string }).source}`),
     };
-    const source = await openEnergySource({ energy: { ...config.energy, source: 'auto' } }, log);
+    const source = await openEnergySource({ ...config, energy: { ...config.energy, source: 'auto' } }, log);
     // It is opened again when everything is: nothing shall run meanwhile.
     await source?.close();
     if (source !== null) periods.set(source.name, general);
