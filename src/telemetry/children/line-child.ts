@@ -110,7 +110,11 @@ export class LineChild {
     if (this.#state !== 'stopping') {
       this.#state = 'stopping';
       killGroup(child, 'SIGTERM');
-      const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_LIMIT_MS);
+      let timer = setTimeout(() => {
+        killGroup(child, 'SIGKILL');
+        // One that waits inside a driver cannot be killed, nor one that runs as another user: whoever stops does not wait for it.
+        timer = setTimeout(() => this.#letGo(child), STOP_LIMIT_MS);
+      }, STOP_LIMIT_MS);
       this.#ended.push(() => clearTimeout(timer));
     }
     await ended;
@@ -143,8 +147,11 @@ export class LineChild {
       // Without a process there is no 'close'.
       if (child.pid === undefined) this.#end(child, error.message);
     });
-    // What it left in its session holds its output open: 'close' would not come.
-    child.on('exit', () => killGroup(child, 'SIGKILL'));
+    child.on('exit', () => {
+      // What it left in its session holds its output open, and 'close' would not come; nor would it while something holds it that has a session of its own.
+      killGroup(child, 'SIGKILL');
+      setTimeout(() => this.#letGo(child), STOP_LIMIT_MS).unref();
+    });
     child.on('close', (code, signal) =>
       this.#end(
         child,
@@ -153,6 +160,15 @@ export class LineChild {
     );
     this.#watch(3 * this.#options.stallMs);
     if (child.pid !== undefined) this.#options.started?.(child.pid);
+  }
+
+  /** Its output is read no more, and nothing waits for its end. */
+  #letGo(child: ChildWithUs): void {
+    if (child !== this.#child) return;
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+    this.#end(child, 'it has ended, or cannot be ended');
   }
 
   #take(child: ChildWithUs, chunk: Buffer): void {
