@@ -75,18 +75,16 @@ async function monitor(context: Context, options: Options): Promise<void> {
     .load();
   try {
     const probes = await probesOf(context, options, config);
-    const sink = await openSink(options.out, energyTable);
     let running: EnergyMonitor | null = null;
     await interruptible(context, async ({ stop }) => {
       const ends =
         options.duration === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(options.duration)]);
-      running = new EnergyMonitor({ probes, sink, signal: ends });
+      running = new EnergyMonitor({ probes, openSink: () => openSink(options.out, energyTable), signal: ends });
       const clear = showProgress(context, running);
       try {
         await running.run();
       } finally {
         clear();
-        await sink.end();
       }
     });
     const { rows, totals } = summaryOf(running);

@@ -69,7 +69,11 @@ describe('EnergyMonitor', () => {
       if (read % 2 === 1) throw new Error('the bus is gone, "again"');
       return { atUs: now(), values: [{ domain: '', freqKhz: 1000 }] };
     });
-    const monitor = new EnergyMonitor({ probes: [steady, failing], sink: collecting(rows), signal: stop.signal });
+    const monitor = new EnergyMonitor({
+      probes: [steady, failing],
+      openSink: async () => collecting(rows),
+      signal: stop.signal,
+    });
     await monitor.run();
     const of = (source: string): EnergyRow[] => rows.filter((row) => row.source === source);
     expect(
@@ -96,7 +100,7 @@ describe('EnergyMonitor', () => {
       if (read === 4) stop.abort();
       return { atUs: now(), values: [{ domain: '' }] };
     });
-    await new EnergyMonitor({ probes: [probe], sink: collecting(rows), signal: stop.signal }).run();
+    await new EnergyMonitor({ probes: [probe], openSink: async () => collecting(rows), signal: stop.signal }).run();
     const after = { unixMs: Date.now(), monotonicUs: Number(process.hrtime.bigint() / 1000n) };
     let last = 0;
     for (const { unixUs, monotonicUs } of rows) {
@@ -119,7 +123,7 @@ describe('EnergyMonitor', () => {
       if (read === 20) stop.abort();
       return { atUs: fixed + Math.floor(read / 10), values: [{ domain: '', joules: 1 }] };
     });
-    await new EnergyMonitor({ probes: [probe], sink: collecting(rows), signal: stop.signal }).run();
+    await new EnergyMonitor({ probes: [probe], openSink: async () => collecting(rows), signal: stop.signal }).run();
     expect(rows).toHaveLength(3);
   });
 
@@ -131,9 +135,9 @@ describe('EnergyMonitor', () => {
       throw new Error('it is locked');
     };
     const signal = new AbortController().signal;
-    await expect(new EnergyMonitor({ probes: [fine, locked], sink: collecting(rows), signal }).run()).rejects.toThrow(
-      'it is locked',
-    );
+    await expect(
+      new EnergyMonitor({ probes: [fine, locked], openSink: async () => collecting(rows), signal }).run(),
+    ).rejects.toThrow('it is locked');
     expect([fine.reads, fine.closed]).toEqual([0, 1]);
     const full = {
       ...collecting(rows),
@@ -141,7 +145,9 @@ describe('EnergyMonitor', () => {
         throw new Error('the disk is full');
       },
     };
-    await expect(new EnergyMonitor({ probes: [fine], sink: full, signal }).run()).rejects.toThrow('the disk is full');
+    await expect(new EnergyMonitor({ probes: [fine], openSink: async () => full, signal }).run()).rejects.toThrow(
+      'the disk is full',
+    );
     expect(fine.closed).toBe(2);
   });
 
@@ -154,7 +160,6 @@ describe('EnergyMonitor', () => {
       'sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq': 800_000,
     });
     const file = join(temporaryFolder(), `power.${ending}`);
-    const sink = await openSink(file, energyTable);
     const stop = new AbortController();
     const beginMs = Date.now() - 20;
     const monitor = new EnergyMonitor({
@@ -163,7 +168,7 @@ describe('EnergyMonitor', () => {
         new FrequencyProbe({ root: machine.root, periodMs: 10 }),
         new ProcessProbe({ pid: process.pid, tree: false, periodMs: 10 }),
       ],
-      sink,
+      openSink: () => openSink(file, energyTable),
       signal: stop.signal,
     });
     const running = monitor.run();
@@ -177,7 +182,6 @@ describe('EnergyMonitor', () => {
       .toBeGreaterThan(0.005);
     stop.abort();
     await running;
-    await sink.end();
     let rows = 0;
     for await (const batch of (await openTable(file)).batches()) rows += batch.rows;
     expect(rows).toBe(monitor.rows);

@@ -10,8 +10,8 @@ import type { Probe, ProbeReading, ProbeValue } from './probe.js';
  */
 export interface EnergyMonitorOptions {
   readonly probes: readonly Probe[];
-  /** Ended by whoever made it. */
-  readonly sink: RowSink<EnergyRow>;
+  /** Opens the table, once everything can be read: an older one shall not be lost for nothing. The monitor ends it. */
+  readonly openSink: () => Promise<RowSink<EnergyRow>>;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
@@ -45,6 +45,7 @@ export class EnergyMonitor {
   readonly #options: EnergyMonitorOptions;
   readonly #watches: Watch[];
   readonly #wall = new WallClock();
+  #sink: RowSink<EnergyRow> | null = null;
   /** CLOCK_MONOTONIC at 0 of `performance.now()`, µs. */
   readonly #monotonicOriginUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
 
@@ -71,10 +72,12 @@ export class EnergyMonitor {
       const opened = await Promise.allSettled(probes.map((probe) => probe.open()));
       const failure = opened.find((result) => result.status === 'rejected');
       if (failure !== undefined) throw failure.reason;
+      this.#sink = await this.#options.openSink();
       await Promise.all(this.#watches.map((watch) => this.#watch(watch, stop).finally(() => ended.abort())));
     } finally {
       ended.abort();
       await Promise.all(probes.map((probe) => probe.close()));
+      await this.#sink?.end();
     }
   }
 
@@ -126,13 +129,13 @@ export class EnergyMonitor {
     if (watch.readings === 0) watch.firstUs = reading.atUs;
     watch.lastUs = reading.atUs;
     watch.readings++;
-    await this.#options.sink.backlog();
+    await this.#sink?.backlog();
   }
 
   #row(source: string, atUs: number, value: ProbeValue, note: string): void {
     const whole = (given: number | undefined, scale: number): number =>
       given === undefined || !Number.isFinite(given) ? -1 : Math.round(given * scale);
-    this.#options.sink.row({
+    this.#sink?.row({
       monotonicUs: Math.round(this.#monotonicOriginUs + atUs),
       unixUs: Math.round(this.#wall.unixUs(atUs)),
       source,

@@ -84,6 +84,8 @@ export class IpmiSource implements EnergySource {
   #explained({ ended, stdout, stderr }: ProgramResult): EnergySourceError {
     const { command, address, timeoutMs } = this.#settings;
     const said = stderr.trim() || stdout.trim();
+    // What it begins with is often of tables of names that it does not find.
+    const last = said.split('\n').at(-1) as string;
     if (ended === 'missing') {
       return new EnergySourceError('missing', `there is no program ${command}`, 'sudo apt-get install ipmitool');
     }
@@ -95,12 +97,12 @@ export class IpmiSource implements EnergySource {
         : new EnergySourceError('missing', 'there is no controller’s device', 'sudo modprobe -a ipmi_si ipmi_devintf');
     }
     if (/invalid (username|password|user)|unauthorized|RAKP 2 HMAC|insufficient privilege/i.test(said)) {
-      return new EnergySourceError('forbidden', `the controller at ${address || 'this machine'} refuses: ${said}`);
+      return new EnergySourceError('forbidden', `the controller at ${address || 'this machine'} refuses: ${last}`);
     }
     if (/DCMI|invalid command|deactivated/i.test(said)) {
-      return new EnergySourceError('missing', `the controller measures no power: ${said.split('\n')[0]}`);
+      return new EnergySourceError('missing', `the controller measures no power: ${last}`);
     }
-    return new EnergySourceError('failed', `${command}: ${said || 'it said nothing of power'}`);
+    return new EnergySourceError('failed', `${command}: ${last || 'it said nothing of power'}`);
   }
 }
 

@@ -25,7 +25,7 @@ export class NvidiaSource implements EnergySource {
       periodMs: this.#periodMs,
       accuracy:
         '5 % of the power, or 5 W; the mean of a second since Ampere (but not A100), else of the moment; the energy is integrated from it',
-      cost: 'a process of its own, some 30 MB, and a call of the driver a period',
+      cost: 'a process of its own, and a call of the driver a period',
       covers: 'GPUs with their memory and boards; not the machine they are in',
     };
   }

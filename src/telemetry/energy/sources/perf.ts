@@ -50,7 +50,7 @@ export class PerfSource implements EnergySource {
     this.facts = {
       periodMs: this.#periodMs,
       accuracy: 'the same counters as rapl',
-      cost: 'a process of its own that sleeps between its lines; some 10 MB',
+      cost: 'a process of its own that sleeps between its lines; 3 MB',
       covers: 'processor packages, and memory where there is an event for it',
     };
   }

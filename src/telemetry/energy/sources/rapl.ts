@@ -18,7 +18,7 @@ export class RaplSource implements EnergySource {
   readonly facts = {
     periodMs: 1,
     accuracy: 'counted by the processor; within a few percent of a meter since Haswell, modelled before and on AMD',
-    cost: 'one small file a domain, some 10 µs each',
+    cost: 'one small file a domain, some tens of µs each',
     covers: 'processor packages, and memory where there is a domain dram; not the board, disks, fans, power supply',
   };
   readonly #folder: string;
