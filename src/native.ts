@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -344,13 +345,17 @@ export interface NativeAddon {
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** What came with the package for this kind of machine (`npm run build:arm64`). It goes first: beside it may lie what was built here for another kind. */
+const prebuilt = `${root}prebuilds/${process.platform}-${process.arch}/`;
+const isPrebuilt = existsSync(prebuilt);
+
 let loaded: NativeAddon | null = null;
 
 /** Loads the addon once: prebuilds, then build/Release. */
 export function native(): NativeAddon {
   if (loaded === null) {
     try {
-      loaded = require('node-gyp-build')(root) as NativeAddon;
+      loaded = (isPrebuilt ? require(`${prebuilt}iluvatar.node`) : require('node-gyp-build')(root)) as NativeAddon;
     } catch (cause) {
       throw new Error(`the native addon is not built for this platform: run "npm run build:native" in ${root}`, {
         cause,
@@ -362,5 +367,5 @@ export function native(): NativeAddon {
 
 /** Where the helper programs of the addon's build are (launcher, keeper, cell library). */
 export function nativeFile(name: string): string {
-  return `${root}build/Release/${name}`;
+  return `${isPrebuilt ? prebuilt : `${root}build/Release/`}${name}`;
 }
