@@ -19,8 +19,8 @@ export class Ina3221Source implements EnergySource {
     this.facts = {
       periodMs,
       accuracy:
-        'a few percent of what is on the rails, of the moment; the energy is integrated from it, and what the carrier board draws may be beside it',
-      cost: 'two transfers over I²C a rail, some hundred µs each, off the worker’s thread',
+        'as exact as the sensor with its shunt, of the moment; the energy is integrated from it, and what the carrier board draws may be beside it',
+      cost: 'two transfers over I²C a rail, off the worker’s thread',
       covers: 'the module by its input rail; without one (AGX) the sum of the rails that are measured',
     };
   }

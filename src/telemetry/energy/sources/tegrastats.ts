@@ -25,8 +25,8 @@ export class TegrastatsEnergySource implements EnergySource {
     this.facts = {
       periodMs: this.#periodMs,
       accuracy:
-        'a few percent of what is on the rails, in whole mW, of the moment of the line; the energy is integrated from it over the time when lines come',
-      cost: 'a process of its own, and a line of up to a kilobyte a period',
+        'as ina3221, in whole mW, of the moment of the line; the energy is integrated over the times when lines come',
+      cost: 'a process of its own, and a line of up to a kilobyte a period; jetson.source: tegrastats runs another one',
       covers: 'the module by its input rail; without one (AGX) the sum of the rails that are measured',
     };
   }
