@@ -312,6 +312,22 @@ describe('an invocation queued for every device', () => {
     expect(h.problems()).toEqual([]);
   });
 
+  it('runs once where a container is idle while the other device is busy', () => {
+    const dispatch = new Always('all');
+    const h = world({ count: 1 }, { dispatch });
+    const both = h.register({ name: 'b', devices: ['gpu', 'cpu'] });
+    const idle = h.adopt(both);
+    start(h, register(h, 'busy'));
+    const invocation = h.invoke(both);
+    expect([invocation.phase, invocation.device, invocation.container]).toEqual(['running', 'cpu', idle]);
+    const { queues, running } = h.engine.status();
+    expect([queues.cpu.length, queues.gpu.length, running]).toEqual([0, 0, 2]);
+    expect(h.problems()).toEqual([]);
+    h.complete(invocation);
+    expect([h.sink.classOf(invocation), h.engine.open]).toEqual(['ok', 1]);
+    expect(h.problems()).toEqual([]);
+  });
+
   it('is gone from both queues when its time passes', () => {
     const h = world({ count: 1 }, { cpuSlots: 1, dispatch: new Always('all') });
     h.invoke(h.register({ name: 'c' }), 100_000);
