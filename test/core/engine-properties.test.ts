@@ -247,7 +247,10 @@ class History {
         break;
       case 'pressure': {
         const idle = engine.idleContainers;
-        expect(engine.memoryPressure(pick % 3)).toBe(Math.min(idle, pick % 3));
+        const evicted = engine.memoryPressure(pick % 3);
+        // Answers from inside commands may make further ones idle meanwhile, which then go as well.
+        expect(evicted).toBeGreaterThanOrEqual(Math.min(idle, pick % 3));
+        expect(evicted).toBeLessThanOrEqual(this.eager ? pick % 3 : Math.min(idle, pick % 3));
         break;
       }
       case 'user error':
