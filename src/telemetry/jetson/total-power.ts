@@ -12,7 +12,7 @@ const INPUTS = ['VDD_IN', 'POM_5V_IN', 'VIN'];
 const NOT_ADDED = ['VDDQ_VDD2_1V8AO', 'NC'];
 
 /** null = no rail that counts has a figure. */
-export function totalPower(rails: readonly Rail[]): TotalPower | null {
+export function totalPower(rails: readonly Pick<Rail, 'name' | 'powerMw'>[]): TotalPower | null {
   if (rails.length === 0) return null;
   for (const input of INPUTS) {
     for (const { name, powerMw } of rails) {
