@@ -87,7 +87,8 @@ async function nodeModules() {
   });
 }
 
-const OUTPUTS = [
+/** What the build of the addon makes. */
+export const OUTPUTS = [
   'iluvatar.node',
   'iluvatar-init',
   'iluvatar-keeper',
@@ -98,13 +99,18 @@ const OUTPUTS = [
   'libiluvatar_cell.so',
 ];
 
-async function addon() {
+/** Changes when anything does that the addon is made of. */
+export function addonKey(toolchain) {
   const folders = ['native', 'functions/lookbusy', 'src/agents/binary'].map((name) => join(root, name));
   const sources = folders
     .flatMap((folder) => filesBelow(folder, ['.h', '.c', '.cc']))
     .filter((file) => !file.endsWith('_test.cc'));
+  return hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
+}
+
+async function addon() {
   const toolchain = `${process.version} ${process.arch}`;
-  const key = hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
+  const key = addonKey(toolchain);
   const built = OUTPUTS.every((name) => existsSync(join(root, 'build', 'Release', name)));
   const last = readStamp('addon');
   if (built && last === `${toolchain}\n${key}`) return;
@@ -121,7 +127,7 @@ async function addon() {
 }
 
 /** Headers that came with this Node; without them node-gyp fetches some from the network, which many machines do not reach. */
-function nodeHeaders() {
+export function nodeHeaders() {
   if (process.env.npm_config_nodedir !== undefined) return {};
   for (const prefix of [dirname(dirname(process.execPath)), '/usr', '/usr/local']) {
     if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return { npm_config_nodedir: prefix };
@@ -190,7 +196,7 @@ async function typescript({ declarations }) {
   if (declarations) writeStamp('typescript', key);
 }
 
-async function step(name, work) {
+export async function step(name, work) {
   const started = Date.now();
   process.stderr.write(`setup: ${name} …\n`);
   const { code, output } = await work();
@@ -209,7 +215,7 @@ function hash(parts) {
   return sum.digest('hex');
 }
 
-function readStamp(name) {
+export function readStamp(name) {
   try {
     return readFileSync(join(stamps, name), 'utf8');
   } catch {
@@ -217,7 +223,7 @@ function readStamp(name) {
   }
 }
 
-function writeStamp(name, value) {
+export function writeStamp(name, value) {
   mkdirSync(stamps, { recursive: true });
   writeFileSync(join(stamps, name), value);
 }

@@ -14,6 +14,7 @@ import { addEstimateCommand } from './estimate.js';
 import { EXIT, EXIT_MEANINGS, exitCodeOf, UsageError } from './exit-codes.js';
 import { addHealthCommand } from './health.js';
 import { addInvokeCommand } from './invoke.js';
+import { addJetsonCommand } from './jetson/jetson.js';
 import { addListCommand } from './list.js';
 import { addLoadCommand } from './load/load.js';
 import { addLogsCommand } from './logs.js';
@@ -76,6 +77,7 @@ export function buildProgram(json = false): Command {
   addDoctorCommand(host);
   addSimCommand(host);
   addLoadCommand(host);
+  addJetsonCommand(host);
   addEnergyCommand(host);
   addCompletionCommand(host, program);
   return program;

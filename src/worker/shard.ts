@@ -23,6 +23,7 @@ import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
+import { withBoardGpu } from './jetson-feed.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { Profiler } from './profiler.js';
@@ -72,7 +73,8 @@ export class Shard {
   #state: WorkerStatus['state'] = 'running';
 
   constructor(options: ShardOptions) {
-    const { config, log } = options;
+    const { log } = options;
+    const config = withBoardGpu(options.config);
     this.#options = options;
     this.#config = config;
     this.#log = moduleLog(log, 'worker');
@@ -139,6 +141,7 @@ export class Shard {
       driver: this.#driver,
       supervision: this.#supervision,
       log,
+      deadlines: () => this.#timer.arm(),
     });
     this.#async = new AsyncService({
       store: this.#store,
@@ -203,6 +206,7 @@ export class Shard {
         ...transport.counters(),
         ...this.#telemetry.counters(),
       }),
+      jetson: this.#monitors.jetson,
       notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
     });
   }
@@ -234,6 +238,7 @@ export class Shard {
       await this.#recovery.adopt();
       this.#async.start();
       this.#telemetry.start();
+      this.#monitors.start();
       this.gateway.forgetHandles();
       await this.#edges.openInherited();
       this.#recovery.takeOverClients();
@@ -345,6 +350,7 @@ export class Shard {
     this.#stopTimers();
     await this.#async.close();
     await this.#telemetry.close();
+    await this.#monitors.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
@@ -375,6 +381,7 @@ export class Shard {
     await this.#recovery.end();
     await this.#edges.close();
     await this.#telemetry.close();
+    await this.#monitors.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, STABLE_MESSAGES.workerStopped);

@@ -27,7 +27,7 @@ export interface LineChildOptions {
 }
 
 export interface LineChildFailure {
-  readonly cause: 'missing' | 'forbidden' | 'ended' | 'stalled';
+  readonly cause: 'missing' | 'forbidden' | 'ended' | 'stalled' | 'condemned';
   /** For people, with the end of what it said. */
   readonly message: string;
 }
@@ -53,6 +53,7 @@ export class LineChild {
   #tail = '';
   #lastOutput: Buffer = Buffer.alloc(0);
   #stalled = false;
+  #condemned: string | null = null;
   #stallTimer: NodeJS.Timeout | null = null;
   #restartTimer: NodeJS.Timeout | null = null;
   #heard: (() => void)[] = [];
@@ -74,6 +75,13 @@ export class LineChild {
 
   start(): void {
     if (this.#state === 'stopped') this.#launch();
+  }
+
+  /** What it writes is of no use, for this reason: it is killed, and started again like any other that failed. */
+  condemn(why: string): void {
+    if (this.#state !== 'running' || this.#child === null || this.#condemned !== null) return;
+    this.#condemned = why;
+    killGroup(this.#child, 'SIGKILL');
   }
 
   /** Resolves at the next output (true), or the next failure, or after `withinMs` (false). */
@@ -102,7 +110,11 @@ export class LineChild {
     if (this.#state !== 'stopping') {
       this.#state = 'stopping';
       killGroup(child, 'SIGTERM');
-      const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_LIMIT_MS);
+      let timer = setTimeout(() => {
+        killGroup(child, 'SIGKILL');
+        // One that waits inside a driver cannot be killed, nor one that runs as another user: whoever stops does not wait for it.
+        timer = setTimeout(() => this.#letGo(child), STOP_LIMIT_MS);
+      }, STOP_LIMIT_MS);
       this.#ended.push(() => clearTimeout(timer));
     }
     await ended;
@@ -120,6 +132,7 @@ export class LineChild {
     this.#tail = '';
     this.#lastOutput = Buffer.alloc(0);
     this.#stalled = false;
+    this.#condemned = null;
     this.#state = 'running';
     this.#backOff.started(performance.now());
     const child = spawnWithUs(found.file, args, env);
@@ -134,8 +147,11 @@ export class LineChild {
       // Without a process there is no 'close'.
       if (child.pid === undefined) this.#end(child, error.message);
     });
-    // What it left in its session holds its output open: 'close' would not come.
-    child.on('exit', () => killGroup(child, 'SIGKILL'));
+    child.on('exit', () => {
+      // What it left in its session holds its output open, and 'close' would not come; nor would it while something holds it that has a session of its own.
+      killGroup(child, 'SIGKILL');
+      setTimeout(() => this.#letGo(child), STOP_LIMIT_MS).unref();
+    });
     child.on('close', (code, signal) =>
       this.#end(
         child,
@@ -146,8 +162,17 @@ export class LineChild {
     if (child.pid !== undefined) this.#options.started?.(child.pid);
   }
 
+  /** Its output is read no more, and nothing waits for its end. */
+  #letGo(child: ChildWithUs): void {
+    if (child !== this.#child) return;
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+    this.#end(child, 'it has ended, or cannot be ended');
+  }
+
   #take(child: ChildWithUs, chunk: Buffer): void {
-    if (this.#state !== 'running' || child !== this.#child) return;
+    if (this.#state !== 'running' || child !== this.#child || this.#condemned !== null) return;
     const atUs = performance.now() * 1000;
     this.lastOutputUs = atUs;
     this.#watch(this.#options.stallMs);
@@ -184,7 +209,9 @@ export class LineChild {
     const { program, stallMs } = this.#options;
     const said = this.#tail.trim() || this.#lastOutput.subarray(-TAIL_CHARACTERS).toString('utf8').trim();
     const tail = said === '' ? '' : `: ${said}`;
-    if (this.#stalled) this.#fail({ cause: 'stalled', message: `${program} said nothing for ${stallMs} ms${tail}` });
+    if (this.#condemned !== null) this.#fail({ cause: 'condemned', message: `${program}: ${this.#condemned}${tail}` });
+    else if (this.#stalled)
+      this.#fail({ cause: 'stalled', message: `${program} said nothing for ${stallMs} ms${tail}` });
     else this.#fail({ cause: 'ended', message: `${program}: ${why}${tail}` });
   }
 

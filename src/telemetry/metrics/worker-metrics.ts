@@ -6,6 +6,7 @@ import { ASYNC_METRICS } from './async-metrics.js';
 import { FUNCTION_METRICS } from './function-metrics.js';
 import { FunctionPlaces, type ObservedFunction } from './function-places.js';
 import { INVOCATION_METRICS } from './invocation-metrics.js';
+import { JETSON_METRICS } from './jetson-metrics.js';
 import { HOST_METRICS, PROCESS_METRICS } from './machine-metrics.js';
 import type { FunctionGauges, MetricDefinition, PushCounters, Scrape } from './metric.js';
 import { BACKEND_METRICS, PUSH_METRICS, SUPERVISION_METRICS } from './part-metrics.js';
@@ -39,6 +40,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Threads and background tasks', metrics: SUPERVISION_METRICS },
   { title: 'Push', metrics: PUSH_METRICS },
   { title: 'The machine', metrics: HOST_METRICS },
+  { title: 'A Jetson', metrics: JETSON_METRICS },
   { title: 'The process', metrics: PROCESS_METRICS },
 ];
 

@@ -107,6 +107,20 @@ describe('LineChild', () => {
     await over(pids);
   });
 
+  it('starts a program again that ended and left something with its output', async () => {
+    const pids = join(temporaryFolder(), 'pids');
+    const { child, lines } = start(script(`setsid sleep 600 & echo $! >> ${pids}; echo line; exit 3`));
+    try {
+      await expect.poll(() => lines.length).toBeGreaterThan(1);
+      await child.stop();
+      expect(child.state).toBe('stopped');
+    } finally {
+      // One that had no session of its own yet has gone with the group.
+      const left = readFileSync(pids, 'utf8').trim().split('\n').map(Number).filter(lives);
+      for (const pid of left) process.kill(pid, 'SIGKILL');
+    }
+  });
+
   it('kills one that does not end when it is asked to', async () => {
     const { child, lines } = start(script("trap '' TERM INT; echo line; while :; do sleep 600; done"));
     await expect.poll(() => lines).toEqual(['line']);

@@ -1,10 +1,13 @@
 import { BatterySource } from '../../../src/telemetry/energy/sources/battery.js';
+import { Ina3221Source } from '../../../src/telemetry/energy/sources/ina3221.js';
 import { IpmiSource } from '../../../src/telemetry/energy/sources/ipmi.js';
 import { NvidiaSource } from '../../../src/telemetry/energy/sources/nvidia.js';
 import { PerfSource } from '../../../src/telemetry/energy/sources/perf.js';
 import { RaplSource } from '../../../src/telemetry/energy/sources/rapl.js';
 import { RaplMsrSource } from '../../../src/telemetry/energy/sources/rapl-msr.js';
+import { TegrastatsEnergySource } from '../../../src/telemetry/energy/sources/tegrastats.js';
 import { cleanAfterEach } from '../../backends/support/temporary.js';
+import { orinLine } from '../../support/tegrastats.js';
 import { energySourceConformance } from './conformance.js';
 import { cpuinfo, FakeMachine, topology } from './fakes/machine.js';
 
@@ -119,4 +122,43 @@ energySourceConformance({
   forbid: null,
   remedyOfForbidden: null,
   hang: (machine) => machine.files({ [`${BATTERY}/status`]: 'Charging' }),
+});
+
+const SENSOR = 'sys/class/hwmon/hwmon2';
+
+energySourceConformance({
+  name: 'ina3221',
+  machine: () =>
+    new FakeMachine().files({
+      [`${SENSOR}/name`]: 'ina3221',
+      [`${SENSOR}/in1_label`]: 'VDD_IN',
+      [`${SENSOR}/in1_input`]: 5000,
+      [`${SENSOR}/curr1_input`]: 1200,
+      [`${SENSOR}/in2_label`]: 'VDD_CPU_GPU_CV',
+      [`${SENSOR}/in2_input`]: 5000,
+      [`${SENSOR}/curr2_input`]: 400,
+    }),
+  source: (machine) => new Ina3221Source(machine.config().energy),
+  draw: () => {},
+  lose: (machine) => machine.remove('sys/class/hwmon'),
+  remedyOfMissing: null,
+  forbid: (machine) => {
+    for (const file of ['curr1_input', 'curr2_input']) {
+      machine.mode(`${SENSOR}/${file}`, process.geteuid?.() === 0 ? 0o400 : 0);
+    }
+  },
+  remedyOfForbidden: 'curr*_input',
+  hang: (machine) => machine.remove(SENSOR),
+});
+
+energySourceConformance({
+  name: 'tegrastats',
+  machine: () => new FakeMachine().program('tegrastats', { line: `${orinLine(10)}\n` }),
+  source: (machine) => new TegrastatsEnergySource(machine.config().energy, machine.config().jetson),
+  draw: () => {},
+  lose: (machine) => machine.remove('programs'),
+  remedyOfMissing: null,
+  forbid: (machine) => machine.mode('programs/tegrastats/tegrastats', 0o644),
+  remedyOfForbidden: null,
+  hang: (machine) => machine.control('tegrastats', 'hang', ''),
 });

@@ -31,8 +31,8 @@ export class FakeMachine {
   }
 
   /** The configuration of a worker on it. */
-  config(energy: WorkerConfigInput['energy'] = {}): Pick<WorkerConfig, 'energy'> {
-    const { energy: parsed } = workerConfigSchema.parse({
+  config(energy: WorkerConfigInput['energy'] = {}): Pick<WorkerConfig, 'energy' | 'jetson'> {
+    const { energy: parsed, jetson } = workerConfigSchema.parse({
       energy: {
         periodMs: 20,
         root: this.root,
@@ -41,8 +41,9 @@ export class FakeMachine {
         ipmi: { command: this.#path('ipmitool'), timeoutMs: 5000 },
         ...energy,
       },
+      jetson: { command: [this.#path('tegrastats')] },
     });
-    return { energy: parsed };
+    return { energy: parsed, jetson };
   }
 
   /** Files below its root. */
@@ -66,7 +67,10 @@ export class FakeMachine {
   }
 
   /** A stand-in, and the files that it goes by. */
-  program(name: 'perf' | 'ipmitool' | 'nvidia-smi', controls: Readonly<Record<string, string>> = {}): this {
+  program(
+    name: 'perf' | 'ipmitool' | 'nvidia-smi' | 'tegrastats',
+    controls: Readonly<Record<string, string>> = {},
+  ): this {
     const source = fileURLToPath(new URL(name, import.meta.url));
     mkdirSync(dirname(this.#path(name)), { recursive: true });
     if (!existsSync(this.#path(name))) copyFileSync(source, this.#path(name));
