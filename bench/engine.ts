@@ -76,6 +76,7 @@ class Rig {
       gpu: noGpus,
       bypassUs: 0,
       oversubscription: null,
+      power: null,
       cpuSlots,
       memoryMb: 1000,
       addresses: Number.POSITIVE_INFINITY,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { InvocationEnergy } from '../core/errors.js';
 import { type AsyncCounters, asyncMethodSchemas } from './async-api.js';
 import { functionDefinitionSchema, nameText } from './function-definition.js';
 import type { JetsonStatus } from './jetson-api.js';
@@ -51,6 +52,8 @@ export interface RegisteredFunction {
   queued: number;
   running: number;
   containers: number;
+  /** What its invocations took of the machine since it was registered here, in intervals that are over; null = energy is not read. */
+  energyJoules: number | null;
   characteristics: Characteristics;
 }
 
@@ -118,7 +121,11 @@ export interface InvokeResult<T = unknown> {
   attempts: number;
   stdout: string;
   stderr: string;
+  /** What it took of the machine, where the worker reads energy; absent = it does not, or cannot tell. */
+  energy?: InvocationEnergy;
 }
+
+export type { InvocationEnergy } from '../core/errors.js';
 
 export interface PoolMemory {
   runningMb: number;
@@ -164,6 +171,10 @@ export interface WorkerStatus {
   state: 'running' | 'draining' | 'stopping';
   memory: PoolMemory;
   cpu: { slots: number; used: number };
+  /** null = it reads none (`energy.source`). */
+  energy: EnergyStatus | null;
+  /** null = there is none (`energy.cap.watts`). */
+  powerCap: PowerCapStatus | null;
   /** Invocations that wait for a container being made. */
   starting: number;
   /** Invocations that containers have. */
@@ -182,6 +193,32 @@ export interface WorkerStatus {
   /** Of everything together. */
   counters: Record<string, number>;
   shards: { id: number; state: string; restarts: number }[];
+}
+
+/** What is read of the machine's energy, and to whom it was given. */
+export interface EnergyStatus {
+  /** Its name; `auto` as long as none was found. */
+  source: string;
+  /** Of the latest reading; null = there was none. */
+  ageMs: number | null;
+  /** It is so old that it says nothing any more. */
+  stale: boolean;
+  /** W: mean of the latest interval; of the idle machine (0 = not learned yet); what one busy core and one busy GPU add (0 = not learned yet). */
+  power: { watts: number; idleWatts: number; wattsPerCore: number; wattsPerGpu: number };
+  /** Since the worker started. `measured` is the sum of the others. */
+  joules: { measured: number; invocations: number; idle: number; other: number };
+}
+
+/** Means of a period; W. */
+export interface PowerCapStatus {
+  capWatts: number;
+  /** Of this period, as it is expected. */
+  projectedWatts: number;
+  /** The head of a queue waits for it. */
+  held: boolean;
+  /** Times that one did, and those of them that lasted `energy.cap.maxHoldMs`. */
+  holds: number;
+  forced: number;
 }
 
 export interface WorkerHealth {

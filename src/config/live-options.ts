@@ -4,6 +4,7 @@
  */
 export const LIVE_OPTIONS: ReadonlySet<string> = new Set([
   'cpu.bypassMs',
+  'energy.cap.watts',
   'memory.budgetMb',
   'memory.bufferMb',
   'memory.sampleMs',

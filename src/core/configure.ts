@@ -7,6 +7,7 @@ import { createPolicy, type PolicyContext, type PolicyEntry, type PolicyParamete
 import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerPort, EngineLog } from './ports.js';
 import { seededRandom } from './random.js';
+import type { PowerCapOptions } from './resources/power-cap.js';
 
 export interface PolicyChoice {
   readonly policy: string;
@@ -45,6 +46,18 @@ export interface EngineSettings {
     readonly sharedMemory: boolean;
     readonly queue: PolicyChoice;
     readonly keepAlive: PolicyChoice;
+  };
+  /** Absent, or of source `none`: power is not known, and holds nothing back. */
+  readonly energy?: {
+    readonly source: string;
+    readonly periodMs: number;
+    readonly cap: {
+      readonly watts: number;
+      readonly version: PowerCapOptions['version'];
+      readonly maxHoldMs: number;
+      readonly staleMs: number;
+      readonly whenStale: PowerCapOptions['whenStale'];
+    };
   };
 }
 
@@ -101,13 +114,21 @@ export function configureEngine(settings: EngineSettings, owner: EngineOwner): E
     cpuSlots,
     ...adjustableOptions(settings, machineMemoryMb),
     oversubscription: cpu.oversubscribe.maxSlots > cpuSlots ? cpu.oversubscribe : null,
+    power: powerCapOptions(settings),
     addresses: network.bridges * network.portsPerBridge,
   };
 }
 
+function powerCapOptions({ energy }: EngineSettings): PowerCapOptions | null {
+  if (energy === undefined || energy.source === 'none') return null;
+  const { watts, version, maxHoldMs, staleMs, whenStale } = energy.cap;
+  const periodUs = energy.periodMs * 1000;
+  return { watts, version, periodUs, maxHoldUs: maxHoldMs * 1000, staleUs: staleMs * 1000, whenStale };
+}
+
 /** The part that can be given to a running engine, too (`Engine.adjust`). */
 export function adjustableOptions(
-  { cpu, memory, queue }: Pick<EngineSettings, 'cpu' | 'memory' | 'queue'>,
+  { cpu, memory, queue, energy }: Pick<EngineSettings, 'cpu' | 'memory' | 'queue' | 'energy'>,
   machineMemoryMb: number,
 ): AdjustableOptions {
   return {
@@ -116,6 +137,7 @@ export function adjustableOptions(
     bufferMb: memory.bufferMb,
     queueLimit: queue.limit,
     dropAbandoned: queue.dropAbandoned,
+    capWatts: energy?.cap.watts ?? 0,
   };
 }
 

@@ -28,6 +28,7 @@ import type { ContainerPool } from './pool/container-pool.js';
 import type { EvictionPolicy } from './pool/eviction/eviction-policy.js';
 import type { ContainerFailure } from './ports.js';
 import type { Oversubscription } from './resources/oversubscription.js';
+import type { PowerReading } from './resources/power-cap.js';
 
 /**
  * The engine: a synchronous state machine that decides everything about invocations and containers and does nothing itself. Events are its methods,
@@ -277,6 +278,12 @@ export class Engine {
     this.#pump.run();
   }
 
+  /** What the machine took of power since the reading before; what is held back for the power cap may go. */
+  power(reading: PowerReading): void {
+    this.#parts.power?.reading(reading, this.#o.clock.now());
+    this.#pump.run();
+  }
+
   /**
    * Other limits from now on. What is reserved or queued beyond them is not taken back, but idle containers go. Throws `invalid`, with nothing changed, when a registered
    * function would not fit any more.
@@ -285,6 +292,7 @@ export class Engine {
     this.#functions.assertFit(limits.memoryMb);
     Object.assign(this.#o, limits);
     this.#pool.budget.resize(limits.memoryMb);
+    this.#parts.power?.resize(limits.capWatts);
     this.#supply.keepBuffer();
     this.#pump.run();
   }

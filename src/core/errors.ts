@@ -32,6 +32,22 @@ export function errorClassOf(code: number): ErrorClass | null {
   return (ERROR_CLASSES[code] as ErrorClass | undefined) ?? 'internal';
 }
 
+/** What one invocation took of the machine, as its answer says it. */
+export interface InvocationEnergy {
+  /** Above what the idle machine takes; null = nothing is known yet of what CPU time takes. */
+  readonly joules: number | null;
+  /** CPU time on all cores; null = it was not measured. */
+  readonly cpuMs: number | null;
+  /** Time on a GPU. */
+  readonly gpuMs: number;
+  /** Name of what was read. */
+  readonly source: string;
+  /**
+   * False = the interval in which it ended is not over, and `joules` has that part at the latest rate. The function's totals have what was measured.
+   */
+  readonly settled: boolean;
+}
+
 /** What a failure may carry beside its class. Everything is optional and JSON. */
 export interface ErrorDetails {
   traceback?: string;
@@ -46,6 +62,8 @@ export interface ErrorDetails {
   mayHaveRun?: boolean;
   /** How long its container's CPU quota held it back, summed over the cores; µs. */
   throttledUs?: number;
+  /** What it took of the machine. */
+  energy?: InvocationEnergy;
 }
 
 /** The one error type of the public API: `catch (e) { if (e.errorClass === 'timeout') … }`. */

@@ -22,6 +22,8 @@ export interface Outcome {
   readonly throttledUs?: number;
   /** What its container was found to have held, where that is more than its memory; MiB, absent = 0 = not known to be. */
   readonly overMb?: number;
+  /** CPU time of its container that is its own, on all cores; µs, absent or null = not measured. */
+  readonly cpuUs?: number | null;
 }
 
 /**

@@ -35,6 +35,8 @@ export class DeviceStats {
   readonly cold = new Characteristic();
   /** Time inside the function, whatever the container's state. */
   readonly exec = new Characteristic();
+  /** CPU time of a run on all cores, where it is measured. */
+  readonly cpuTime = new Characteristic();
   /** From enqueueing to the end. */
   readonly e2e = new Characteristic();
   /** What it was estimated to take from enqueueing to the end, where anything was known. */

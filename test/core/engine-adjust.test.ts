@@ -4,7 +4,14 @@ import { classThrown, Harness } from './support/harness.js';
 
 /** Limits that change while the engine runs. */
 
-const LIMITS: AdjustableOptions = { memoryMb: 1000, bufferMb: 0, queueLimit: 100, dropAbandoned: true, bypassUs: 0 };
+const LIMITS: AdjustableOptions = {
+  memoryMb: 1000,
+  bufferMb: 0,
+  queueLimit: 100,
+  dropAbandoned: true,
+  bypassUs: 0,
+  capWatts: 0,
+};
 
 describe('an engine whose limits change', () => {
   it('evicts what idles beyond a smaller budget, and lets what runs go on', () => {

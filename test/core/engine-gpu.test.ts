@@ -18,7 +18,7 @@ const GPU: GpuOptions = {
   sharedMemory: false,
 };
 
-const LIMITS = { bufferMb: 0, queueLimit: 100, dropAbandoned: true, bypassUs: 0 };
+const LIMITS = { bufferMb: 0, queueLimit: 100, dropAbandoned: true, capWatts: 0, bypassUs: 0 };
 
 class Always implements DispatchPolicy {
   readonly device: DispatchChoice;

@@ -9,6 +9,7 @@ import { LruEviction } from '../../src/core/pool/eviction/lru.js';
 import { TtlEviction } from '../../src/core/pool/eviction/ttl.js';
 import { FcfsQueue } from '../../src/core/queue/fcfs.js';
 import { type GpuOptions, noGpus } from '../../src/core/resources/gpu-options.js';
+import type { PowerCapOptions } from '../../src/core/resources/power-cap.js';
 import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, UNABLE, USER_ERROR } from './support/harness.js';
 
 /**
@@ -19,6 +20,7 @@ import { BAD_CODE, CRASH, Harness, LOST_RACE, OK, UNABLE, USER_ERROR } from './s
 const QUEUE_LIMIT = 6;
 const CPU_SLOTS = 3;
 const MEMORY_MB = 500;
+const LIMITS = { memoryMb: MEMORY_MB, bufferMb: 0, queueLimit: QUEUE_LIMIT, dropAbandoned: true, bypassUs: 50 };
 /** More by hand: `ILUVATAR_TEST_RUNS=20000 npx vitest run test/core`. */
 const RUNS = Number(process.env['ILUVATAR_TEST_RUNS'] ?? 400);
 
@@ -67,6 +69,16 @@ const addressedArbitrary = fc
   .tuple(functionArbitrary, fc.boolean())
   .map(([common, needsAddress]) => ({ ...common, needsAddress }));
 const ADDRESSES = 3;
+
+const POWER_EVENTS = ['power', 'another cap', 'measured time', 'measured time'];
+const powerArbitrary = fc.record({
+  watts: fc.constantFrom(5, 15, 30),
+  version: fc.constantFrom<PowerCapOptions['version'][]>('projected', 'projected', 'v0', 'v1'),
+  periodUs: fc.constantFrom(1000, 100_000),
+  maxHoldUs: fc.constantFrom(1, 50_000, 1e9),
+  staleUs: fc.constantFrom(1000, 1e9),
+  whenStale: fc.constantFrom<PowerCapOptions['whenStale'][]>('assume-free', 'assume-busy', 'ignore'),
+});
 
 const eventArbitrary = fc.record({
   kind: fc.constantFrom(
@@ -160,6 +172,7 @@ class History {
     eager: boolean,
     gpu: GpuOptions = noGpus,
     addresses = Number.POSITIVE_INFINITY,
+    power: PowerCapOptions | null = null,
   ) {
     this.specs = specs;
     this.gpu = gpu;
@@ -173,6 +186,7 @@ class History {
       queues: { cpu: this.queue, gpu: this.gpuQueue },
       gpu,
       addresses,
+      power,
       dispatch: new AnyDevice(),
       oversubscription: gpu === noGpus ? null : { maxSlots: 5, maxLoad: 1 },
       bypassUs: gpu === noGpus ? 0 : 50,
@@ -334,6 +348,15 @@ class History {
         this.prewarmsAsked++;
         engine.prewarm(fn, 1, { settled: () => this.prewarmsSettled++ }, 'gpu');
         break;
+      case 'power':
+        engine.power({ watts: pick % 40, idleWatts: pick % 7, wattsPerCore: pick % 12, wattsPerGpu: pick % 30 });
+        break;
+      case 'another cap':
+        engine.adjust({ ...LIMITS, capWatts: pick % 50 });
+        break;
+      case 'measured time':
+        if (run !== undefined) harness.complete(run, { ...OK, cpuUs: pick });
+        break;
       case 'fewer addresses':
         engine.addressesAvailable(pick % (ADDRESSES + 1));
         break;
@@ -492,6 +515,30 @@ describe('any history of the engine', () => {
         );
       });
     }
+  }
+
+  for (const eager of [false, true]) {
+    it(`keeps its books under a power cap too (${eager ? 'answers from inside commands' : 'answers later'})`, () => {
+      const some = fc.record({ kind: fc.constantFrom(...POWER_EVENTS), pick: fc.nat(1000) });
+      fc.assert(
+        fc.property(
+          fc.array(gpuFunctionArbitrary, { minLength: 1, maxLength: 4 }),
+          fc.array(fc.oneof({ weight: 3, arbitrary: gpuEventArbitrary }, { weight: 1, arbitrary: some }), {
+            maxLength: 120,
+          }),
+          powerArbitrary,
+          (specs, events, power) => {
+            const history = new History('lru', specs, eager, GPUS, Number.POSITIVE_INFINITY, power);
+            for (const event of events) {
+              history.apply(event);
+              history.check();
+            }
+            history.finish();
+          },
+        ),
+        { numRuns: 2 * RUNS },
+      );
+    });
   }
 
   it('runs the invocations of one function in the order of their arrival', () => {

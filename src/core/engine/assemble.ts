@@ -8,6 +8,7 @@ import { CpuDevice } from '../resources/device-set.js';
 import { GpuDevices } from '../resources/gpu-devices.js';
 import { MemoryBudget } from '../resources/memory-budget.js';
 import { Oversubscription } from '../resources/oversubscription.js';
+import { PowerCap } from '../resources/power-cap.js';
 import { Admission } from './admission.js';
 import { Adoption } from './adoption.js';
 import { ContainerSupply } from './container-supply.js';
@@ -20,6 +21,7 @@ import { FunctionTable } from './function-table.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import { MemoryReadings } from './memory-readings.js';
 import type { EngineOptions } from './options.js';
+import { CreationDraws } from './power-demand.js';
 import { Prewarmer } from './prewarmer.js';
 import { Pump } from './pump.js';
 import { Scheduler } from './scheduler.js';
@@ -62,7 +64,9 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
   const slots = new CpuSlots(options.cpuSlots);
   const gpus = new GpuDevices(options.gpu);
   const addresses = new Addresses(options.addresses);
-  const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, addresses, options.eviction);
+  const power = options.power === null ? null : new PowerCap(options.power);
+  const creations = power === null ? null : new CreationDraws(power, now);
+  const pool = new ContainerPool(new MemoryBudget(options.memoryMb), gpus, addresses, options.eviction, creations);
   const oversubscription =
     options.oversubscription === null ? null : new Oversubscription(slots, options.oversubscription);
   const settlement = new Settlement(wheel, counters, options.dispatch);
@@ -72,7 +76,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
     termination.withdraw(invocation);
     settlement.fail(invocation, 'overloaded', supply.withoutAddress, null, now());
   };
-  const shared = { pool, slots, port, supply, creation, counters, totals, options, pump, now, refuse };
+  const shared = { pool, slots, power, port, supply, creation, counters, totals, options, pump, now, refuse };
   // The GPUs are served first: there are fewer of them, and what runs on one needs CPU slots too.
   const gpu = new Scheduler({ ...shared, device: 'gpu', devices: gpus, queue: queues.gpu });
   const cpu = new Scheduler({ ...shared, device: 'cpu', devices: new CpuDevice(), queue: queues.cpu });
@@ -86,7 +90,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
   pump.before = () => supply.tellWaiting();
   pump.after = (memoryIsAwaited) => prewarmer.serve(memoryIsAwaited);
   const termination = new Termination(supply, settlement, prewarmer, pool, creation, counters);
-  const due = new DueWork(options, wheel, settlement, pool, supply, prewarmer, creation, termination, counters);
+  const due = new DueWork(options, wheel, settlement, pool, supply, prewarmer, creation, termination, counters, power);
   const memory = new MemoryReadings(pool, supply, counters);
   const deviceEvents = new DeviceEvents(pool, supply, termination, counters, log);
   return {
@@ -94,6 +98,7 @@ export function assembleEngine(given: EngineOptions): AssembledEngine {
     schedulers,
     pool,
     slots,
+    power,
     creation,
     counters,
     totals,

@@ -2,6 +2,7 @@ import type { CreationPolicy } from '../creation/creation-policy.js';
 import type { Device } from '../function.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerPool } from '../pool/container-pool.js';
+import type { PowerCap } from '../resources/power-cap.js';
 import type { ContainerSupply } from './container-supply.js';
 import type { Counters } from './counters.js';
 import type { DeadlineWheel } from './deadline-wheel.js';
@@ -24,6 +25,7 @@ export class DueWork {
   readonly #creation: CreationPolicy;
   readonly #termination: Termination;
   readonly #counters: Counters;
+  readonly #power: PowerCap | null;
 
   constructor(
     options: EngineOptions,
@@ -35,6 +37,7 @@ export class DueWork {
     creation: CreationPolicy,
     termination: Termination,
     counters: Counters,
+    power: PowerCap | null,
   ) {
     this.#o = options;
     this.#wheel = wheel;
@@ -45,10 +48,12 @@ export class DueWork {
     this.#creation = creation;
     this.#termination = termination;
     this.#counters = counters;
+    this.#power = power;
   }
 
   /** `accepting`: a worker that ends makes nothing ahead of its use. To be followed by a run of the pump. */
   tick(now: number, accepting: boolean): void {
+    this.#power?.tick(now);
     for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
     this.#pool.gpus.tryHeld(now);
     for (const lane of this.#creation.backOff.due<FunctionLane>(now)) lane.scheduler.line.wake(lane);
@@ -64,7 +69,8 @@ export class DueWork {
   }
 
   next(): number {
-    let next = Math.min(this.#wheel.next, this.#creation.backOff.next, this.#pool.gpus.nextTrial());
+    const powerAt = this.#power?.wakeAt ?? Number.POSITIVE_INFINITY;
+    let next = Math.min(this.#wheel.next, this.#creation.backOff.next, this.#pool.gpus.nextTrial(), powerAt);
     for (const { policy } of this.#pool.evictions) next = Math.min(next, policy.nextExpiry());
     return next;
   }

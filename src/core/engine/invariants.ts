@@ -39,6 +39,7 @@ class Audit {
   #running = 0;
   #slots = 0;
   #containers = 0;
+  #draws = 0;
 
   constructor(parts: EngineParts) {
     this.#p = parts;
@@ -60,6 +61,7 @@ class Audit {
     this.#equal('starting', '', schedulers.cpu.starting + schedulers.gpu.starting, this.#starting);
     this.#equal('running', '', schedulers.cpu.running + schedulers.gpu.running, this.#running);
     this.#equal('CPU slots', '', slots.used, this.#slots / 1000);
+    this.#equal('drawing power', '', this.#p.power?.running ?? 0, this.#draws);
     this.#equal('containers', '', pool.all.size, this.#containers);
     this.#equal('open', '', settlement.open, this.#queued + this.#starting + this.#running);
     return this.#found;
@@ -114,8 +116,8 @@ class Audit {
   /** What waits, for its turn or for a back-off to end, holds nothing that another could use. */
   #waits(list: InvocationList): void {
     for (let one = list.head; one !== null; one = one.next) {
-      if (one.heldSlots !== 0 || one.token !== -1 || one.creation !== null)
-        this.#found.push(`invocation ${one.id} waits and holds slots, a token or a container`);
+      if (one.heldSlots !== 0 || one.token !== -1 || one.creation !== null || one.draw !== null)
+        this.#found.push(`invocation ${one.id} waits and holds slots, power, a token or a container`);
     }
   }
 
@@ -124,8 +126,9 @@ class Audit {
     this.#holds(invocation);
   }
 
-  #holds({ heldSlots, token }: InvocationEntry): void {
+  #holds({ heldSlots, token, draw }: InvocationEntry): void {
     this.#slots += heldSlots;
+    if (draw !== null) this.#draws++;
     const gpu = this.#gpus[token];
     if (gpu !== undefined) gpu.tokens++;
   }
@@ -155,6 +158,9 @@ class Audit {
         else if (phase === 'destroying') leavingHeld++;
       }
       active += container.active;
+      if (container.draw !== null) this.#draws++;
+      if (container.draw !== null && phase !== 'creating')
+        this.#found.push(`container ${container.id} is ${phase} and draws power as if it were made`);
       if (container.probe) this.#probe(container);
       runs += container.runs.length;
       if (container.active > 0 !== (phase === 'running'))

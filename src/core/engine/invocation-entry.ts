@@ -4,6 +4,7 @@ import type { FailedAttempt, Invocation, InvocationSink, Payload } from '../invo
 import type { ContainerState } from '../pool/container.js';
 import type { ContainerEntry } from '../pool/container-entry.js';
 import type { ContainerFailure } from '../ports.js';
+import type { PowerDraw } from '../resources/power-cap.js';
 import type { FunctionEntry } from './function-entry.js';
 import type { FunctionLane } from './function-lane.js';
 
@@ -49,6 +50,8 @@ export class InvocationEntry implements Invocation {
   token = -1;
   /** Thousandths of CPU slots that it holds. */
   heldSlots = 0;
+  /** What the power cap counts it with while it starts or runs; null = there is none. */
+  draw: PowerDraw | null = null;
   /** Queued for two devices, it has a stand-in in the second queue; each knows the other. The first that is chosen takes both out. */
   twin: InvocationEntry | null = null;
   readonly isStandIn: boolean;

@@ -8,6 +8,7 @@ import type { ContainerPort, EngineLog } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
 import type { GpuOptions } from '../resources/gpu-options.js';
 import type { OversubscriptionOptions } from '../resources/oversubscription.js';
+import type { PowerCapOptions } from '../resources/power-cap.js';
 
 /** Everything an engine is given. Nothing here has a default: the owner's configuration says it all, once. */
 export interface EngineOptions {
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly bypassUs: number;
   /** More CPU slots while the load allows; null = never. */
   readonly oversubscription: OversubscriptionOptions | null;
+  /** null = nobody reads the machine's power. */
+  readonly power: PowerCapOptions | null;
   /** Memory that containers may reserve; MiB. */
   readonly memoryMb: number;
   /** Containers with a network address of their own; Infinity = no limit. */
@@ -49,7 +52,10 @@ export interface EngineOptions {
 export type AdjustableOptions = Pick<
   EngineOptions,
   'memoryMb' | 'bufferMb' | 'queueLimit' | 'dropAbandoned' | 'bypassUs'
->;
+> & {
+  /** Of `power`; 0 = no cap. */
+  readonly capWatts: number;
+};
 
 /** For simulation and tests. */
 export const silentLog: EngineLog = {

@@ -7,12 +7,14 @@ import type { ContainerPort } from '../ports.js';
 import type { QueuePolicy } from '../queue/queue-policy.js';
 import type { CpuSlots } from '../resources/cpu-slots.js';
 import type { DeviceSet } from '../resources/device-set.js';
+import type { PowerCap } from '../resources/power-cap.js';
 import type { ContainerSupply } from './container-supply.js';
 import type { Counters } from './counters.js';
 import { Creations } from './creations.js';
 import type { FunctionLane } from './function-lane.js';
 import type { InvocationEntry } from './invocation-entry.js';
 import type { AdjustableOptions } from './options.js';
+import { powerDemand } from './power-demand.js';
 import type { Pump } from './pump.js';
 import { Throughput } from './throughput.js';
 import { type QueueTotals, WaitingLine } from './waiting-line.js';
@@ -24,6 +26,8 @@ export interface SchedulerParts {
   readonly queue: QueuePolicy;
   readonly pool: ContainerPool;
   readonly slots: CpuSlots;
+  /** null = power is not known here. */
+  readonly power: PowerCap | null;
   readonly port: ContainerPort;
   readonly supply: ContainerSupply;
   readonly creation: CreationPolicy;
@@ -37,7 +41,7 @@ export interface SchedulerParts {
 }
 
 /** `memory is coming`: what stands in the way is being destroyed. */
-type Placement = 'placed' | 'refused' | 'no slots' | 'no memory' | 'memory is coming' | 'no place';
+type Placement = 'placed' | 'refused' | 'no slots' | 'no power' | 'no memory' | 'memory is coming' | 'no place';
 
 /**
  * Gives the invocations queued for one kind of device their CPU slots, a token of a device and a container. The queue policy's choice goes first and what it lacks is
@@ -58,6 +62,7 @@ export class Scheduler {
   readonly #p: SchedulerParts;
   readonly #queue: QueuePolicy;
   readonly #slots: CpuSlots;
+  readonly #power: PowerCap | null;
   readonly #creations: Creations;
 
   constructor(parts: SchedulerParts) {
@@ -66,6 +71,7 @@ export class Scheduler {
     this.devices = parts.devices;
     this.#queue = parts.queue;
     this.#slots = parts.slots;
+    this.#power = parts.power;
     this.line = new WaitingLine(parts.queue, parts.totals, parts.now);
     this.#creations = new Creations(parts.pool, parts.supply, parts.devices, parts.creation, parts.now);
     parts.pump.add(() => this.#round());
@@ -167,6 +173,7 @@ export class Scheduler {
   }
 
   #round(): boolean {
+    if (this.line.queued === 0) this.#cap?.empty(this.device);
     while (this.line.queued > 0) {
       const devices = this.devices.candidates();
       // With several devices, nothing is evicted on one while there is room on another.
@@ -184,8 +191,7 @@ export class Scheduler {
       const invocation = this.#queue.choose(device, this.#p.now()) as InvocationEntry | null;
       if (invocation === null) continue;
       const placement = this.#place(invocation, device, evict);
-      if (placement === 'no slots') return placement;
-      if (placement === 'placed') return placement;
+      if (placement === 'no slots' || placement === 'no power' || placement === 'placed') return placement;
       if (placement === 'refused') {
         this.#p.refuse(invocation.isStandIn ? (invocation.twin as InvocationEntry) : invocation);
         return 'placed';
@@ -207,13 +213,20 @@ export class Scheduler {
     if (!lane.hasPlace || (elder !== null && elder.id < invocation.id)) return 'no place';
     if (!this.#slots.tryTake(fn.milliSlots)) return 'no slots';
     const now = this.#p.now();
+    if (this.#cap?.admits(this.device, powerDemand(lane, device), now) === false) {
+      this.#slots.release(fn.milliSlots);
+      return 'no power';
+    }
     const container = this.#onDevice(lane, device);
     if (container !== null) {
       this.#run(this.#dispatched(invocation, container.gpu, now), container, now);
       return 'placed';
     }
     if (this.#creations.canJoin(lane, device)) {
-      this.#creations.join(this.#start(this.#dispatched(invocation, device, now), now), lane);
+      const joining = this.#dispatched(invocation, device, now);
+      // It has no creation of its own that would count.
+      this.#draw(joining, device, now);
+      this.#creations.join(this.#start(joining, now), lane);
       return 'placed';
     }
     const room = lane.mayCreate ? this.#p.supply.makeRoom(lane, device, null, evict) : 'none';
@@ -262,6 +275,7 @@ export class Scheduler {
     const container = lane.available.head;
     if (container === null) return false;
     const { fn } = lane;
+    if (this.#cap?.fits(powerDemand(lane, -1), now) === false) return false;
     let heldSlots = 0;
     if (this.line.queued === 0 && this.#queue.bypassWhenEmpty && this.#slots.tryTake(fn.milliSlots)) {
       heldSlots = fn.milliSlots;
@@ -290,6 +304,7 @@ export class Scheduler {
     invocation.heldSlots = invocation.fn.milliSlots;
     invocation.dispatchedAt = now;
     invocation.attempts++;
+    this.#cap?.placed(this.device, now);
     return invocation;
   }
 
@@ -326,13 +341,26 @@ export class Scheduler {
     invocation.heldSlots = 0;
     this.devices.releaseToken(invocation.token);
     invocation.token = -1;
+    if (invocation.draw !== null) this.#power?.ended(invocation.draw, this.#p.now());
+    invocation.draw = null;
     this.#queue.ended(invocation, this.#p.now());
+  }
+
+  /** null = there is none now: nothing is counted for it. */
+  get #cap(): PowerCap | null {
+    return this.#power === null || this.#power.watts === 0 ? null : this.#power;
+  }
+
+  #draw(invocation: InvocationEntry, device: number, now: number): void {
+    const cap = this.#cap;
+    if (cap !== null) invocation.draw = cap.began(powerDemand(invocation.lane, device), now);
   }
 
   /** It holds its slots and token and is on no list. */
   #run(invocation: InvocationEntry, container: ContainerEntry, now: number): void {
     const { fn } = invocation;
     this.#p.pool.take(container);
+    if (invocation.draw === null) this.#draw(invocation, container.gpu, now);
     // One that waited for a creation and got a container that was ready before waited in the queue, so to speak, until now.
     if (invocation.phase === 'queued') {
       invocation.dispatchedAt = now;

@@ -38,6 +38,7 @@ export class Settlement {
       const endToEnd = now - invocation.enqueuedAt;
       const { stats } = invocation.fn;
       stats.ended(device, containerState, outcome.runUs, sinceDispatch, endToEnd);
+      if (typeof outcome.cpuUs === 'number') stats.of(device).cpuTime.add(outcome.cpuUs);
       if (invocation.estimatedUs > 0) stats.of(device).estimated(invocation.estimatedUs, endToEnd);
       lane.scheduler.throughput.mark(now, outcome.runUs);
     }

@@ -3,6 +3,7 @@ import type { Device } from '../function.js';
 import type { ContainerPool } from '../pool/container-pool.js';
 import type { CpuSlots } from '../resources/cpu-slots.js';
 import type { Gpu } from '../resources/gpu-devices.js';
+import type { PowerCap } from '../resources/power-cap.js';
 import type { Counters } from './counters.js';
 import type { EngineLoads } from './device-loads.js';
 import type { FunctionEntry } from './function-entry.js';
@@ -46,6 +47,17 @@ export interface BackendStatus {
   readonly avoided: boolean;
 }
 
+/** In watts, mean of a period. */
+export interface PowerCapStatus {
+  readonly capWatts: number;
+  readonly projectedWatts: number;
+  /** The head of a queue waits for it. */
+  readonly held: boolean;
+  /** Times that one was, and those of them that lasted `maxHoldMs`. */
+  readonly holds: number;
+  readonly forced: number;
+}
+
 /** The engine's state in numbers. Memory in MiB. */
 export interface EngineStatus {
   readonly state: 'running' | 'draining' | 'stopping';
@@ -62,6 +74,8 @@ export interface EngineStatus {
     readonly cachedContainers: number;
   };
   readonly cpu: { readonly slots: number; readonly used: number };
+  /** null = nothing is held back for it. */
+  readonly powerCap: PowerCapStatus | null;
   readonly queue: { readonly length: number; readonly limit: number };
   readonly queues: Readonly<Record<Device, QueueStatus>>;
   readonly gpus: readonly GpuStatus[];
@@ -80,6 +94,7 @@ export interface EngineParts {
   readonly schedulers: Readonly<Record<Device, Scheduler>>;
   readonly pool: ContainerPool;
   readonly slots: CpuSlots;
+  readonly power: PowerCap | null;
   readonly creation: CreationPolicy;
   readonly counters: Counters;
   readonly totals: { readonly queued: number };
@@ -100,6 +115,7 @@ export function statusOf(state: EngineStatus['state'], parts: EngineParts, funct
       cachedContainers: pool.cachedCount,
     },
     cpu: { slots: slots.total, used: slots.used },
+    powerCap: powerCapStatus(parts.power),
     queue: { length: totals.queued, limit: options.queueLimit },
     queues: { cpu: queueStatus(schedulers.cpu, now), gpu: queueStatus(schedulers.gpu, now) },
     gpus: pool.gpus.all.map((gpu) => gpuStatus(gpu, pool.gpus.isHeld(gpu))),
@@ -143,6 +159,12 @@ export function estimateSeconds(
       .filter((seconds) => seconds > 0);
     return known.length === 0 ? 0 : Math.min(...known);
   });
+}
+
+function powerCapStatus(power: PowerCap | null): PowerCapStatus | null {
+  if (power === null || power.watts === 0) return null;
+  const { watts, projectedWatts, held, holds, forced } = power;
+  return { capWatts: watts, projectedWatts, held, holds, forced };
 }
 
 function queueStatus(scheduler: Scheduler, now: number): QueueStatus {

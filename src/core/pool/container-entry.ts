@@ -4,6 +4,7 @@ import type { FunctionLane } from '../engine/function-lane.js';
 import { type InvocationEntry, InvocationList } from '../engine/invocation-entry.js';
 import type { Device } from '../function.js';
 import type { DestroyReason } from '../ports.js';
+import type { PowerDraw } from '../resources/power-cap.js';
 import type { Container, ContainerState } from './container.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 
@@ -32,6 +33,8 @@ export class ContainerEntry implements Container {
   poolNode: unknown = null;
   evictionNode: unknown = null;
   handle: unknown = undefined;
+  /** What the power cap counts it with while it is made; null = nothing. */
+  draw: PowerDraw | null = null;
 
   /** What it runs now. */
   readonly runs = new InvocationList();

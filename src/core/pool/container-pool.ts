@@ -13,6 +13,12 @@ interface EvictionPair {
   addressed: EvictionPolicy;
 }
 
+/** Told of each container that is being made, and when it is not any more. */
+export interface CreationWatch {
+  began(container: ContainerEntry): void;
+  ended(container: ContainerEntry): void;
+}
+
 /**
  * Every container from its reservation until it is gone, and the accounts of their memory: `running` (creating, running, being destroyed) and
  * `cached` (idle), which together are what the budget has reserved, at every step. Per function it is a stack: the container used last is used
@@ -38,12 +44,16 @@ export class ContainerPool {
   #lastId = 0;
 
   /** `eviction` makes a policy for the CPU (-1) and for each GPU (its index). */
+  readonly #creations: CreationWatch | null;
+
   constructor(
     budget: MemoryBudget,
     gpus: GpuDevices,
     addresses: Addresses,
     eviction: (device: number) => EvictionPolicy,
+    creations: CreationWatch | null = null,
   ) {
+    this.#creations = creations;
     this.budget = budget;
     this.gpus = gpus;
     this.addresses = addresses;
@@ -115,16 +125,16 @@ export class ContainerPool {
     fn.containers++;
     lane.containers++;
     lane.creating++;
+    this.#creations?.began(container);
     return container;
   }
 
   /** It was `creating` and is ready: idle, and the first to be used. */
   ready(container: ContainerEntry, now: number): void {
-    const { lane } = container;
-    lane.creating--;
+    this.#made(container);
     if (container.list !== null) container.list.remove(container);
     this.#toIdle(container, now);
-    lane.available.push(container);
+    container.lane.available.push(container);
   }
 
   /** One more invocation runs on it. */
@@ -182,7 +192,7 @@ export class ContainerPool {
       this.cachedCount--;
       this.runningMb += container.memoryMb;
       this.runningCount++;
-    } else if (container.phase === 'creating') container.lane.creating--;
+    } else if (container.phase === 'creating') this.#made(container);
     else container.eviction.leave(container, false);
     container.phase = 'destroying';
     this.leavingMb += container.memoryMb + container.overshootMb;
@@ -195,7 +205,7 @@ export class ContainerPool {
     if (!this.all.delete(container)) return;
     this.withdraw(container);
     const { lane, gpu } = container;
-    if (container.phase === 'creating') lane.creating--;
+    if (container.phase === 'creating') this.#made(container);
     else {
       this.leavingMb -= container.memoryMb + container.overshootMb;
       if (container.fn.needsAddress) this.addresses.leaving--;
@@ -210,6 +220,12 @@ export class ContainerPool {
     if (container.fn.needsAddress) this.addresses.held--;
     this.budget.release(container.memoryMb);
     if (container.overshootMb > 0) this.overshoots(container, 0);
+  }
+
+  /** It is not being made any more, well or not. */
+  #made(container: ContainerEntry): void {
+    container.lane.creating--;
+    this.#creations?.ended(container);
   }
 
   #toIdle(container: ContainerEntry, now: number): void {

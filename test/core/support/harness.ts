@@ -165,6 +165,7 @@ export class Harness {
       gpu: noGpus,
       bypassUs: 0,
       oversubscription: null,
+      power: null,
       cpuSlots: 4,
       memoryMb: 1000,
       addresses: Number.POSITIVE_INFINITY,
