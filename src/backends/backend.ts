@@ -38,6 +38,8 @@ export interface RunResult {
   readonly throttledUs?: number;
   /** What its container held at most, where that was found to be above its soft limit (`memorySoftBytes`); MiB, absent = 0 = not known to be. */
   readonly overMb?: number;
+  /** CPU time of its container that is its own, on all cores; µs, absent or null = not measured. */
+  readonly cpuUs?: number | null;
 }
 
 /** What a container has in memory; bytes, zeros = could not be read. */
@@ -65,6 +67,8 @@ export interface BackendContainer {
   readonly name: string;
   run(request: RunRequest): void;
   cancel(requestId: number, reason: 'timeout' | 'cancelled'): void;
+  /** CPU time so far of a run that goes on; µs, null = not measured. */
+  cpuUs(requestId: number): number | null;
   /** Resolves when processes, cgroups and files are gone and the memory is free. Idempotent. */
   destroy(reason: DestroyReason): Promise<void>;
   /** What it takes to take it over when this process is gone. null = it is not ready, or ends with the process. */

@@ -216,6 +216,7 @@ describe('a meter of runs', () => {
     parents: [root],
     versions: [version],
     cpu: 0,
+    cpuTime: 0,
     memoryIndex: 0,
     memory: true,
     pids: true,
@@ -224,8 +225,8 @@ describe('a meter of runs', () => {
     notes: [],
   });
   let now = 0;
-  const meter = (version: 1 | 2, definition: Partial<FunctionDefinitionInput>, cores = 2) =>
-    runMeterFor(layoutOf(version), [root], limitsOf(definition), cores, () => now);
+  const meter = (version: 1 | 2, definition: Partial<FunctionDefinitionInput>, cores = 2, cpuTime = false) =>
+    runMeterFor(layoutOf(version), [root], limitsOf(definition), cores, cpuTime, () => now);
   const put = (file: string, text: string): void => writeFileSync(join(root, file), text);
 
   it('is not made where there is nothing to ask', () => {
@@ -233,7 +234,7 @@ describe('a meter of runs', () => {
     expect(meter(1, { cpuEnforce: 'none', memoryPolicy: 'swap' })).toBe(null);
     expect(meter(1, { cpuset: '0', cpus: 1 })).toBe(null);
     expect(meter(1, { cpus: 1 })).not.toBe(null);
-    expect(runMeterFor(layoutOf(1), [], limitsOf({ memoryPolicy: 'grow' }), 2)).toBe(null);
+    expect(runMeterFor(layoutOf(1), [], limitsOf({ memoryPolicy: 'grow' }), 2, true)).toBe(null);
   });
 
   it.each([
@@ -243,18 +244,18 @@ describe('a meter of runs', () => {
     const runs = meter(version, { cpus: 0.5 });
     // 50 ms of two cores: 25 ms. While there is no file, a read would be an open that fails; one that is there is opened by the first that is long enough.
     put('cpu.stat', text(40_000));
-    expect(runs?.ended(24_999).throttledUs).toBe(0);
-    expect(runs?.ended(25_000).throttledUs).toBe(40_000);
+    expect(runs?.ended(1, 24_999).throttledUs).toBe(0);
+    expect(runs?.ended(1, 25_000).throttledUs).toBe(40_000);
     put('cpu.stat', text(90_000));
-    expect(runs?.ended(24_999).throttledUs).toBe(0);
-    expect(runs?.ended(30_000).throttledUs).toBe(50_000);
-    expect(runs?.ended(30_000).throttledUs).toBe(0);
+    expect(runs?.ended(1, 24_999).throttledUs).toBe(0);
+    expect(runs?.ended(1, 30_000).throttledUs).toBe(50_000);
+    expect(runs?.ended(1, 30_000).throttledUs).toBe(0);
     // A run on two cores cannot have been held back for longer than twice its own length.
     put('cpu.stat', text(1_090_000));
-    expect(runs?.ended(30_000).throttledUs).toBe(60_000);
+    expect(runs?.ended(1, 30_000).throttledUs).toBe(60_000);
     runs?.close();
     rmSync(join(root, 'cpu.stat'));
-    expect(runs?.ended(30_000).throttledUs).toBe(0);
+    expect(runs?.ended(1, 30_000).throttledUs).toBe(0);
   });
 
   it.each([
@@ -269,7 +270,7 @@ describe('a meter of runs', () => {
         put(peak, `${peakMb * MIB}\n`);
         put(current, `${currentMb * MIB}\n`);
         put('memory.stat', `${cache} ${(cacheMb + sharedMb) * MIB}\n${shared} ${sharedMb * MIB}\n`);
-        return runs?.ended(10).overMb ?? Number.NaN;
+        return runs?.ended(1, 10).overMb ?? Number.NaN;
       };
       // Longer than any room that is left takes to fill.
       const later = (): void => {
@@ -286,7 +287,41 @@ describe('a meter of runs', () => {
       runs?.close();
       rmSync(join(root, peak));
       // The group is gone, and what it held.
-      expect(runs?.ended(10).overMb).toBe(0);
+      expect(runs?.ended(1, 10).overMb).toBe(0);
     },
   );
+
+  it.each([
+    [1, 'cpuacct.usage', (us: number) => `${us * 1000}\n`],
+    [2, 'cpu.stat', (us: number) => `usage_usec ${us}\nuser_usec 1\n`],
+  ] as const)('divides the CPU time of runs at once by their overlap, version %d', (version, file, text) => {
+    const used = (us: number): void => put(file, text(us));
+    const runs = meter(version, { cpus: 2 }, 2, true);
+    used(5000);
+    runs?.began(1);
+    used(6000);
+    // What it used before is not the run's.
+    expect(runs?.cpuUs(1)).toBe(1000);
+    runs?.began(2);
+    used(8000);
+    expect([runs?.cpuUs(1), runs?.cpuUs(2)]).toEqual([2000, 1000]);
+    expect(runs?.ended(1, 10)).toEqual({ throttledUs: 0, overMb: 0, cpuUs: 2000 });
+    used(9000);
+    expect(runs?.ended(2, 10).cpuUs).toBe(2000);
+    // Nobody's.
+    used(50_000);
+    runs?.began(3);
+    used(50_001);
+    expect(runs?.ended(3, 10).cpuUs).toBe(1);
+    expect(runs?.cpuUs(4)).toBe(null);
+    runs?.close();
+    expect(runs?.ended(4, 10).cpuUs).toBe(null);
+  });
+
+  it('says nothing of CPU time that cannot be read', () => {
+    const runs = meter(1, { cpus: 2 }, 2, true);
+    rmSync(join(root, 'cpuacct.usage'), { force: true });
+    runs?.began(1);
+    expect(runs?.ended(1, 10).cpuUs).toBe(null);
+  });
 });

@@ -36,7 +36,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   abstract keepable(): KeepableContainer | null;
   protected phase: Phase = 'waiting';
   protected channel: AgentChannel | null = null;
-  /** null = its limits need no asking. Given before its code is loaded. */
+  /** null = its cgroup need not be asked. Given before its code is loaded. */
   protected meter: RunMeter | null = null;
   readonly #options: AgentContainerOptions;
   readonly #events: ContainerEvents;
@@ -80,6 +80,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
 
   run(request: RunRequest): void {
     this.#running.add(request.requestId);
+    this.meter?.began(request.requestId);
     if (this.channel !== null) {
       this.channel.run(request);
       return;
@@ -101,6 +102,10 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     this.#cancelled.set(requestId, reason);
     this.#doomed = reason;
     this.interrupt(requestId);
+  }
+
+  cpuUs(requestId: number): number | null {
+    return this.meter === null ? null : this.meter.cpuUs(requestId);
   }
 
   destroy(_reason: DestroyReason): Promise<void> {
@@ -139,7 +144,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
     if (!this.#running.delete(requestId)) return;
     this.#cancelled.delete(requestId);
     const result = { requestId, errorClass, message, details: null, payload: body, runUs };
-    this.#events.completed({ ...result, ...this.#read(runUs) });
+    this.#events.completed({ ...result, ...this.#read(requestId, runUs) });
   }
 
   broken(reason: string): void {
@@ -234,8 +239,7 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
   }
 
   #becomeReady(loadUs: number): void {
-    // What loading was held back for is no invocation's.
-    this.meter?.ended(loadUs);
+    this.meter?.loaded(loadUs);
     this.phase = 'ready';
     this.#wasReady = true;
     this.#stopTimer();
@@ -256,15 +260,15 @@ export abstract class AgentContainer implements BackendContainer, ConnectionHand
       return;
     }
     if (this.#cancelled.size > 0) this.#cancelled.delete(requestId);
-    this.#events.completed(resultOf(frame, this.#read(frame.x2)));
+    this.#events.completed(resultOf(frame, this.#read(requestId, frame.x2)));
   }
 
   #resumedIfQuiet(): void {
     if (this.#answered && this.#orphans === 0) this.#becomeReady(Number.POSITIVE_INFINITY);
   }
 
-  #read(runUs: number): RunReading {
-    return this.meter === null ? NOTHING_READ : this.meter.ended(runUs);
+  #read(requestId: number, runUs: number): RunReading {
+    return this.meter === null ? NOTHING_READ : this.meter.ended(requestId, runUs);
   }
 
   /** One side has ended. The other one's last word (exit code, output) is worth a short wait. */

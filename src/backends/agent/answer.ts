@@ -12,7 +12,7 @@ interface SaidByAgent extends ErrorDetails {
 }
 
 /** The end of a run, from a RESULT frame. Takes over its body. */
-export function resultOf(frame: Frame, { throttledUs, overMb }: RunReading): RunResult {
+export function resultOf(frame: Frame, { throttledUs, overMb, cpuUs }: RunReading): RunResult {
   const said = frame.metaBytes === 0 ? null : readMeta(frame);
   return {
     requestId: frame.requestId,
@@ -23,6 +23,7 @@ export function resultOf(frame: Frame, { throttledUs, overMb }: RunReading): Run
     runUs: frame.x2,
     throttledUs,
     overMb,
+    cpuUs,
   };
 }
 

@@ -14,6 +14,8 @@ export interface CgroupLayout {
   readonly versions: readonly number[];
   /** Index of the hierarchy with the cpu controller; -1 = none. */
   readonly cpu: number;
+  /** The same of the one in which CPU time is counted. */
+  readonly cpuTime: number;
   /** The same of the memory controller. */
   readonly memoryIndex: number;
   readonly memory: boolean;
@@ -41,6 +43,7 @@ const NO_CGROUPS: Omit<CgroupLayout, 'notes'> = {
   parents: [],
   versions: [],
   cpu: -1,
+  cpuTime: -1,
   memoryIndex: -1,
   memory: false,
   pids: false,
@@ -63,6 +66,7 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
   /** Controllers by the reason why they cannot be used. */
   const refused = new Map<string, string[]>();
   let cpu = -1;
+  let cpuTime = -1;
   let memoryIndex = -1;
   for (const mount of mounts) {
     const wanted = mount.controllers.filter((name) => CONTROLLERS.includes(name as 'cpu') && !found.has(name));
@@ -82,6 +86,8 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
       continue;
     }
     if (wanted.includes('cpu')) cpu = parents.length;
+    // Version 2 counts it everywhere, whichever controllers there are.
+    if (wanted.includes('cpuacct') || (mount.version === 2 && cpuTime === -1)) cpuTime = parents.length;
     if (wanted.includes('memory')) memoryIndex = parents.length;
     for (const name of wanted) found.add(name);
     parents.push(folder);
@@ -98,6 +104,7 @@ export function prepareCgroups(config: WorkerConfig['cgroup'], scope: string): C
     parents,
     versions,
     cpu,
+    cpuTime,
     memoryIndex,
     memory: memoryIndex !== -1,
     pids: found.has('pids'),

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { FunctionDefinition } from '../../config/api.js';
+import { dividesEnergy } from '../../config/energy-use.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { FunctionSpec } from '../../core/function.js';
@@ -288,6 +289,7 @@ export class OciBackend implements Backend {
       takeCgroup: () => takeCgroup(cgroups),
       limits: (definition) => containerLimits(definition, config),
       cores: availableParallelism(),
+      cpuTime: dividesEnergy(config.energy),
       removeCgroup: async ({ dirs, name }) => {
         if (dirs.length === 0) return;
         const groups = [{ dirs, versions: [...layout.versions] }];

@@ -311,8 +311,8 @@ export class OciContainer extends AgentContainer implements EngineContainer {
   }
 
   #measure(): void {
-    const { layout, limits, cores } = this.#context;
-    this.meter = runMeterFor(layout, [...this.cgroupDirs], limits(this.fn.definition), cores);
+    const { layout, limits, cores, cpuTime } = this.#context;
+    this.meter = runMeterFor(layout, [...this.cgroupDirs], limits(this.fn.definition), cores, cpuTime);
   }
 
   /** null = it is none any more. */

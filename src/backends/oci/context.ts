@@ -38,6 +38,8 @@ export interface OciContext {
   readonly killGraceMs: number;
   /** Of this machine. */
   readonly cores: number;
+  /** Measure the CPU time of runs. */
+  readonly cpuTime: boolean;
   readonly log: BackendLog;
   takeCgroup(): Promise<Cgroup>;
   limits(definition: FunctionDefinition): ContainerLimits;

@@ -33,6 +33,9 @@ export class StrandedContainer implements EngineContainer {
 
   run(): void {}
   cancel(): void {}
+  cpuUs(): null {
+    return null;
+  }
   exited(): void {}
   wrote(): void {}
 

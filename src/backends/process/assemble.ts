@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { dividesEnergy } from '../../config/energy-use.js';
 import { native } from '../../native.js';
 import { loggedActivity } from '../activity.js';
 import { allParents, type CgroupLayout, prepareCgroups, removeCgroupParents } from '../cgroups/layout.js';
@@ -132,6 +133,7 @@ export async function assemble(
       layout,
       limits: (definition) => containerLimits(definition, config),
       cores: availableParallelism(),
+      cpuTime: dividesEnergy(config.energy),
       maxBodyBytes: config.transport.maxBodyBytes,
       outputBytes: sandbox.outputBytes,
       killGraceMs: sandbox.killGraceMs,

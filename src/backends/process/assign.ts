@@ -25,6 +25,8 @@ export interface AssignContext {
   readonly limits: (definition: FunctionDefinition) => ContainerLimits;
   /** Of this machine. */
   readonly cores: number;
+  /** Measure the CPU time of runs. */
+  readonly cpuTime: boolean;
   readonly maxBodyBytes: number;
   readonly outputBytes: number;
   readonly killGraceMs: number;

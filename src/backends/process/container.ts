@@ -169,8 +169,8 @@ export class ProcessContainer extends AgentContainer implements CellWaiter, Cell
   }
 
   #measure(cell: Cell): void {
-    const { layout, limits, cores } = this.#context;
-    this.meter = runMeterFor(layout, cell.cgroup.dirs, limits(this.fn.definition), cores);
+    const { layout, limits, cores, cpuTime } = this.#context;
+    this.meter = runMeterFor(layout, cell.cgroup.dirs, limits(this.fn.definition), cores, cpuTime);
   }
 
   #assign(port: number): void {

@@ -23,6 +23,9 @@ export class StrandedCell implements BackendContainer, CellObserver {
 
   run(): void {}
   cancel(): void {}
+  cpuUs(): null {
+    return null;
+  }
   supervisorUp(): void {}
   agentUp(): void {}
   supervisorFrame(): void {}

@@ -146,6 +146,13 @@ export class SimulatedContainer implements BackendContainer {
     });
   }
 
+  /** As if it kept a core busy, or its part of one. */
+  cpuUs(requestId: number): number | null {
+    const run = this.#runs.get(requestId);
+    if (run === undefined) return null;
+    return Math.round(1000 * (performance.now() - run.beganAt) * Math.min(1, this.fn.definition.cpus));
+  }
+
   destroy(): Promise<void> {
     this.#destroyed ??= this.#destroy();
     return this.#destroyed;
@@ -218,9 +225,10 @@ export class SimulatedContainer implements BackendContainer {
     payload: Uint8Array | null,
     runUs: number,
   ): void {
+    const cpuUs = this.cpuUs(run.requestId);
     if (!this.#runs.delete(run.requestId)) return;
     this.#context.alarms.cancel(run.alarm);
-    this.#events.completed({ requestId: run.requestId, errorClass, message, details, payload, runUs });
+    this.#events.completed({ requestId: run.requestId, errorClass, message, details, payload, runUs, cpuUs });
   }
 
   #exit(failure: ContainerFailure): void {

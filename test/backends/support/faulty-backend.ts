@@ -109,6 +109,7 @@ const NOTHING: BackendContainer = {
   name: 'nothing',
   run() {},
   cancel() {},
+  cpuUs: () => null,
   destroy: async () => {},
   keepable: () => null,
 };
