@@ -18,6 +18,8 @@ export interface SecondRow {
   starting: number;
   /** CPU slots in use. */
   busySlots: number;
+  /** Mean power of the machine in the second before; mW, -1 = not modelled. */
+  powerMw: number;
 }
 
 export const secondTable: Table<SecondRow> = {
@@ -34,5 +36,6 @@ export const secondTable: Table<SecondRow> = {
     integer('cached_containers', 'number', 'of the containers of `cached_mb`', (row) => row.cachedContainers),
     integer('running', 'number', 'invocations inside containers', (row) => row.running),
     integer('starting', 'number', 'invocations waiting for a container being created', (row) => row.starting),
+    integer('power_mw', 'mW', 'mean power in the second before; nothing = not modelled', (row) => row.powerMw, -1),
   ],
 };

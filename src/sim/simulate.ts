@@ -1,10 +1,11 @@
 import { parseConfig } from '../config/load.js';
 import type { WorkerConfig, WorkerConfigInput } from '../config/schema.js';
-import type { EngineOptions } from '../core/index.js';
+import { type EngineOptions, IluvatarError } from '../core/index.js';
 import type { InvocationRow } from '../results/invocation-row.js';
 import type { SecondRow } from '../results/second-row.js';
 import type { RowSink } from '../tables/sink.js';
 import type { TraceSource } from '../traces/trace-source.js';
+import type { PowerModel } from './simulated-power.js';
 import type { SimulatedMachine } from './simulated-worker.js';
 import { type FunctionDefaults, type SimulationPlan, type SimulationProgress, TraceRun } from './simulation.js';
 import type { SimulationSummary } from './summary.js';
@@ -23,6 +24,8 @@ export interface SimulationOptions {
   readonly times?: 'constant' | 'log-normal' | 'registration' | TimeModel;
   /** Of `log-normal`: standard deviation of the logarithm. */
   readonly sigma?: number;
+  /** Models the machine's power, of which `energy.cap` can hold invocations back; not modelled unless given. */
+  readonly power?: PowerModel;
   /** Chances of failures, 0 unless given. */
   readonly failures?: Partial<FailureRates>;
   /** From the command to destroy a container until its memory is free; ms. */
@@ -139,12 +142,18 @@ function planOf(options: SimulationOptions): SimulationPlan {
   const config = parseConfig(options.config ?? {});
   const seed = options.seed ?? config.seed;
   const machine = { ...MACHINE, ...options.machine };
+  const { power = null } = options;
+  if (power === null && config.energy.cap.watts > 0) {
+    throw new IluvatarError('invalid', 'energy.cap.watts needs a modelled machine’s power: give one (power)');
+  }
   return {
     trace,
-    settings: { ...config, seed },
+    settings: { ...config, seed, energy: { ...config.energy, source: power === null ? 'none' : 'modelled' } },
     machine,
     cancelGraceUs: config.sandbox.killGraceMs * 1000,
     loadEveryUs: oversubscribes(config, machine) ? config.cpu.oversubscribe.checkMs * 1000 : 0,
+    power,
+    powerEveryUs: config.energy.periodMs * 1000,
     times: typeof times === 'string' ? timesOf(times, sigma, seed) : times,
     failures: { ...NO_FAILURES, ...options.failures },
     destructionUs: Math.round(destructionMs * 1000),

@@ -12,6 +12,7 @@ import type {
 import type { ContainerModel } from './container-model.js';
 import { EVENT, EventHeap } from './event-heap.js';
 import { MemoryLevels } from './memory-levels.js';
+import type { SimulatedPower } from './simulated-power.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 /** From being told that its time has passed to the answer of an agent; µs. */
@@ -22,6 +23,8 @@ class SimulatedContainer {
   /** Events of one that is `leaving` do not count any more. */
   state: 'creating' | 'ready' | 'leaving' = 'creating';
   cached = false;
+  /** What it runs; kept where power is modelled. */
+  readonly runs = new Set<Invocation>();
 }
 
 /** Filled anew for each run: the engine and whoever is told read it and let go. */
@@ -31,6 +34,7 @@ class RunOutcome implements Outcome {
   readonly details: ErrorDetails | null = null;
   readonly payload: Payload = null;
   runUs = 0;
+  cpuUs: number | null = null;
 }
 
 /**
@@ -40,6 +44,8 @@ class RunOutcome implements Outcome {
 export class SimulatedPort implements ContainerPort {
   readonly events = new EventHeap();
   readonly memory = new MemoryLevels();
+  /** null = it is not modelled. */
+  power: SimulatedPower | null = null;
   /** Being created or ready. */
   readonly containers = new Set<Container>();
   /** Being destroyed. */
@@ -67,6 +73,7 @@ export class SimulatedPort implements ContainerPort {
     container.handle = new SimulatedContainer();
     this.containers.add(container);
     this.memory.change(container.memoryMb, 0, this.#clock.time);
+    this.power?.creating(1, this.#clock.time);
     const us = this.#model.creationUs(container);
     const failure = this.#model.creationFailure(container);
     if (us === 0 && this.immediate) this.#created(container, failure);
@@ -78,6 +85,10 @@ export class SimulatedPort implements ContainerPort {
     if (handle.state !== 'ready') this.faults.push(`container ${container.id} is ${handle.state} and is to run`);
     if (container.active > container.fn.spec.concurrency) this.faults.push(`container ${container.id} runs too many`);
     if (handle.cached) this.#uncache(container, handle);
+    if (this.power !== null) {
+      handle.runs.add(invocation);
+      this.power.began(invocation, this.#clock.time);
+    }
     const us = this.#model.runUs(container, invocation);
     const fate = this.#model.runFate(container, invocation);
     const at = this.#clock.time + us;
@@ -101,6 +112,7 @@ export class SimulatedPort implements ContainerPort {
     const handle = container.handle as SimulatedContainer;
     if (handle.state === 'leaving') this.faults.push(`container ${container.id} is destroyed twice`);
     if (handle.cached) this.#uncache(container, handle);
+    if (this.power !== null) this.#quiet(handle, this.power);
     handle.state = 'leaving';
     this.containers.delete(container);
     this.leaving.add(container);
@@ -134,6 +146,7 @@ export class SimulatedPort implements ContainerPort {
 
   #created(container: Container, failure: ContainerFailure | null): void {
     const handle = container.handle as SimulatedContainer;
+    this.power?.creating(-1, this.#clock.time);
     if (failure !== null) {
       handle.state = 'leaving';
       this.containers.delete(container);
@@ -152,6 +165,10 @@ export class SimulatedPort implements ContainerPort {
     outcome.errorClass = errorClass;
     outcome.message = errorClass;
     outcome.runUs = runUs;
+    if (this.power !== null) {
+      (container.handle as SimulatedContainer).runs.delete(invocation);
+      outcome.cpuUs = this.power.ended(invocation, this.#clock.time);
+    }
     if (container.active === 1) {
       const { memoryMb } = container;
       (container.handle as SimulatedContainer).cached = true;
@@ -159,6 +176,13 @@ export class SimulatedPort implements ContainerPort {
     }
     if (container.invocations === 0) this.#bound.measured(container, container.memoryMb);
     this.#bound.completed(container, invocation, outcome);
+  }
+
+  /** Nothing happens in it any more. */
+  #quiet({ state, runs }: SimulatedContainer, power: SimulatedPower): void {
+    if (state === 'creating') power.creating(-1, this.#clock.time);
+    for (const invocation of runs) power.ended(invocation, this.#clock.time);
+    runs.clear();
   }
 
   #gone(container: Container): void {

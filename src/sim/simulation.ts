@@ -11,8 +11,9 @@ import type { SecondRow } from '../results/second-row.js';
 import type { RowSink } from '../tables/sink.js';
 import type { ArrivalBatch, TraceFunction, TraceSource } from '../traces/trace-source.js';
 import { EVENT } from './event-heap.js';
+import { type PowerModel, SimulatedPower } from './simulated-power.js';
 import { BACKEND, type SimulatedMachine, SimulatedWorker } from './simulated-worker.js';
-import { Recorder, type SimulationSummary } from './summary.js';
+import { type PowerSummary, Recorder, type SimulationSummary } from './summary.js';
 import { type TimeModel, warmUs } from './time-model.js';
 import { type FailureRates, TraceModel } from './trace-model.js';
 
@@ -39,6 +40,10 @@ export interface SimulationPlan {
   readonly cancelGraceUs: number;
   /** How often the machine's load is looked at, for CPU slots that depend on it; µs, 0 = never. */
   readonly loadEveryUs: number;
+  /** null = the machine’s power is not modelled. */
+  readonly power: PowerModel | null;
+  /** How often it is read; µs. */
+  readonly powerEveryUs: number;
   readonly times: TimeModel;
   readonly failures: FailureRates;
   /** From the command to destroy a container until its memory is free; µs. */
@@ -60,6 +65,7 @@ export class TraceRun {
   readonly #rowSink: RowSink<InvocationRow> | null;
   #beganAt = 0;
   #nextSecond = 0;
+  #joules = 0;
   #load = 0;
 
   constructor(plan: SimulationPlan) {
@@ -70,6 +76,7 @@ export class TraceRun {
     const model = new TraceModel(functions, times, failures, destructionUs, settings.seed);
     this.worker = new SimulatedWorker({ settings, machine, model, cancelGraceUs, adapt });
     const { clock, engine } = this.worker;
+    if (plan.power !== null) this.worker.port.power = new SimulatedPower(plan.power, machine.cores);
     this.#recorder = new Recorder(
       functions.flatMap((fn) => [warmUs(fn, 'cpu'), warmUs(fn, 'gpu')]),
       () => clock.time,
@@ -86,9 +93,11 @@ export class TraceRun {
     try {
       this.#prewarm(trace.functions);
       if (this.#plan.loadEveryUs > 0) this.#readLoad();
+      if (this.#plan.power !== null) this.#readPower();
       this.#beganAt = clock.time;
       this.worker.port.memory.begin(clock.time);
       if (series !== null) this.#nextSecond = this.#beganAt;
+      this.#joules = this.worker.port.power?.joulesAt(clock.time) ?? 0;
       for await (const batch of trace.arrivals()) {
         this.#feed(batch);
         progress?.({ invocations: engine.counters.invocations, simulatedUs: clock.time - this.#beganAt });
@@ -101,7 +110,7 @@ export class TraceRun {
       memory.advance(clock.time);
       const events = this.worker.events + engine.counters.invocations;
       yield;
-      return this.#recorder.summary(engine, memory, this.#beganAt, events);
+      return { ...this.#recorder.summary(engine, memory, this.#beganAt, events), power: this.#power() };
     } finally {
       await Promise.all([rows?.end(), series?.end()]);
     }
@@ -155,6 +164,43 @@ export class TraceRun {
     port.events.push(clock.time + this.#plan.loadEveryUs, EVENT.call, null, null, 0, () => this.#readLoad());
   }
 
+  /** As a live worker's meter does. */
+  #readPower(): void {
+    const { engine, clock, port } = this.worker;
+    const figures = port.power?.read(clock.time) ?? null;
+    if (figures !== null) engine.power(figures);
+    port.events.push(clock.time + this.#plan.powerEveryUs, EVENT.call, null, null, 0, () => this.#readPower());
+  }
+
+  #power(): PowerSummary | null {
+    const { port, engine } = this.worker;
+    if (port.power === null) return null;
+    const { totals, maxWatts, readUs } = port.power;
+    const { measuredUj, invocationsUj, idleUj, otherUj } = totals;
+    const { holds = 0, forced = 0 } = engine.status().powerCap ?? {};
+    return {
+      meanWatts: readUs === 0 ? 0 : measuredUj / readUs,
+      maxWatts,
+      joules: {
+        measured: measuredUj / 1e6,
+        invocations: invocationsUj / 1e6,
+        idle: idleUj / 1e6,
+        other: otherUj / 1e6,
+      },
+      holds,
+      forced,
+    };
+  }
+
+  /** Mean power since the second before; mW, -1 = not modelled. */
+  #powerMw(): number {
+    const { port, clock } = this.worker;
+    if (port.power === null) return -1;
+    const before = this.#joules;
+    this.#joules = port.power.joulesAt(clock.time);
+    return Math.round(1000 * (this.#joules - before));
+  }
+
   #sample(series: RowSink<SecondRow>): void {
     const { memory, cpu, queue, queues, starting, running } = this.worker.engine.status();
     series.row({
@@ -168,6 +214,7 @@ export class TraceRun {
       running,
       starting,
       busySlots: cpu.used,
+      powerMw: this.#powerMw(),
     });
   }
 

@@ -30,10 +30,29 @@ export interface SimulationSummary {
     readonly expired: number;
     readonly crashed: number;
   };
+  /** null = it was not modelled. */
+  readonly power: PowerSummary | null;
   /** From the beginning of the trace to the last answer; µs. */
   readonly simulatedUs: number;
   /** Arrivals, container events and deadlines. */
   readonly events: number;
+}
+
+/** Of the periods that were read to their end; W and J. */
+export interface PowerSummary {
+  readonly meanWatts: number;
+  /** Greatest mean of a period. */
+  readonly maxWatts: number;
+  /** `measured` is the sum of the others. */
+  readonly joules: {
+    readonly measured: number;
+    readonly invocations: number;
+    readonly idle: number;
+    readonly other: number;
+  };
+  /** Times that the head of a queue was held for the power cap, and those of them that lasted as long as they may. */
+  readonly holds: number;
+  readonly forced: number;
 }
 
 /** Where the answers of a simulation go: counts them, in bounded memory. */
@@ -74,7 +93,7 @@ export class Recorder implements InvocationSink {
     if (this.observer !== null) this.observer(invocation, outcome, now);
   }
 
-  summary(engine: Engine, memory: MemoryLevels, beganAt: number, events: number): SimulationSummary {
+  summary(engine: Engine, memory: MemoryLevels, beganAt: number, events: number): Omit<SimulationSummary, 'power'> {
     const { cold, prewarm, warm } = this.#states;
     const ran = cold + prewarm + warm;
     const { counters } = engine;

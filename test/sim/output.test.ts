@@ -165,6 +165,7 @@ test('the series has fractions of slots, and the CPU queue without the GPU queue
     running: 3,
     starting: 1,
     busySlots: 3.5,
+    powerMw: 61_500,
   };
   const csv = folder.at('series.csv');
   const parquet = folder.at('series.parquet');
@@ -174,7 +175,7 @@ test('the series has fractions of slots, and the CPU queue without the GPU queue
     await sink.end();
   }
   expect(readFileSync(csv, 'utf8')).toBe(
-    `${secondTable.columns.map(({ name }) => name).join(',')}\n3,1024,512,7,2,3.5,4,2,3,1\n`,
+    `${secondTable.columns.map(({ name }) => name).join(',')}\n3,1024,512,7,2,3.5,4,2,3,1,61500\n`,
   );
   expect(await readers['parquet']?.(parquet)).toEqual([
     expect.objectContaining({ second: 3, queue_cpu: 7, queue_gpu: 2, busy_slots: 3.5 }),

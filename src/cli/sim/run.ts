@@ -2,12 +2,12 @@ import type { Distribution } from '../../results/distribution.js';
 import { type InvocationRow, invocationTable } from '../../results/invocation-row.js';
 import { type SecondRow, secondTable } from '../../results/second-row.js';
 import type { SimulationOptions } from '../../sim/simulate.js';
-import type { SimulationSummary } from '../../sim/summary.js';
+import type { PowerSummary, SimulationSummary } from '../../sim/summary.js';
 import type { RowSink } from '../../tables/sink.js';
 import { action, type CommandHost } from '../command-host.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../exit-codes.js';
-import { facts, microseconds, seconds } from '../output.js';
+import { facts, joules, microseconds, seconds } from '../output.js';
 import { parseInteger, parseNumber } from '../parse.js';
 import {
   addMachineOptions,
@@ -28,6 +28,9 @@ interface Options extends TraceFlags, MachineFlags {
   timeModel: string;
   measured?: string;
   retries?: number;
+  idleWatts?: number;
+  coreWatts?: number;
+  gpuWatts?: number;
   creationFailures: number;
   crashes: number;
 }
@@ -40,6 +43,7 @@ export function addSimRunCommand(host: CommandHost): void {
         'sim run --trace trace.csv --functions functions.csv --seed 7 --out runs.parquet --series seconds.csv',
         'sim run --trace trace.csv --functions functions.csv --set memory.budgetMb=4096 --set keepAlive.policy=ttl --json',
         'sim run --trace trace.csv --functions functions.csv --time-model measured --measured live.csv',
+        'sim run --trace trace.csv --functions functions.csv --idle-watts 20 --core-watts 10 --set energy.cap.watts=60',
       ]),
     ),
     TIME_MODELS,
@@ -48,6 +52,9 @@ export function addSimRunCommand(host: CommandHost): void {
     .option('--out <file>', 'one row an invocation: .csv, .jsonl or .parquet')
     .option('--series <file>', 'one row a second: .csv, .jsonl or .parquet')
     .option('--measured <file>', 'of measured: rows of a run, .csv or .jsonl, as --out writes them')
+    .option('--idle-watts <number>', "models the machine's power: what it takes when nothing runs", parseNumber)
+    .option('--core-watts <number>', 'what each busy core adds', parseNumber)
+    .option('--gpu-watts <number>', 'what each busy GPU adds', parseNumber)
     .option('--retries <count>', "of failures that are not the function's (default: 0)", parseInteger)
     .option('--creation-failures <chance>', 'of a container that cannot be made, 0 to 1', parseNumber, 0)
     .option('--crashes <chance>', 'of a container that dies in a run, 0 to 1', parseNumber, 0)
@@ -90,7 +97,16 @@ async function optionsOf(context: Context, options: Options): Promise<Simulation
     },
     rows,
     series,
+    ...powerOf(options),
   };
+}
+
+/** Modelled if any of it is given. */
+function powerOf({ idleWatts, coreWatts, gpuWatts }: Options): Pick<SimulationOptions, 'power'> {
+  if (idleWatts === undefined && coreWatts === undefined && gpuWatts === undefined) return {};
+  const power = { idleWatts: idleWatts ?? 0, wattsPerCore: coreWatts ?? 0, wattsPerGpu: gpuWatts ?? 0 };
+  if (Math.min(...Object.values(power)) < 0) throw new UsageError('watts must be 0 or more');
+  return { power };
 }
 
 /** What was not given must not stand in the way of a default. */
@@ -181,6 +197,15 @@ function summaryText(summary: SimulationSummary): string {
       `${memory.meanRunningMb.toFixed(0)} MiB running, ${memory.meanCachedMb.toFixed(0)} MiB cached on average`,
     ],
     ['containers', counts({ ...containers })],
+    ...(summary.power === null ? [] : [['power', powerText(summary.power)] as const]),
     ['simulated', seconds(summary.simulatedUs / 1e6)],
   ]);
+}
+
+function powerText({ meanWatts, maxWatts, joules: took, holds, forced }: PowerSummary): string {
+  const held = holds === 0 ? '' : `; ${holds} holds, ${forced} as long as they may be`;
+  return (
+    `mean ${meanWatts.toFixed(1)} W, at most ${maxWatts.toFixed(1)} W; ${joules(took.invocations)} by invocations, ` +
+    `${joules(took.idle)} idle, ${joules(took.other)} other${held}`
+  );
 }
