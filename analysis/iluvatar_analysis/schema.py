@@ -26,6 +26,8 @@ LOAD_SCHEMA = {
     "client": pl.Int64,
     "clients": pl.Int64,
     "error": pl.Utf8,
+    "cpu_us": pl.Int64,
+    "energy_uj": pl.Int64,
 }
 
 

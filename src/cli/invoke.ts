@@ -3,7 +3,7 @@ import { action, type CommandHost } from './command-host.js';
 import type { Context } from './context.js';
 import { UsageError } from './exit-codes.js';
 import { argumentsFromPairs, argumentsFromText } from './function-arguments.js';
-import { microseconds } from './output.js';
+import { joules, microseconds } from './output.js';
 import { collect, parseDuration, parseFunction } from './parse.js';
 
 /** `iluvatar invoke`: the result on standard output, everything about it on standard error. */
@@ -110,8 +110,17 @@ export function printResult(context: Context, answer: InvokeResult): void {
   const start = startUs > 0 ? `, start ${microseconds(startUs)}` : '';
   const throttled = throttledUs > 0 ? ` (throttled ${microseconds(throttledUs)})` : '';
   const attempts = answer.attempts > 1 ? `, ${answer.attempts} attempts` : '';
+  const energy = energyText(answer);
   const tid = answer.tid === '' ? '' : `, tid ${answer.tid}`;
   context.note(
-    `${answer.containerState}: queue ${microseconds(queueUs)}${start}, run ${microseconds(runUs)}${throttled}${attempts}${tid}`,
+    `${answer.containerState}: queue ${microseconds(queueUs)}${start}, run ${microseconds(runUs)}${throttled}${energy}${attempts}${tid}`,
   );
+}
+
+/** What was measured of it; an estimate is told by `~`. */
+function energyText({ energy }: InvokeResult): string {
+  if (energy === undefined) return '';
+  const { joules: took, cpuMs, settled } = energy;
+  const cpu = cpuMs === null ? '' : `, cpu ${microseconds(1000 * cpuMs)}`;
+  return took === null ? cpu : `${cpu}, ${settled ? '' : '~'}${joules(took)}`;
 }

@@ -1,6 +1,6 @@
 import type { RegisteredFunction } from '../config/api.js';
 import { action, type CommandHost } from './command-host.js';
-import { type Column, table } from './output.js';
+import { type Column, joules, table } from './output.js';
 
 const COLUMNS: readonly Column<RegisteredFunction>[] = [
   { title: 'FUNCTION', text: ({ name, version }) => `${name}@${version}` },
@@ -14,11 +14,22 @@ const COLUMNS: readonly Column<RegisteredFunction>[] = [
   { title: 'QUEUED', right: true, text: ({ queued }) => String(queued) },
 ];
 
+const ENERGY: Column<RegisteredFunction> = {
+  title: 'ENERGY',
+  right: true,
+  text: ({ energyJoules }) => (energyJoules === null ? '–' : joules(energyJoules)),
+};
+
+/** Most workers read no energy. */
+function columnsOf(rows: readonly RegisteredFunction[]): readonly Column<RegisteredFunction>[] {
+  return rows.some(({ energyJoules }) => energyJoules !== null) ? [...COLUMNS, ENERGY] : COLUMNS;
+}
+
 export function addListCommand(host: CommandHost): void {
   host.add('list', 'list the registered functions', ['list', 'list --json']).action(
     action(async (context) => {
       const functions = await context.withClient((client) => client.list());
-      context.print(functions, (rows) => table(rows, COLUMNS, 'no functions are registered'));
+      context.print(functions, (rows) => table(rows, columnsOf(rows), 'no functions are registered'));
     }),
   );
 }

@@ -51,6 +51,13 @@ function width(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
+/** `850 µJ`, `12.3 mJ`, `4.50 J`, `1.20 kJ` */
+export function joules(value: number): string {
+  if (value < 1e-3) return `${Math.round(value * 1e6)} µJ`;
+  if (value < 1) return `${(value * 1e3).toFixed(value < 0.01 ? 2 : 1)} mJ`;
+  return value < 1000 ? `${value.toFixed(2)} J` : `${(value / 1000).toFixed(2)} kJ`;
+}
+
 /** `850 µs`, `12.3 ms`, `4.5 s` */
 export function microseconds(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;

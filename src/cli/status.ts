@@ -1,7 +1,7 @@
-import type { AsyncCounters, WorkerStatus } from '../config/api.js';
+import type { AsyncCounters, EnergyStatus, PowerCapStatus, WorkerStatus } from '../config/api.js';
 import type { JetsonStatus } from '../config/jetson-api.js';
 import { action, type CommandHost } from './command-host.js';
-import { facts, seconds } from './output.js';
+import { facts, joules, seconds } from './output.js';
 
 export function addStatusCommand(host: CommandHost): void {
   host.add('status', 'show what the worker is doing', ['status', 'status --json']).action(
@@ -31,6 +31,8 @@ function statusText(status: WorkerStatus): string {
         `${memory.cachedMb} cached (${memory.cachedContainers})` +
         `${memory.overshootMb > 0 ? `; ${memory.overshootMb} used above that` : ''}`,
     ],
+    ...(status.energy === null ? [] : [['energy', energyText(status.energy)] as const]),
+    ...(status.powerCap === null ? [] : [['power cap', powerCapText(status.powerCap)] as const]),
     ['async', asyncText(status.async)],
     ...gpus.map(
       ({ index, present, running, containers, reservedMb, utilization, held }) =>
@@ -52,6 +54,25 @@ function statusText(status: WorkerStatus): string {
       .filter(([, count]) => count !== 0)
       .map(([name, count]) => [name, String(count)] as const),
   ]);
+}
+
+function energyText({ source, ageMs, stale, power, joules: took }: EnergyStatus): string {
+  if (ageMs === null) return `nothing was read from ${source} yet`;
+  const { watts, idleWatts, wattsPerCore } = power;
+  const now = stale ? `nothing new for ${seconds(ageMs / 1000)}` : `${watts.toFixed(1)} W`;
+  const known = [
+    idleWatts === 0 ? '' : `, ${idleWatts.toFixed(1)} W idle`,
+    wattsPerCore === 0 ? '' : `, ${wattsPerCore.toFixed(1)} W a busy core`,
+  ].join('');
+  return (
+    `${now} (${source})${known}; of ${joules(took.measured)}: ` +
+    `${joules(took.invocations)} by invocations, ${joules(took.idle)} idle, ${joules(took.other)} other`
+  );
+}
+
+function powerCapText({ capWatts, projectedWatts, held, holds, forced }: PowerCapStatus): string {
+  const now = held ? 'invocations wait for it' : 'nothing waits for it';
+  return `${capWatts} W, ${projectedWatts.toFixed(1)} W expected: ${now}; ${holds} holds, ${forced} as long as they may be`;
 }
 
 function boardText({ board, source, gpu, power, stale, throttledBy }: JetsonStatus): string {

@@ -236,6 +236,7 @@ export class ClientConnection implements ConnectionHandler {
         attempts: meta.attempts ?? 1,
         stdout: meta.stdout ?? '',
         stderr: meta.stderr ?? '',
+        ...(meta.energy === undefined ? {} : { energy: meta.energy }),
       };
       pending.resolve(answer as never);
     } catch (error) {

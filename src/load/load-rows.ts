@@ -24,6 +24,8 @@ export class RowMaker {
     row.queueUs = answer.queueUs;
     row.createUs = answer.createUs;
     row.runUs = answer.runUs;
+    row.cpuUs = answer.cpuUs;
+    row.energyUj = answer.energyUj;
     row.startUs = answer.runUs < 0 || answer.state === null ? -1 : Math.max(call.sentUs, endUs - answer.runUs);
     row.device = answer.device;
     row.state = answer.state ?? '';

@@ -54,6 +54,10 @@ export interface LoadAnswer {
   readonly queueUs: number;
   readonly createUs: number;
   readonly runUs: number;
+  /** CPU time on all cores. */
+  readonly cpuUs: number;
+  /** What it took of the machine, as the worker says; whole µJ, -1 = it did not say. */
+  readonly energyUj: number;
   readonly attempts: number;
   /** Empty = it did not say. */
   readonly worker: string;

@@ -26,6 +26,10 @@ export interface LoadRow extends InvocationRow {
   clients: number;
   /** Its error, for people; empty = none. */
   error: string;
+  /** CPU time on all cores, as the worker says; µs, -1 = it did not. */
+  cpuUs: number;
+  /** What it took of the machine above idling, as the worker says when it ends: the interval that it ended in is estimated; µJ, -1 = it did not. */
+  energyUj: number;
 }
 
 /** A row of which nothing is known yet. */
@@ -52,6 +56,8 @@ export function blankRow(): LoadRow {
     client: -1,
     clients: -1,
     error: '',
+    cpuUs: -1,
+    energyUj: -1,
   };
 }
 
@@ -79,5 +85,7 @@ export const loadTable: Table<LoadRow> = {
     integer('client', 'number', 'of the client of a closed loop; nothing = an open loop', (row) => row.client, -1),
     integer('clients', 'number', 'clients of this step; nothing = no steps', (row) => row.clients, -1),
     text('error', 'its error; nothing = none', (row) => row.error, true),
+    integer('cpu_us', 'µs', 'CPU time on all cores; nothing = not said', (row) => row.cpuUs, -1),
+    integer('energy_uj', 'µJ', 'energy it took above idling; nothing = not said', (row) => row.energyUj, -1),
   ],
 };

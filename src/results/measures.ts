@@ -39,6 +39,13 @@ export function runTimeUs({ runUs, startUs, endUs }: ResultRow): number {
   return startUs >= 0 ? endUs - startUs : -1;
 }
 
+/** Energy above idling of those invocations of which it is known. */
+export interface EnergySummary {
+  readonly invocations: number;
+  readonly joules: number;
+  readonly meanJoules: number;
+}
+
 /** Invocations of one kind, counted: of a function, of a step, or of all. */
 export class Counts {
   invocations = 0;
@@ -49,6 +56,9 @@ export class Counts {
   /** The same by the function's own word. */
   codeStated = 0;
   codeCold = 0;
+  /** Those of which the worker has said what they took, and what that was; µJ. */
+  energyStated = 0;
+  energyUj = 0;
 
   add(row: ResultRow): void {
     this.invocations++;
@@ -57,7 +67,11 @@ export class Counts {
       this.stated++;
       if (row.state === 'cold') this.cold++;
     }
-    const { codeCold = -1 } = row;
+    const { codeCold = -1, energyUj = -1 } = row;
+    if (energyUj >= 0) {
+      this.energyStated++;
+      this.energyUj += energyUj;
+    }
     if (codeCold >= 0) {
       this.codeStated++;
       this.codeCold += codeCold;
@@ -71,11 +85,20 @@ export class Counts {
     this.cold += other.cold;
     this.codeStated += other.codeStated;
     this.codeCold += other.codeCold;
+    this.energyStated += other.energyStated;
+    this.energyUj += other.energyUj;
   }
 
   /** By the worker's word; null = it said of none. */
   get coldRatio(): number | null {
     return this.stated === 0 ? null : this.cold / this.stated;
+  }
+
+  /** As the worker said at their ends; null = it said of none. */
+  get energy(): EnergySummary | null {
+    const { energyStated: invocations, energyUj } = this;
+    if (invocations === 0) return null;
+    return { invocations, joules: energyUj / 1e6, meanJoules: energyUj / 1e6 / invocations };
   }
 
   get codeColdRatio(): number | null {

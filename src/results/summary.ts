@@ -1,7 +1,14 @@
 import { type DetailedDistribution, detailedDistributionOf } from './distribution.js';
 import { type GeneratorFacts, type GeneratorSummary, generatorSummary } from './generator.js';
 import { Histogram } from './histogram.js';
-import { type Counts, isAnswered, type MeasuredUs, MeasureHistograms, type ResultRow } from './measures.js';
+import {
+  type Counts,
+  type EnergySummary,
+  isAnswered,
+  type MeasuredUs,
+  MeasureHistograms,
+  type ResultRow,
+} from './measures.js';
 import { type StepSummary, StepTotals } from './steps.js';
 
 /** A run in numbers, computed here and nowhere else, from rows one by one in bounded memory. */
@@ -43,6 +50,8 @@ export interface GroupSummary {
   readonly coldRatio: number | null;
   /** The same by the functions' own word. */
   readonly codeColdRatio: number | null;
+  /** null = the worker says it of none. */
+  readonly energy: EnergySummary | null;
   /** Of those that the function itself has ended, well or with an error of its own; `lag` of all that were sent. */
   readonly us: MeasuredUs;
   /** Latency divided by the function's warm time; in thousandths. Of those whose warm time is known: see `count`. */
@@ -212,7 +221,7 @@ export class SummaryBuilder {
 }
 
 function groupSummary(measures: MeasureHistograms, slowdown: Histogram): GroupSummary {
-  const { invocations, ok, cold, coldRatio, codeColdRatio }: Counts = measures.counts;
+  const { invocations, ok, cold, coldRatio, codeColdRatio, energy }: Counts = measures.counts;
   return {
     invocations,
     succeeded: ok,
@@ -220,6 +229,7 @@ function groupSummary(measures: MeasureHistograms, slowdown: Histogram): GroupSu
     cold,
     coldRatio,
     codeColdRatio,
+    energy,
     us: measures.distributions(),
     slowdown: detailedDistributionOf(slowdown, 1000),
   };

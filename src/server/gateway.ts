@@ -1,5 +1,5 @@
 import type { MethodName } from '../config/api.js';
-import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import type { ErrorClass, ErrorDetails, InvocationEnergy } from '../core/errors.js';
 import type { Device } from '../core/function.js';
 import type { Trigger } from '../telemetry/tracing/settled-invocation.js';
 
@@ -21,6 +21,8 @@ export interface GatewayResult {
   readonly runUs: number;
   /** Part of it that the container's CPU quota took, summed over the cores. */
   readonly throttledUs: number;
+  /** What it took of the machine; null or absent = energy is not read, or it cannot be told. */
+  readonly energy?: InvocationEnergy | null;
   /** From giving the arguments to a container to its answer, less `runUs`; absent = 0, it never ran. */
   readonly overheadUs?: number;
   readonly attempts: number;

@@ -131,6 +131,14 @@ export class ContainerDriver implements ContainerPort {
     return backend === undefined || handle === null || handle === undefined ? null : { backend, handle };
   }
 
+  /** What runs now, with its CPU time so far; µs, null = not measured. */
+  *running(): Generator<{ readonly invocation: Invocation; readonly cpuUs: number | null }> {
+    // All that run are among these: one leaves only when it was measured while nothing ran in it.
+    for (const container of this.unmeasured) {
+      if (container.active > 0) yield* (container.handle as DrivenContainer).running();
+    }
+  }
+
   dropPayload(payload: unknown): void {
     this.#options.dropPayload(payload);
   }

@@ -68,6 +68,12 @@ export class DrivenContainer implements ContainerEvents {
     });
   }
 
+  *running(): Generator<{ readonly invocation: Invocation; readonly cpuUs: number | null }> {
+    for (const [requestId, invocation] of this.#runs) {
+      yield { invocation, cpuUs: this.backend?.cpuUs(requestId) ?? null };
+    }
+  }
+
   async destroy(reason: DestroyReason): Promise<void> {
     await this.backend?.destroy(reason);
   }

@@ -38,6 +38,8 @@ export interface RegistryOptions {
   engine: Engine;
   gateway: WorkerGateway;
   kept: KeptState;
+  /** What its invocations took; null = energy is not read. */
+  joulesOf(record: FunctionRecord): number | null;
   registered(): void;
   unregistered(record: FunctionRecord): void;
 }
@@ -108,7 +110,11 @@ export class FunctionRegistry {
   }
 
   list(): RegisteredFunction[] {
-    return [...this.#functions.values()].map(describe);
+    return [...this.#functions.values()].map((one) => this.#describe(one));
+  }
+
+  #describe(registration: Registration): RegisteredFunction {
+    return describe(registration, this.#options.joulesOf(registration.record));
   }
 
   *learnt(): Iterable<LearntFunction> {
@@ -140,7 +146,7 @@ export class FunctionRegistry {
     if (old !== undefined) {
       const same = sameContent(old.prepared, prepared) && sameDefinition(old.definition, definition);
       if (same || !replace) await this.#release(prepared);
-      if (same) return describe(old);
+      if (same) return this.#describe(old);
       if (!replace) {
         throw new IluvatarError(
           'conflict',
@@ -155,7 +161,7 @@ export class FunctionRegistry {
     failpoint('register.replaced');
     const registration = await this.#publish(key, spec, handed);
     this.#options.registered();
-    return describe(registration);
+    return this.#describe(registration);
   }
 
   async #keep(key: string, handed: Handed): Promise<void> {
@@ -316,7 +322,10 @@ function sameDefinition(a: FunctionDefinition, b: FunctionDefinition): boolean {
   return JSON.stringify({ ...a, source: '' }) === JSON.stringify({ ...b, source: '' });
 }
 
-function describe({ definition, record, prepared, handle }: Registration): RegisteredFunction {
+function describe(
+  { definition, record, prepared, handle }: Registration,
+  energyJoules: number | null,
+): RegisteredFunction {
   const { name, version, memoryMb, cpus, timeoutMs } = definition;
   const [first] = [...prepared.values()] as [PreparedFunction];
   const { runtime } = first;
@@ -335,6 +344,7 @@ function describe({ definition, record, prepared, handle }: Registration): Regis
     queued,
     running,
     containers,
+    energyJoules,
     characteristics: characteristicsOf(record),
   };
 }

@@ -49,6 +49,8 @@ const SHORTEST_MS = 1000;
 /** Since the machine started; hundredths of a second. */
 export interface CpuTimes {
   readonly busy: number;
+  /** Of it what processes and interrupts have used: not the waiting for disks. */
+  readonly used: number;
   readonly all: number;
 }
 
@@ -60,6 +62,7 @@ export function cpuTimes(stat: string): CpuTimes | null {
   const [user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softIrq = 0, steal = 0] = line
     .split(' ')
     .map(Number);
-  const busy = user + nice + system + waiting + irq + softIrq;
-  return { busy, all: busy + idle + steal };
+  const used = user + nice + system + irq + softIrq;
+  const busy = used + waiting;
+  return { busy, used, all: busy + idle + steal };
 }

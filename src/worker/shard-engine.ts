@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 // Not the global of the same name: that is a getter, and the clock is read several times an invocation.
 import { performance } from 'node:perf_hooks';
 import type { PrewarmResult } from '../config/api.js';
+import { energyFault } from '../config/energy-use.js';
 import type { WorkerConfig } from '../config/schema.js';
 import {
   configureEngine,
@@ -16,7 +17,7 @@ import type { Log } from '../telemetry/logs/log.js';
 import type { Transport } from '../transport/transport.js';
 import type { ContainerDriver } from './container-driver.js';
 
-/** What this machine and the configuration give the engine. */
+/** What this machine and the configuration give the engine. Throws `invalid` for options that do not go together. */
 export function engineOptions(
   config: WorkerConfig,
   port: ContainerDriver,
@@ -24,6 +25,8 @@ export function engineOptions(
   log: Log,
   transport: Transport,
 ): EngineOptions {
+  const fault = energyFault(config.energy);
+  if (fault !== null) throw new IluvatarError('invalid', fault);
   return configureEngine(config, {
     clock: { now },
     port,

@@ -4,7 +4,7 @@ import type { BackendStatus, Engine } from '../core/index.js';
 import { VERSION } from '../package-files.js';
 import type { AsyncService } from './async/service.js';
 import type { HostLoad } from './host-load.js';
-import type { JetsonFeed } from './jetson-feed.js';
+import type { ShardMonitors } from './shard-monitors.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
 
 /** What a shard says of itself, in status, health and metrics. */
@@ -16,7 +16,7 @@ export interface ShardReportParts {
   readonly supervision: ShardSupervision;
   readonly async: AsyncService;
   readonly host: HostLoad;
-  readonly jetson: JetsonFeed | null;
+  readonly monitors: Pick<ShardMonitors, 'energyStatus' | 'jetson'>;
   addresses(): WorkerStatus['addresses'];
   /** How many are registered. */
   functions(): number;
@@ -36,7 +36,7 @@ export class ShardReport {
 
   status(state: WorkerStatus['state']): WorkerStatus {
     const { name, engine, supervision, backends: all, async, functions, counters: others } = this.#parts;
-    const { memory, cpu, starting, running, queue, queues, gpus, counters, backends } = engine.status();
+    const { memory, cpu, powerCap, starting, running, queue, queues, gpus, counters, backends } = engine.status();
     return {
       name,
       version: VERSION,
@@ -45,13 +45,15 @@ export class ShardReport {
       state,
       memory,
       cpu,
+      energy: this.#parts.monitors.energyStatus(),
+      powerCap,
       starting,
       running,
       host: this.#parts.host.now(),
       queue,
       queues,
       gpus: [...gpus],
-      jetson: this.#parts.jetson?.status() ?? null,
+      jetson: this.#parts.monitors.jetson?.status() ?? null,
       functions: functions(),
       async: async.counters(),
       backends: countersByBackend(backends, all),
@@ -70,7 +72,7 @@ export class ShardReport {
         ...notes,
         ...watched.notes,
         ...this.#parts.notes(),
-        ...(this.#parts.jetson?.notes() ?? []),
+        ...(this.#parts.monitors.jetson?.notes() ?? []),
         ...backends.flatMap((backend) => backend.notes),
       ],
       backends,

@@ -50,6 +50,11 @@ export class ShardTelemetry {
     if (this.#parts.config().log.invocations) writeInvocationLine(this.#log, result, fn);
   }
 
+  /** What functions have got of an interval's energy; µJ. */
+  energy(functions: ReadonlyMap<FunctionRecord, number>): void {
+    for (const [fn, microjoules] of functions) this.#metrics.energy(fn, microjoules);
+  }
+
   /** It is registered no more. */
   forget(fn: FunctionRecord): void {
     this.#metrics.forget(fn);

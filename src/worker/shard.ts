@@ -141,6 +141,7 @@ export class Shard {
       driver: this.#driver,
       supervision: this.#supervision,
       log,
+      divided: (functions) => this.#telemetry.energy(functions),
       deadlines: () => this.#timer.arm(),
     });
     this.#async = new AsyncService({
@@ -168,6 +169,7 @@ export class Shard {
       started: () => this.#timer.arm(),
       observe: (result, fn) => this.#observe(result, fn),
       spans: this.#telemetry.spans,
+      energy: this.#monitors.energy,
     });
     this.#edges = new ShardEdges({
       config,
@@ -185,10 +187,11 @@ export class Shard {
       backends: this.#backends,
       engine: this.#engine,
       gateway: this.gateway,
+      joulesOf: (record) => this.#monitors.energy?.joulesOf(record) ?? null,
       registered: () => this.#monitors.unlimitedFunctions(this.#registry.someUnlimited),
       unregistered: (record) => {
         this.#telemetry.forget(record);
-        this.#monitors.unlimitedFunctions(this.#registry.someUnlimited);
+        this.#monitors.unregistered(record, this.#registry.someUnlimited);
       },
     });
     this.#report = new ShardReport({
@@ -206,8 +209,8 @@ export class Shard {
         ...transport.counters(),
         ...this.#telemetry.counters(),
       }),
-      jetson: this.#monitors.jetson,
-      notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
+      monitors: this.#monitors,
+      notes: () => [this.#kept, this.#recovery, this.#telemetry, this.#monitors].flatMap((part) => part.notes()),
     });
   }
 
@@ -349,8 +352,7 @@ export class Shard {
     this.#state = 'stopping';
     this.#stopTimers();
     await this.#async.close();
-    await this.#telemetry.close();
-    await this.#monitors.close();
+    await Promise.all([this.#telemetry.close(), this.#monitors.close()]);
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
@@ -380,8 +382,7 @@ export class Shard {
     await this.#recovery.stopBackends();
     await this.#recovery.end();
     await this.#edges.close();
-    await this.#telemetry.close();
-    await this.#monitors.close();
+    await Promise.all([this.#telemetry.close(), this.#monitors.close()]);
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, STABLE_MESSAGES.workerStopped);

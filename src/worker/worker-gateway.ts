@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MethodName } from '../config/api.js';
 import type { Engine } from '../core/engine.js';
-import type { ErrorClass, ErrorDetails } from '../core/errors.js';
+import type { ErrorClass, ErrorDetails, InvocationEnergy } from '../core/errors.js';
 import { type Device, functionKey } from '../core/function.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import type { Invocation, InvocationSink, Outcome } from '../core/invocation.js';
@@ -13,6 +13,7 @@ import { transactionId } from '../transport/frames.js';
 import type { Transport } from '../transport/transport.js';
 import type { PayloadOwner } from './container-driver.js';
 import type { DrivenContainer } from './driven-container.js';
+import type { EnergyMeter } from './energy-meter.js';
 import { now } from './shard-engine.js';
 
 /**
@@ -30,6 +31,8 @@ export interface WorkerGatewayOptions {
   observe(result: GatewayResult, fn: FunctionRecord | null): void;
   /** Follows each from its arrival to its end; null = nothing does. */
   spans: InvocationObserver | null;
+  /** Told of each end; null = energy is not read. */
+  energy: Pick<EnergyMeter, 'ended'> | null;
 }
 
 export class WorkerGateway implements Gateway {
@@ -39,6 +42,7 @@ export class WorkerGateway implements Gateway {
   readonly #started: () => void;
   readonly #observe: WorkerGatewayOptions['observe'];
   readonly #spans: InvocationObserver | null;
+  readonly #energy: WorkerGatewayOptions['energy'];
   readonly #handles = new Map<string, number>();
   readonly #functions: (FunctionRecord | null)[] = [null];
   /** By which number clients of an earlier process know functions that are not registered again yet. */
@@ -53,6 +57,7 @@ export class WorkerGateway implements Gateway {
     this.#started = options.started;
     this.#observe = options.observe;
     this.#spans = options.spans;
+    this.#energy = options.energy;
   }
 
   /** Gives a registered function its handle. Handles are never used twice, so a stale one can only be `not_found`. */
@@ -184,15 +189,16 @@ export class WorkerGateway implements Gateway {
   ): void {
     this.#open.delete(invocation.id);
     const { throttledUs = 0 } = outcome;
+    const energy = this.#energy === null ? null : this.#energy.ended(invocation, outcome, now);
     // A failure has no phases on most edges.
-    const told = throttledUs > 0 && outcome.errorClass !== null;
+    const told = outcome.errorClass !== null && (throttledUs > 0 || energy !== null);
     const result = new Settlement(
       this,
       invocation.tid,
       invocation.id,
       outcome.errorClass,
       outcome.message,
-      told ? { ...outcome.details, throttledUs } : outcome.details,
+      told ? { ...outcome.details, ...beside(throttledUs, energy) } : outcome.details,
     );
     result.payload = outcome.payload as number | Uint8Array | null;
     result.attempts = invocation.attempts;
@@ -200,6 +206,7 @@ export class WorkerGateway implements Gateway {
     result.device = invocation.container === null ? null : invocation.device;
     result.runUs = outcome.runUs;
     result.throttledUs = throttledUs;
+    result.energy = energy;
     result.state = invocation.containerState;
     const { enqueuedAt, dispatchedAt, runningAt } = invocation;
     if (dispatchedAt > 0) {
@@ -218,6 +225,10 @@ export class WorkerGateway implements Gateway {
     }
     sink.settled(result);
   }
+}
+
+function beside(throttledUs: number, energy: InvocationEnergy | null): ErrorDetails {
+  return { ...(throttledUs > 0 ? { throttledUs } : {}), ...(energy === null ? {} : { energy }) };
 }
 
 /** The engine's view of a caller: keeps the arguments until a container takes them. */
@@ -264,6 +275,7 @@ class Settlement implements GatewayResult {
   startUs = 0;
   runUs = 0;
   throttledUs = 0;
+  energy: InvocationEnergy | null = null;
   overheadUs = 0;
   attempts = 1;
   backend: string | null = null;

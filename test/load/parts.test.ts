@@ -154,6 +154,8 @@ describe('rows between processes', () => {
       client: 10,
       clients: 11,
       error: 'é',
+      cpuUs: 12,
+      energyUj: 2 ** 41 + i,
     });
     const batches: RowBatch[] = [];
     const batcher = new RowBatcher(3, (batch) => batches.push(structuredClone(batch)));

@@ -154,6 +154,8 @@ describe('a step as the original writes it', () => {
     client,
     clients: 2,
     error: outcome === 'ok' ? '' : 'broken',
+    cpuUs: -1,
+    energyUj: -1,
   });
 
   it("has each client's invocations and registration, and what failed as a record and as an error", async () => {

@@ -1,6 +1,7 @@
 import type { DetailedDistribution } from '../../results/distribution.js';
+import type { EnergySummary } from '../../results/measures.js';
 import type { FunctionSummary, RunSummary } from '../../results/summary.js';
-import { facts, microseconds, paint, seconds, table } from '../output.js';
+import { facts, joules, microseconds, paint, seconds, table } from '../output.js';
 
 /** A run's summary for people. */
 
@@ -19,6 +20,7 @@ export function summaryText(summary: RunSummary): string {
           : `${rate(rates.offered)} offered, ${rate(rates.answered)} answered, ${rate(rates.succeeded)} successful`,
       ],
       ['containers found', coldText(summary)],
+      ...(summary.energy === null ? [] : [['energy', energyText(summary.energy)] as const]),
     ]),
     distributions([
       ['latency, from the intended start', us.latency, microseconds],
@@ -82,6 +84,11 @@ function distributions(lines: readonly Line[]): string {
   );
 }
 
+/** As the worker said at the end of each. */
+export function energyText({ invocations, joules: sum, meanJoules }: EnergySummary): string {
+  return `${joules(sum)} above idling, ${joules(meanJoules)} each, of ${invocations}`;
+}
+
 function coldText({ states, coldRatio, codeColdRatio }: RunSummary): string {
   const said = coldRatio === null ? 'not said' : `${countsText(states)}; ${percent(coldRatio)} cold`;
   return codeColdRatio === null ? said : `${said}, ${percent(codeColdRatio)} by the functions' own word`;
@@ -119,6 +126,12 @@ function firstLine(text: string): string {
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }
 
+const ENERGY_EACH = {
+  title: 'ENERGY EACH',
+  right: true,
+  text: ({ energy }: FunctionSummary) => (energy === null ? '–' : joules(energy.meanJoules)),
+};
+
 function functionsText({ functions, otherFunctions }: RunSummary): string {
   const shown = functions.slice(0, FUNCTIONS_SHOWN);
   const hidden = functions.length - shown.length + (otherFunctions?.functions ?? 0);
@@ -133,6 +146,7 @@ function functionsText({ functions, otherFunctions }: RunSummary): string {
       { title: 'P50', right: true, text: ({ us }) => microseconds(us.latency.p50) },
       { title: 'P99', right: true, text: ({ us }) => microseconds(us.latency.p99) },
       { title: 'SLOWDOWN', right: true, text: ({ slowdown }) => (slowdown.count === 0 ? '–' : times(slowdown.mean)) },
+      ...(shown.some(({ energy }) => energy !== null) ? [ENERGY_EACH] : []),
     ],
     '',
   );

@@ -13,6 +13,8 @@ const NUMBERS = [
   'sentUs',
   'createUs',
   'runUs',
+  'cpuUs',
+  'energyUj',
   'codeUs',
   'codeCold',
   'client',

@@ -1,4 +1,4 @@
-import type { InvokeResult } from '../../config/api.js';
+import type { InvocationEnergy, InvokeResult } from '../../config/api.js';
 import { type ErrorClass, IluvatarError } from '../../core/errors.js';
 import type { LoadAnswer } from '../target.js';
 
@@ -15,6 +15,7 @@ export function answerOf(result: InvokeResult, worker: string): LoadAnswer {
     queueUs: phases.queueUs,
     createUs: phases.startUs,
     runUs: phases.runUs,
+    ...energyOf(result.energy),
     attempts: result.attempts,
     worker,
     backend: '',
@@ -32,6 +33,8 @@ export function failureOf(errorClass: ErrorClass, error: string, tid: string, wo
     queueUs: -1,
     createUs: -1,
     runUs: -1,
+    cpuUs: -1,
+    energyUj: -1,
     attempts,
     worker,
     backend: '',
@@ -39,8 +42,18 @@ export function failureOf(errorClass: ErrorClass, error: string, tid: string, wo
   };
 }
 
+/** In whole µs and µJ; -1 = not said. */
+export function energyOf(energy: InvocationEnergy | undefined): Pick<LoadAnswer, 'cpuUs' | 'energyUj'> {
+  const { cpuMs = null, joules = null } = energy ?? {};
+  return {
+    cpuUs: cpuMs === null ? -1 : Math.round(1000 * cpuMs),
+    energyUj: joules === null ? -1 : Math.round(1e6 * joules),
+  };
+}
+
 /** Of whatever a call was rejected with: what is no IluvatarError is a defect, and an answer all the same. */
 export function answerOfError(error: unknown, tid: string, worker: string): LoadAnswer {
   if (!(error instanceof IluvatarError)) return failureOf('internal', String(error), tid, worker);
-  return failureOf(error.errorClass, error.message, tid, worker, error.details.attempts ?? 0);
+  const { attempts = 0, energy } = error.details;
+  return { ...failureOf(error.errorClass, error.message, tid, worker, attempts), ...energyOf(energy) };
 }

@@ -94,6 +94,8 @@ function toAnswer(answer: InvokeResponse, askedTid: string): LoadAnswer {
     queueUs: detailed && ran ? answer.queueUs : -1,
     createUs: detailed && ran ? answer.createUs : -1,
     runUs: ran ? answer.durationUs : -1,
+    cpuUs: answer.cpuUs ?? -1,
+    energyUj: answer.energyJoules === undefined ? -1 : Math.round(1e6 * answer.energyJoules),
     attempts: answer.attempts,
     worker,
     backend: answer.backend,

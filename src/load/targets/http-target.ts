@@ -190,6 +190,8 @@ function toAnswer(answer: Answer, askedTid: string): LoadAnswer {
     queueUs: state === null ? -1 : number('x-iluvatar-queue-us'),
     createUs: state === null ? -1 : number('x-iluvatar-start-us'),
     runUs: state === null ? -1 : number('x-iluvatar-run-us'),
+    cpuUs: number('x-iluvatar-cpu-us'),
+    energyUj: number('x-iluvatar-energy-uj'),
     attempts: Math.max(0, number('x-iluvatar-attempts')),
     worker: '',
     backend: '',

@@ -29,6 +29,8 @@ export const LOAD_COLUMNS: Readonly<Record<keyof LoadRow, string>> = {
   client: 'client',
   clients: 'clients',
   error: 'error',
+  cpuUs: 'cpu_us',
+  energyUj: 'energy_uj',
 };
 
 /** Without these a file is no table of invocations. */

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import {
   type Characteristics,
+  type EnergyStatus,
   functionDefinitionSchema,
   methodSchemas,
+  type PowerCapStatus,
   type PrewarmResult,
   type RegisteredFunction,
   type WatchedHealth,
@@ -11,7 +13,7 @@ import {
 } from '../../config/api.js';
 import { ERROR_CLASSES, type ErrorClass } from '../../core/errors.js';
 import { asyncCounters, asyncHttpSchemas } from './async-schemas.js';
-import { invokeResult } from './invoke-schemas.js';
+import { invocationEnergy, invokeResult } from './invoke-schemas.js';
 import { jetsonStatus } from './jetson-schemas.js';
 import type { Problem } from './problems.js';
 
@@ -57,6 +59,10 @@ const registeredFunction = z.object({
   queued: count,
   running: count,
   containers: count,
+  energyJoules: z
+    .number()
+    .nullable()
+    .describe('What its invocations took of the machine, in intervals that are over; null = energy is not read'),
   characteristics,
 }) satisfies z.ZodType<RegisteredFunction>;
 
@@ -67,6 +73,27 @@ const deviceQueue = z.object({
   activeFunctions: count,
   policy: z.unknown().describe('What the queue policy says of itself'),
 });
+
+const watts = z.number().describe('W');
+const joules = z.number().describe('J');
+
+const energyStatus = z.object({
+  source: z.string(),
+  ageMs: z.number().nullable().describe('Of the latest reading'),
+  stale: z.boolean().describe('It is so old that it says nothing any more'),
+  power: z.object({ watts, idleWatts: watts, wattsPerCore: watts, wattsPerGpu: watts }),
+  joules: z
+    .object({ measured: joules, invocations: joules, idle: joules, other: joules })
+    .describe('Since the worker started; measured is the sum of the others'),
+}) satisfies z.ZodType<EnergyStatus>;
+
+const powerCapStatus = z.object({
+  capWatts: watts,
+  projectedWatts: z.number().describe('Mean of this period, as it is expected; W'),
+  held: z.boolean().describe('The head of a queue waits for it'),
+  holds: count,
+  forced: count.describe('Holds that lasted as long as they may'),
+}) satisfies z.ZodType<PowerCapStatus>;
 
 const workerStatus = z.object({
   name: z.string(),
@@ -84,6 +111,8 @@ const workerStatus = z.object({
     cachedContainers: count,
   }),
   cpu: z.object({ slots: z.number(), used: z.number() }),
+  energy: energyStatus.nullable().describe('null = none is read'),
+  powerCap: powerCapStatus.nullable().describe('null = there is none'),
   starting: count.describe('Invocations that wait for a container being made'),
   running: count.describe('Invocations that containers have'),
   host: z.object({
@@ -147,6 +176,7 @@ const problem = z.object({
   retryAfterMs: z.number().optional(),
   attempts: z.number().optional(),
   throttledUs: z.number().optional().describe('How long a CPU quota held it back; µs'),
+  energy: invocationEnergy.optional(),
 }) satisfies z.ZodType<Problem>;
 
 const progressLine = z

@@ -246,12 +246,15 @@ class PendingInvocation implements GatewaySink {
     const status = errorCode(result.errorClass);
     let flags = RESULT_STATES.indexOf(result.state);
     let meta: string | null = null;
-    if (status !== 0 || result.details !== null || result.attempts > 1 || result.throttledUs > 0) {
+    const { energy = null } = result;
+    const plain = status === 0 && result.details === null && result.attempts <= 1;
+    if (!plain || result.throttledUs > 0 || energy !== null) {
       meta = JSON.stringify({
         message: result.message ?? undefined,
         tid: result.tid,
         ...attempts(result),
         ...(result.throttledUs > 0 ? { throttledUs: result.throttledUs } : {}),
+        ...(energy === null ? {} : { energy }),
         ...result.details,
       });
       if (result.details?.evidence?.outputCut === true) flags |= RESULT_OUTPUT_CUT;

@@ -5,7 +5,8 @@ import { STABLE_MESSAGES } from './messages.js';
 
 /** One line for one invocation that has ended (`log.invocations`). `fn` null = it named none that is registered. */
 export function writeInvocationLine(log: Log, result: GatewayResult, fn: FunctionRecord | null): void {
-  const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend } = result;
-  const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts };
+  const { tid, errorClass, state, queueUs, startUs, runUs, attempts, backend, energy } = result;
+  const told = energy === null || energy === undefined ? {} : { energy };
+  const fields = { tid, function: fn?.key, backend, errorClass, state, queueUs, startUs, runUs, attempts, ...told };
   log.info(fields, STABLE_MESSAGES.invocation);
 }

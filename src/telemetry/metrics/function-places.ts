@@ -32,8 +32,12 @@ export class FunctionPlaces {
   /** Counts a finished invocation. `fn` null = there is no such function. On the warm path: no look-up by name, nothing is made. */
   observe(result: ObservedInvocation, fn: ObservedFunction | null): void {
     if (fn === null) this.#unknown.observe(result);
-    else if (this.#keys[fn.index] === fn.key) (this.#byIndex[fn.index] as FunctionSeries).observe(result);
-    else this.#adopt(fn).observe(result);
+    else this.#of(fn).observe(result);
+  }
+
+  /** What a registered function has got of an interval's energy; µJ. */
+  energy(fn: ObservedFunction, microjoules: number): void {
+    this.#of(fn).energyUj += microjoules;
   }
 
   /** Drops the series of an unregistered function. */
@@ -71,6 +75,10 @@ export class FunctionPlaces {
     const { queued, running, containers } = rest;
     const others = { name: OTHER, version: '', queued, running, containers, memoryMb: null, characteristics: null };
     return [...own, others];
+  }
+
+  #of(fn: ObservedFunction): FunctionSeries {
+    return this.#keys[fn.index] === fn.key ? (this.#byIndex[fn.index] as FunctionSeries) : this.#adopt(fn);
   }
 
   /** Registering again under a name keeps its counts, whatever index the engine gave it. */

@@ -27,6 +27,11 @@ export const INVOCATION_METRICS: readonly MetricDefinition[] = [
     'Time that CPU quotas held invocations back, summed over the cores',
     ({ throttled }) => throttled / 1e6,
   ),
+  perFunction(
+    'iluvatar_function_energy_joules_total',
+    'Energy that invocations took of the machine, above what it takes when idle; 0 where none is read',
+    ({ energyUj }) => energyUj / 1e6,
+  ),
   histogram('queue', 'Time from acceptance to leaving the queue'),
   histogram('start', 'Time waiting for a container to be made; invocations that found one ready are not in it'),
   histogram('run', 'Time inside the function, measured by its agent'),

@@ -69,6 +69,8 @@ export class FunctionSeries {
   retries = 0;
   /** µs, summed over the cores. */
   throttled = 0;
+  /** In intervals that are over; µJ. */
+  energyUj = 0;
 
   constructor(name: string, version: string) {
     this.name = name;

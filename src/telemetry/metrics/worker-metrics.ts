@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metric, Registry } from 'prom-client';
 import type { WatchedHealth, WorkerStatus } from '../../config/api.js';
 import { ASYNC_METRICS } from './async-metrics.js';
+import { ENERGY_METRICS } from './energy-metrics.js';
 import { FUNCTION_METRICS } from './function-metrics.js';
 import { FunctionPlaces, type ObservedFunction } from './function-places.js';
 import { INVOCATION_METRICS } from './invocation-metrics.js';
@@ -39,6 +40,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Backends', metrics: BACKEND_METRICS },
   { title: 'Threads and background tasks', metrics: SUPERVISION_METRICS },
   { title: 'Push', metrics: PUSH_METRICS },
+  { title: 'Energy', metrics: ENERGY_METRICS },
   { title: 'The machine', metrics: HOST_METRICS },
   { title: 'A Jetson', metrics: JETSON_METRICS },
   { title: 'The process', metrics: PROCESS_METRICS },
@@ -65,6 +67,11 @@ export class WorkerMetrics {
   /** Counts a finished invocation. `fn` null = there is no such function. */
   observe(result: ObservedInvocation, fn: ObservedFunction | null): void {
     this.#places.observe(result, fn);
+  }
+
+  /** What a registered function has got of an interval's energy; µJ. */
+  energy(fn: ObservedFunction, microjoules: number): void {
+    this.#places.energy(fn, microjoules);
   }
 
   /** Drops the series of an unregistered function. */

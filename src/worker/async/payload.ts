@@ -31,6 +31,7 @@ export function aboutOf(result: GatewayResult): Omit<InvokeResult, 'result'> {
     attempts: result.attempts,
     stdout: result.details?.stdout ?? '',
     stderr: result.details?.stderr ?? '',
+    ...(result.energy === null || result.energy === undefined ? {} : { energy: result.energy }),
   };
 }
 

@@ -39,6 +39,8 @@ export class FakeTarget implements LoadTarget {
       queueUs: 10,
       createUs: cold ? 1000 : 0,
       runUs: 300_000,
+      cpuUs: 250_000,
+      energyUj: 5_000_000,
       attempts: 1,
       worker: 'fake',
       backend: '',

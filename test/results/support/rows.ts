@@ -26,6 +26,8 @@ export function loadRow(changes: Partial<LoadRow> = {}): LoadRow {
     client: -1,
     clients: -1,
     error: '',
+    cpuUs: -1,
+    energyUj: -1,
     ...changes,
   };
 }

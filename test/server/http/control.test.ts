@@ -24,6 +24,7 @@ const registered: RegisteredFunction = {
   queued: 0,
   running: 0,
   containers: 0,
+  energyJoules: null,
   characteristics: { interArrivalMs: 0, memoryMb: 0, pageCacheMb: 0, devices: [] },
 };
 

@@ -5,8 +5,8 @@ import type { DetailedDistribution } from '../../../results/distribution.js';
 import { MEASURES } from '../../../results/measures.js';
 import { actualState } from '../../../results/readers/open-experiment.js';
 import type { RunSummary } from '../../../results/summary.js';
-import { microseconds, seconds } from '../../output.js';
-import { countsText, percent, rate, times } from '../summary-text.js';
+import { joules, microseconds, seconds } from '../../output.js';
+import { countsText, energyText, percent, rate, times } from '../summary-text.js';
 import { factsTable, type Html, htmlTable } from './html-table.js';
 
 /** What one run was, and what came of it, as tables. */
@@ -45,6 +45,7 @@ ${factsTable('Counts', [
   ['containers found', countsText(states) || 'not said'],
   ['cold ratio', percent(summary.coldRatio)],
   ["cold ratio by the functions' own word", percent(summary.codeColdRatio)],
+  ['energy', summary.energy === null ? 'not said' : energyText(summary.energy)],
 ])}
 ${distributionsTable(summary)}
 ${summary.errors.length === 0 ? '' : errorsTable(summary)}
@@ -129,6 +130,10 @@ function functionsTable({ functions, otherFunctions }: RunSummary): Html {
       {
         title: 'mean slowdown',
         cell: ({ group: { slowdown } }) => (slowdown.count === 0 ? '–' : times(slowdown.mean)),
+      },
+      {
+        title: 'energy, mean',
+        cell: ({ group: { energy } }) => (energy === null ? '–' : joules(energy.meanJoules)),
       },
     ],
   );

@@ -8,6 +8,7 @@ import type {
 } from '../../../rpc/gen/iluvatar_rpc.js';
 import type { GrpcCall } from '../grpc-call.js';
 import { control, type MethodContext, tidParameter } from './context.js';
+import { energyFields } from './energy-fields.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_COMPLETED } from './words.js';
 
 /** `invoke_async` and `invoke_async_check`, on the worker's durable asynchronous invocations: a result may be read again and again until it expires. */
@@ -83,5 +84,6 @@ function detailsOf({ result, error, attempts }: AsyncInvocation, worker: string)
     queueUs,
     createUs,
     throttledUs,
+    ...energyFields(result?.energy),
   };
 }

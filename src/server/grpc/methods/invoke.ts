@@ -6,6 +6,7 @@ import type { GrpcCall } from '../grpc-call.js';
 import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
 import { type MethodContext, tidOf } from './context.js';
+import { energyFields } from './energy-fields.js';
 import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_REGISTERED } from './words.js';
 
@@ -121,6 +122,7 @@ function detailsOf(result: GatewayResult, worker: string): Uint8Array {
     queueUs: result.queueUs,
     createUs: result.startUs,
     throttledUs: result.throttledUs,
+    ...energyFields(result.energy),
   }).finish();
 }
 
