@@ -1,0 +1,141 @@
+#include "transport/binding_http2.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "transport/binding_arguments.h"
+
+namespace iluvatar::transport {
+
+namespace {
+
+// What nearly every answer begins and ends with.
+constexpr std::string_view kUsualHeaders(":status\000200\0content-type\0application/grpc\0", 42);
+constexpr std::string_view kUsualTrailers("grpc-status\0000\0", 14);
+
+std::string_view View(const Bytes& bytes) { return {static_cast<const char*>(bytes.data), bytes.size}; }
+
+// nullptr: it is gone, or speaks something else.
+http2::Session* FindSession(EventLoop& loop, uint32_t id) {
+  Connection* connection = loop.FindConnection(id);
+  return connection == nullptr ? nullptr : connection->session();
+}
+
+napi_value AddServer(napi_env env, napi_callback_info info) {
+  Call<6> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::SessionOptions options;
+  options.max_streams = call.Number(0);
+  options.max_header_bytes = call.Number(1);
+  options.stream_window = call.Number(2);
+  options.connection_window = call.Number(3);
+  options.max_waiting = static_cast<size_t>(call.Size(4));
+  const std::string paths = call.Text(5);
+  uint32_t number = 0;
+  for (size_t at = 0; at < paths.size();) {
+    const size_t end = std::min(paths.find('\0', at), paths.size());
+    options.paths.emplace(paths.substr(at, end - at), ++number);
+    at = end + 1;
+  }
+  return MakeNumber(env, call.loop().AddServer(std::move(options)));
+}
+
+napi_value Serve(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  if (!call.live()) return nullptr;
+  uint32_t id = 0;
+  const Status status = call.loop().Serve(static_cast<int>(call.Number(0)), call.Number(1), &id);
+  return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, std::string());
+}
+
+napi_value Answer(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Respond(call.Number(1), kUsualHeaders, View(call.Measure(2)), kUsualTrailers, true);
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Respond(napi_env env, napi_callback_info info) {
+  Call<6> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  const std::string headers = call.Text(2);
+  const std::string trailers = call.Text(4);
+  session->Respond(call.Number(1), headers, View(call.Measure(3)), trailers, call.Flag(5));
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Reset(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Reset(call.Number(1), static_cast<http2::ErrorCode>(call.Number(2)));
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Ping(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Ping();
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Announce(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Announce();
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Leave(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Leave();
+  call.loop().Touched(call.Number(0));
+  return nullptr;
+}
+
+napi_value Fail(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  if (!call.live()) return nullptr;
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session == nullptr) return nullptr;
+  session->Fail(static_cast<http2::ErrorCode>(call.Number(1)), call.Text(2));
+  call.loop().CloseConnection(call.Number(0));
+  return nullptr;
+}
+
+napi_value Abort(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (call.live()) call.loop().Abort(call.Number(0));
+  return nullptr;
+}
+
+constexpr Method kMethods[] = {
+    {"http2Server", AddServer}, {"http2Serve", Serve}, {"http2Answer", Answer},     {"http2Respond", Respond},
+    {"http2Reset", Reset},      {"http2Ping", Ping},   {"http2Announce", Announce}, {"http2Leave", Leave},
+    {"http2Fail", Fail},        {"abort", Abort},
+};
+
+}  // namespace
+
+void AddHttp2Methods(napi_env env, napi_value object, TransportEnvironment* environment) {
+  for (const Method& method : kMethods) AddMethod(env, object, method, environment);
+}
+
+}  // namespace iluvatar::transport
