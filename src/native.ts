@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 export const CONNECTION_OPEN = 128;
 export const CONNECTION_CLOSED = 129;
 export const CONNECTION_DRAINED = 130;
+/** Of HTTP/2, after `http2Leave`: everything is written, and the other end is expected to close. */
+export const CONNECTION_FINISHED = 131;
 
 /** Words of one record in the event array. */
 export const EVENT_WORDS = 12;
@@ -98,6 +100,44 @@ export interface NativeTransport {
   resume(connection: number): void;
   peer(connection: number): { pid: number; uid: number; gid: number };
   lastError(index: number): { code: string; message: string };
+  /**
+   * A server of HTTP/2 with prior knowledge, for `http2Serve`. Of each connection: calls at once, bytes of a header list, windows of a stream and of the connection, and
+   * bytes of answers that may wait for the peer before no calls are taken. `paths` that are called, each with a NUL behind it, are numbered from 1.
+   */
+  http2Server(
+    maxStreams: number,
+    maxHeaderBytes: number,
+    streamWindow: number,
+    connectionWindow: number,
+    maxWaiting: number,
+    paths: string,
+  ): number;
+  /** Takes over a connected stream socket. Its records are those of src/transport/http2.ts, with the stream in the place of requestId. */
+  http2Serve(fd: number, server: number): number;
+  /** The whole of a gRPC answer that succeeds: the usual headers, `body` as DATA, the usual trailers. */
+  http2Answer(connection: number, stream: number, body: Uint8Array): void;
+  /**
+   * More of an answer: headers ('' = no more of them), DATA, and with `end` the trailers ('' = none). Names and values in turn, each with a NUL behind it. What the windows do not let through waits.
+   * A stream that ends before its peer has ended it is reset with NO_ERROR. Nothing happens where the stream is no more.
+   */
+  http2Respond(
+    connection: number,
+    stream: number,
+    headers: string,
+    body: Uint8Array | null,
+    trailers: string,
+    end: boolean,
+  ): void;
+  http2Reset(connection: number, stream: number, code: number): void;
+  http2Ping(connection: number): void;
+  /** GOAWAY that refuses nothing yet. */
+  http2Announce(connection: number): void;
+  /** GOAWAY with the last stream there was. What is open is answered, then CONNECTION_FINISHED. */
+  http2Leave(connection: number): void;
+  /** GOAWAY with an error, and the end of the connection. */
+  http2Fail(connection: number, code: number, debug: string): void;
+  /** Closes at once; what the socket does not take is lost. */
+  abort(connection: number): void;
   counters(): {
     framesIn: number;
     framesOut: number;

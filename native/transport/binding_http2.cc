@@ -116,7 +116,7 @@ napi_value Fail(napi_env env, napi_callback_info info) {
   http2::Session* session = FindSession(call.loop(), call.Number(0));
   if (session == nullptr) return nullptr;
   session->Fail(static_cast<http2::ErrorCode>(call.Number(1)), call.Text(2));
-  call.loop().CloseConnection(call.Number(0));
+  call.loop().Abort(call.Number(0));
   return nullptr;
 }
 

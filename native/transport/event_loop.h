@@ -26,6 +26,7 @@ namespace iluvatar::transport {
 inline constexpr uint32_t kConnectionOpen = 128;
 inline constexpr uint32_t kConnectionClosed = 129;
 inline constexpr uint32_t kConnectionDrained = 130;
+inline constexpr uint32_t kConnectionFinished = 131;
 inline constexpr size_t kEventWords = 12;
 // What one read takes at most; a unix socket holds about 200 KiB.
 inline constexpr size_t kScratchBytes = 65536;
@@ -91,7 +92,7 @@ class EventLoop final : private FrameSink {
   bool Sent(uint32_t id, uint8_t type);
   // Closes once its queue is written; a CLOSED record follows.
   void CloseConnection(uint32_t id);
-  // At once, with what is not written; a CLOSED record follows.
+  // At once: what the socket does not take is lost. A CLOSED record follows.
   void Abort(uint32_t id);
   // Something was said on it that is no frame of ours.
   void Touched(uint32_t id);

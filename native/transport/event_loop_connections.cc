@@ -249,7 +249,9 @@ void EventLoop::CloseConnection(uint32_t id) {
 
 void EventLoop::Abort(uint32_t id) {
   Peer* peer = FindPeer(id);
-  if (peer != nullptr) ClosePeer(peer, 0);
+  if (peer == nullptr) return;
+  peer->Write();
+  ClosePeer(peer, 0);
 }
 
 void EventLoop::Touched(uint32_t id) {
@@ -305,6 +307,8 @@ void EventLoop::Flush(Peer* peer) {
     // Not closed: what the peer has sent meanwhile, unread, would reset the connection, and with it answers on their way.
     peer->lingering = true;
     peer->ShutDownWriting();
+    Emit(peer->id, kConnectionFinished, 0);
+    if (closed_ || peer->gone) return;
   }
   peer->want_write = result == WriteResult::kBlocked;
   UpdatePoll(peer);

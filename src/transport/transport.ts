@@ -1,6 +1,7 @@
 import {
   CONNECTION_CLOSED,
   CONNECTION_DRAINED,
+  CONNECTION_FINISHED,
   CONNECTION_OPEN,
   EVENT_WORDS,
   type NativeTransport,
@@ -36,6 +37,8 @@ export interface ConnectionHandler {
   closed(connection: Connection, reason: CloseReason): void;
   /** Its unsent bytes are below the high-water mark again. */
   drained?(connection: Connection): void;
+  /** Of HTTP/2, after its `leave`: everything is written, and the other end is expected to close. */
+  finished?(): void;
 }
 
 /** The frame being handled. `payload` is a token for `Connection.forward`, `Transport.body`, or `keep`. */
@@ -241,9 +244,19 @@ export class Transport {
   }
 
   #made(id: number, handler: ConnectionHandler): Connection {
-    const connection = new Connection(this.#native, id, handler, this.#detach);
-    this.#connections.set(id, connection);
+    return this.make((native, detach) => new Connection(native, id, handler, detach));
+  }
+
+  /** A connection of another kind, that is made of the addon's. */
+  make<Made extends Connection>(make: (native: NativeTransport, detach: (id: number) => number) => Made): Made {
+    const connection = make(this.#native, this.#detach);
+    this.#connections.set(connection.id, connection);
     return connection;
+  }
+
+  /** A server of HTTP/2; `src/transport/http2.ts`. */
+  http2Server(...options: Parameters<NativeTransport['http2Server']>): number {
+    return this.#native.http2Server(...options);
   }
 
   body(payload: number): Buffer {
@@ -316,6 +329,10 @@ export class Transport {
     }
     if (kind === CONNECTION_DRAINED) {
       connection.handler.drained?.(connection);
+      return;
+    }
+    if (kind === CONNECTION_FINISHED) {
+      connection.handler.finished?.();
       return;
     }
     const frame = this.#frame;

@@ -140,7 +140,7 @@ export class ShardEdges {
   }
 
   async #listen(sockets: InheritedSockets, due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, gateway, facts } = this.#options;
+    const { config, log, gateway, facts, transport } = this.#options;
     if (due('unix')) this.#open.unix = this.#listenUnixSocket(sockets.unix?.fd ?? null);
     if (due('http') && config.http.enabled) {
       // A copy: the edge closes what it is given.
@@ -156,7 +156,7 @@ export class ShardEdges {
     }
     if (due('grpc') && config.grpc.enabled) {
       const fd = sockets.grpc === null ? null : native().system.duplicate(sockets.grpc.fd);
-      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), fd });
+      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), transport, fd });
     }
   }
 

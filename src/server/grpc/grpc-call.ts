@@ -1,11 +1,12 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { fieldsOf, HTTP2_END, type Http2Connection } from '../../transport/http2.js';
+import type { Frame } from '../../transport/transport.js';
 import { deflate, inflate, inflateNow } from './compression.js';
+import type { GrpcConnection } from './grpc-connection.js';
 import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES } from './message-reader.js';
 import type { CallOwner, Cancellable, GrpcMethod, StreamHandler } from './method.js';
 import { refuse } from './refusal.js';
-import { acceptsGzip, isGzip, timeoutOf } from './request-headers.js';
-import { closingTrailers, OK_TRAILERS, RESPOND, RESPONSE_HEADERS, RESPONSE_HEADERS_GZIP } from './response-headers.js';
-import type { ConnectionFacts } from './sessions.js';
+import { acceptsGzip, type CallHeaders, isGzip, timeoutIn, timeoutOf } from './request-headers.js';
+import { closingTrailers, OK_TRAILERS, RESPONSE_HEADERS, RESPONSE_HEADERS_GZIP } from './response-headers.js';
 import { failureOf, GrpcCode, GrpcFailure } from './status.js';
 
 /**
@@ -13,22 +14,24 @@ import { failureOf, GrpcCode, GrpcFailure } from './status.js';
  * write each, and everything that is the same for all of them was made before.
  */
 
-/** The stream's own call, found from listeners that all calls share: `this` is the stream in them. */
-const CALL = Symbol('gRPC call');
-type CallStream = ServerHttp2Stream & { [CALL]: GrpcCall };
+/** Of nearly every call: nothing that is not said by its method and its time-out. */
+const NO_HEADERS: CallHeaders = Object.freeze(Object.create(null));
 
 /** `reading`: the message of a unary call is not there yet. */
 type State = 'reading' | 'served' | 'closed';
 
 export class GrpcCall implements MessageSink {
-  readonly headers: IncomingHttpHeaders;
-  readonly connection: ConnectionFacts;
+  /** Those that are not the same for all calls; of `grpc-timeout` only a malformed one. */
+  readonly headers: CallHeaders;
+  readonly path: string;
   /** ms after its beginning; 0 = the caller waits for ever. */
   readonly timeoutMs: number;
   /** Told once, when the call ends otherwise than by an answer. */
   canceller: Cancellable | null = null;
   readonly #owner: CallOwner;
-  readonly #stream: CallStream;
+  readonly #connection: GrpcConnection;
+  readonly #http2: Http2Connection;
+  readonly #stream: number;
   readonly #method: GrpcMethod;
   readonly #gzip: boolean;
   #reader: MessageReader | null = null;
@@ -36,35 +39,30 @@ export class GrpcCall implements MessageSink {
   #deadline: NodeJS.Timeout | null = null;
   #state: State = 'reading';
   #responded = false;
-  #trailers: Readonly<Record<string, string>> = OK_TRAILERS;
 
   /** Throws a GrpcFailure for headers that make no call. */
-  constructor(
-    owner: CallOwner,
-    stream: ServerHttp2Stream,
-    connection: ConnectionFacts,
-    headers: IncomingHttpHeaders,
-    method: GrpcMethod,
-  ) {
-    this.connection = connection;
+  constructor(owner: CallOwner, connection: GrpcConnection, frame: Frame, path: string, method: GrpcMethod) {
     this.#owner = owner;
-    this.#stream = stream as CallStream;
-    this.headers = headers;
+    this.#connection = connection;
+    this.#http2 = connection.http2;
+    this.#stream = frame.requestId;
+    this.path = path;
     this.#method = method;
-    this.timeoutMs = timeoutOf(headers);
-    this.#gzip = isGzip(headers);
+    this.headers = frame.metaBytes === 0 ? NO_HEADERS : fieldsOf(frame.meta());
+    this.timeoutMs = frame.status === 0 ? timeoutOf(this.headers) : timeoutIn(frame.x1, frame.status);
+    this.#gzip = isGzip(this.headers);
   }
 
-  /** Begins to read. */
-  start(): void {
-    const stream = this.#stream;
-    stream[CALL] = this;
-    stream.on('data', onData);
-    stream.on('end', onEnd);
-    stream.on('wantTrailers', onWantTrailers);
-    stream.on('close', onClose);
-    stream.on('error', ignore);
+  /** Begins, with what came along with its headers. */
+  start(frame: Frame): void {
+    this.#connection.began(this.#stream, this);
     this.#owner.opened(this);
+    this.#open();
+    if (frame.bodyBytes > 0) this.received(frame.body());
+    if ((frame.flags & HTTP2_END) !== 0) this.ended();
+  }
+
+  #open(): void {
     if (this.timeoutMs > 0 && !this.#method.keepsDeadline) {
       this.#deadline = setTimeout(() => this.deadlinePassed(), this.timeoutMs);
     }
@@ -81,9 +79,9 @@ export class GrpcCall implements MessageSink {
     return this.#method.kind === 'streaming';
   }
 
-  /** Nothing that is answered reaches anybody. Node knows of a reset before it says so: writing in between would throw at whoever settles. */
+  /** Nothing that is answered reaches anybody. */
   get isClosed(): boolean {
-    return this.#state === 'closed' || this.#stream.closed || this.#stream.destroyed;
+    return this.#state === 'closed';
   }
 
   received(chunk: Buffer): void {
@@ -162,43 +160,32 @@ export class GrpcCall implements MessageSink {
       return;
     }
     this.#close();
-    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
-    this.#last(frame);
+    this.#http2.answer(this.#stream, frame);
   }
 
-  /** One answer of many. Nothing more is read from a caller that does not keep up. */
+  /** One answer of many. No more is taken of a caller that does not keep up: its window stays shut. */
   send(frame: Buffer): void {
     if (this.isClosed) return;
-    this.#respond();
-    const stream = this.#stream;
-    if (stream.write(frame)) return;
-    stream.pause();
-    stream.once('drain', () => stream.resume());
+    this.#http2.respond(this.#stream, this.#headersOnce(), frame, '', false);
   }
 
   /** After the last of many. */
   end(): void {
     if (this.isClosed) return;
     this.#close();
-    this.#respond();
-    this.#stream.end();
+    this.#http2.respond(this.#stream, this.#headersOnce(), null, OK_TRAILERS, true);
   }
 
   /** An answer has not been made, and why. A defect is logged here. */
   fail(error: unknown): void {
     const failure = failureOf(error);
     if (failure.code === GrpcCode.internal && failure !== error) {
-      this.#owner.log.error({ err: error, method: this.headers[':path'] }, 'a gRPC call failed');
+      this.#owner.log.error({ err: error, method: this.path }, 'a gRPC call failed');
     }
     if (this.#state === 'closed') return;
     this.#cancel();
-    if (!this.#responded) {
-      refuse(this.#stream, failure);
-      return;
-    }
-    // Said in the trailers, which are asked for at the end.
-    this.#trailers = closingTrailers(failure);
-    this.#stream.end();
+    if (this.#responded) this.#http2.respond(this.#stream, '', null, closingTrailers(failure), true);
+    else refuse(this.#http2, this.#stream, failure);
   }
 
   /** Also for a method that keeps it itself. */
@@ -206,30 +193,16 @@ export class GrpcCall implements MessageSink {
     this.fail(new GrpcFailure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
   }
 
-  /** Its stream asks for them. */
-  sendTrailers(): void {
-    if (this.#trailers === OK_TRAILERS) this.#owner.okTrailers.send(this.#stream);
-    else this.#stream.sendTrailers(this.#trailers);
-  }
-
-  /** The stream is no more: by an end of both sides, or by the caller's cancellation, or with its connection. */
+  /** The stream is no more: by the caller's cancellation, or with its connection. */
   gone(): void {
     if (this.#state !== 'closed') this.#cancel();
   }
 
-  /**
-   * The whole of an answer. Left to itself, Node ends a stream with trailers only once its last frame has been written: they would go in a write of their own, one turn of the event loop later, and wake the
-   * caller twice. Ended at once, everything goes in one.
-   */
-  #last(frame: Buffer): void {
-    this.#stream.end(frame);
-    this.#stream._final(ignore);
-  }
-
-  #respond(): void {
-    if (this.#responded) return;
+  /** The headers of an answer, or none when it has begun. */
+  #headersOnce(): string {
+    if (this.#responded) return '';
     this.#responded = true;
-    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
+    return RESPONSE_HEADERS;
   }
 
   #answerCompressed(frame: Buffer): void {
@@ -240,8 +213,7 @@ export class GrpcCall implements MessageSink {
         return;
       }
       this.#close();
-      this.#stream.respond(RESPONSE_HEADERS_GZIP, RESPOND);
-      this.#last(frameOf(bytes, true));
+      this.#http2.respond(this.#stream, RESPONSE_HEADERS_GZIP, frameOf(bytes, true), OK_TRAILERS, true);
     });
   }
 
@@ -256,29 +228,11 @@ export class GrpcCall implements MessageSink {
     this.canceller = null;
     this.#reader = null;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
-    this.#owner.closed(this);
+    this.#connection.ended(this.#stream);
+    this.#owner.ended(this);
   }
 
   get #limit(): number {
     return this.#method.maxMessageBytes ?? this.#owner.maxMessageBytes;
   }
 }
-
-function onData(this: ServerHttp2Stream, chunk: Buffer): void {
-  (this as CallStream)[CALL].received(chunk);
-}
-
-function onEnd(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].ended();
-}
-
-function onWantTrailers(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].sendTrailers();
-}
-
-function onClose(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].gone();
-}
-
-/** A stream that is reset says so by an error, too; `close` comes in any case. */
-function ignore(): void {}

@@ -1,6 +1,5 @@
 import type { Log } from '../../telemetry/logs/log.js';
 import type { GrpcCall } from './grpc-call.js';
-import type { OkTrailers } from './ok-trailers.js';
 
 /** What a service is to the transport (methods by their paths), and what calls and server are to each other. */
 
@@ -40,9 +39,8 @@ export interface CallOwner {
   /** Answers shorter than this are not worth compressing. */
   readonly compressFromBytes: number;
   readonly log: Log;
-  readonly okTrailers: OkTrailers;
   opened(call: GrpcCall): void;
-  closed(call: GrpcCall): void;
+  ended(call: GrpcCall): void;
 }
 
 /** Whoever works on a call's answer, and should know when nobody waits for it any more. */
