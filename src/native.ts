@@ -30,6 +30,8 @@ export interface TransportOptions {
    */
   onEvents: (count: number) => void;
   events: Uint32Array;
+  /** For a few bytes that are not worth a buffer of their own; see `peek` and `http2AnswerField`. */
+  window: Uint8Array;
 }
 
 /** One per environment and event loop. Payload tokens stay valid until taken, forwarded, dropped, or the transport is destroyed. */
@@ -93,6 +95,10 @@ export interface NativeTransport {
   /** Of its body; 0 for an unknown one. */
   bodyBytes(payload: number): number;
   drop(payload: number): void;
+  /** Copies its body into the window: how many bytes; −1 = they do not fit. */
+  peek(payload: number): number;
+  /** Leaves of its body `bytes` from `from` on. */
+  narrow(payload: number, from: number, bytes: number): void;
   /** Written first is what was sent. The other end sees the end even if somebody has a copy of the socket; after `destroy` it does not. */
   close(connection: number): void;
   /** Stop and resume reading (back-pressure towards the peer). A frame that has begun is still read, and nothing behind it. */
@@ -116,6 +122,11 @@ export interface NativeTransport {
   http2Serve(fd: number, server: number): number;
   /** The whole of a gRPC answer that succeeds: the usual headers, `body` as DATA, the usual trailers. */
   http2Answer(connection: number, stream: number, body: Uint8Array): void;
+  /**
+   * The same for a message that begins with a field of text, the body of a payload under `tag`, and ends with the first `tailBytes` of the window; its prefix is made here. Uses the token up. false = it is empty or
+   * not UTF-8: nothing has happened.
+   */
+  http2AnswerField(connection: number, stream: number, tag: number, payload: number, tailBytes: number): boolean;
   /**
    * More of an answer: headers ('' = no more of them), DATA, and with `end` the trailers ('' = none). Names and values in turn, each with a NUL behind it. What the windows do not let through waits.
    * A stream that ends before its peer has ended it is reset with NO_ERROR. Nothing happens where the stream is no more.

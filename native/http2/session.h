@@ -89,6 +89,10 @@ class Session {
   // The next of an answer: a header list (`name NUL value NUL …`; empty = none), DATA, and what ends it: a list of
   // trailers, or with `end` and without trailers the last of the two before. False when nobody is there for it any more.
   bool Respond(uint32_t stream, std::string_view headers, std::string_view body, std::string_view trailers, bool end);
+  // A whole answer of gRPC: a message of protocol buffers that begins with `field`, under the tag given, and ends with
+  // `tail`.
+  bool Answer(uint32_t stream, std::string_view headers, uint8_t tag, std::string_view field, std::string_view tail,
+              std::string_view trailers);
   void Reset(uint32_t stream, ErrorCode code);
   void Ping();
   // "No new calls", while those on their way are still taken.
@@ -211,6 +215,7 @@ class Session {
   bool failed_ = false;
   // Blocks and frames are put together here.
   std::string room_;
+  std::string message_;
 };
 
 }  // namespace iluvatar::http2

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kQueuedBytes = 256 * 1024;
 // Room that a stream keeps for what it has sent already.
 constexpr size_t kSentKept = 64 * 1024;
+// Of a message of gRPC: whether it is compressed, and its length.
+constexpr size_t kMessagePrefix = 5;
 
 }  // namespace
 
@@ -106,6 +108,23 @@ bool Session::Respond(uint32_t id, std::string_view headers, std::string_view bo
     EndLocally(found);
   }
   return true;
+}
+
+bool Session::Answer(uint32_t id, std::string_view headers, uint8_t tag, std::string_view field, std::string_view tail,
+                     std::string_view trailers) {
+  message_.assign(kMessagePrefix, '\0');
+  message_.push_back(static_cast<char>(tag));
+  size_t rest = field.size();
+  for (; rest >= 0x80; rest >>= 7) message_.push_back(static_cast<char>(0x80 | (rest & 0x7f)));
+  message_.push_back(static_cast<char>(rest));
+  message_.append(field);
+  message_.append(tail);
+  const uint32_t bytes = static_cast<uint32_t>(message_.size() - kMessagePrefix);
+  for (int byte = 0; byte < 4; byte++) message_[1 + byte] = static_cast<char>(bytes >> (24 - 8 * byte));
+  const bool there = Respond(id, headers, message_, trailers, true);
+  // One large answer is not to be paid for as long as the connection lives.
+  if (message_.capacity() > kSentKept) message_ = std::string();
+  return there;
 }
 
 void Session::EndLocally(Streams::iterator found) {

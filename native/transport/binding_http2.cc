@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "http2/utf8.h"
 #include "transport/binding_arguments.h"
 
 namespace iluvatar::transport {
@@ -56,6 +57,28 @@ napi_value Answer(napi_env env, napi_callback_info info) {
   session->Respond(call.Number(1), kUsualHeaders, View(call.Measure(2)), kUsualTrailers, true);
   call.loop().Touched(call.Number(0));
   return nullptr;
+}
+
+napi_value AnswerField(napi_env env, napi_callback_info info) {
+  Call<5> call(env, info);
+  if (!call.live()) return nullptr;
+  PayloadStore& payloads = call.loop().shared().payloads;
+  Payload* payload = payloads.Find(call.Number(3));
+  const std::string_view field =
+      payload == nullptr
+          ? std::string_view()
+          : std::string_view(reinterpret_cast<char*>(payload->body()), static_cast<size_t>(payload->body_bytes));
+  // The token stays its owner's, who has to make something else of it.
+  if (field.empty() || !http2::IsUtf8(field)) return MakeBoolean(env, false);
+  const size_t tail_bytes = std::min<size_t>(call.Number(4), call.environment()->window_bytes());
+  const std::string_view tail(reinterpret_cast<const char*>(call.environment()->window()), tail_bytes);
+  http2::Session* session = FindSession(call.loop(), call.Number(0));
+  if (session != nullptr) {
+    session->Answer(call.Number(1), kUsualHeaders, static_cast<uint8_t>(call.Number(2)), field, tail, kUsualTrailers);
+    call.loop().Touched(call.Number(0));
+  }
+  payloads.Take(call.Number(3));
+  return MakeBoolean(env, true);
 }
 
 napi_value Respond(napi_env env, napi_callback_info info) {
@@ -127,9 +150,17 @@ napi_value Abort(napi_env env, napi_callback_info info) {
 }
 
 constexpr Method kMethods[] = {
-    {"http2Server", AddServer}, {"http2Serve", Serve}, {"http2Answer", Answer},     {"http2Respond", Respond},
-    {"http2Reset", Reset},      {"http2Ping", Ping},   {"http2Announce", Announce}, {"http2Leave", Leave},
-    {"http2Fail", Fail},        {"abort", Abort},
+    {"http2Server", AddServer},
+    {"http2Serve", Serve},
+    {"http2Answer", Answer},
+    {"http2AnswerField", AnswerField},
+    {"http2Respond", Respond},
+    {"http2Reset", Reset},
+    {"http2Ping", Ping},
+    {"http2Announce", Announce},
+    {"http2Leave", Leave},
+    {"http2Fail", Fail},
+    {"abort", Abort},
 };
 
 }  // namespace

@@ -80,22 +80,42 @@ export class Http2Server {
   /** Takes over a connected stream socket, which is closed with the connection; what is none stays the caller's (throws). */
   serve(fd: number, handler: ConnectionHandler): Http2Connection {
     return this.#transport.make(
-      (native, detach) => new Http2Connection(native, native.http2Serve(fd, this.#number), handler, detach),
+      (native, detach, window) =>
+        new Http2Connection(native, native.http2Serve(fd, this.#number), handler, detach, window),
     );
   }
 }
 
 export class Http2Connection extends Connection {
   readonly #native: NativeTransport;
+  /** Where `answerField` takes the rest of its message from; anything else may write to it, too. */
+  readonly window: Uint8Array;
 
-  constructor(native: NativeTransport, id: number, handler: ConnectionHandler, detach: (id: number) => number) {
+  constructor(
+    native: NativeTransport,
+    id: number,
+    handler: ConnectionHandler,
+    detach: (id: number) => number,
+    window: Uint8Array,
+  ) {
     super(native, id, handler, detach);
     this.#native = native;
+    this.window = window;
   }
 
   /** The whole of a gRPC answer that succeeds; `message` with its prefix. */
   answer(stream: number, message: Uint8Array): void {
     if (this.open) this.#native.http2Answer(this.id, stream, message);
+  }
+
+  /**
+   * As `answer`, of a message whose first field is a payload's text and whose others are the first `tailBytes` of `window`. The token is used up. false = the payload is empty or no UTF-8, and
+   * is still the caller's.
+   */
+  answerField(stream: number, tag: number, payload: number, tailBytes: number): boolean {
+    if (this.open) return this.#native.http2AnswerField(this.id, stream, tag, payload, tailBytes);
+    this.#native.drop(payload);
+    return true;
   }
 
   /** More of an answer; lists of fields as `fieldsText` makes them, '' = none. What the peer has no room for waits. */

@@ -55,8 +55,11 @@ export class Frame {
   payload = 0;
   readonly #native: NativeTransport;
 
-  constructor(native: NativeTransport) {
+  readonly #window: Uint8Array;
+
+  constructor(native: NativeTransport, window: Uint8Array) {
     this.#native = native;
+    this.#window = window;
   }
 
   /** The meta as text; '' = none. */
@@ -69,6 +72,18 @@ export class Frame {
     return this.bodyBytes === 0 ? EMPTY : this.#native.body(this.payload);
   }
 
+  /** The body in memory that is used again: to be read at once. null = it is too large for that. */
+  peek(): Uint8Array | null {
+    const bytes = this.bodyBytes === 0 ? 0 : this.#native.peek(this.payload);
+    return bytes < 0 ? null : this.#window.subarray(0, bytes);
+  }
+
+  /** Leaves of the body `bytes` from `from` on, and gives the payload away as `keep` does. */
+  keepPart(from: number, bytes: number): number {
+    this.#native.narrow(this.payload, from, bytes);
+    return this.keep();
+  }
+
   /** Take ownership of the payload: the caller must forward or drop it. 0 = there is none. */
   keep(): number {
     const token = this.payload;
@@ -78,6 +93,8 @@ export class Frame {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Nearly every request fits, and so do the small fields of an answer. */
+const WINDOW_BYTES = 8192;
 
 export class Connection {
   readonly id: number;
@@ -182,6 +199,7 @@ export class Transport {
   readonly #native: NativeTransport;
   readonly #events: Uint32Array;
   readonly #frame: Frame;
+  readonly #window = new Uint8Array(WINDOW_BYTES);
   readonly #connections = new Map<number, Connection>();
   readonly #listeners = new Map<number, (connection: Connection) => ConnectionHandler>();
   #destroyed = false;
@@ -200,10 +218,11 @@ export class Transport {
       spinUs: settings.spinUs,
       highWaterBytes: settings.highWaterBytes,
       events: this.#events,
+      window: this.#window,
       onEvents: (count) => this.#dispatch(count),
     });
     this.#native.setHello(settings.hello);
-    this.#frame = new Frame(this.#native);
+    this.#frame = new Frame(this.#native, this.#window);
   }
 
   /** Listens on a unix socket path (a stale file is replaced, a live one is EADDRINUSE). Returns the function that stops it. */
@@ -248,8 +267,10 @@ export class Transport {
   }
 
   /** A connection of another kind, that is made of the addon's. */
-  make<Made extends Connection>(make: (native: NativeTransport, detach: (id: number) => number) => Made): Made {
-    const connection = make(this.#native, this.#detach);
+  make<Made extends Connection>(
+    make: (native: NativeTransport, detach: (id: number) => number, window: Uint8Array) => Made,
+  ): Made {
+    const connection = make(this.#native, this.#detach, this.#window);
     this.#connections.set(connection.id, connection);
     return connection;
   }

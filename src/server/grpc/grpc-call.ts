@@ -39,6 +39,8 @@ export class GrpcCall implements MessageSink {
   #deadline: NodeJS.Timeout | null = null;
   #state: State = 'reading';
   #responded = false;
+  /** While it is read from. */
+  #frame: Frame | null = null;
 
   /** Throws a GrpcFailure for headers that make no call. */
   constructor(owner: CallOwner, connection: GrpcConnection, frame: Frame, path: string, method: GrpcMethod) {
@@ -58,7 +60,7 @@ export class GrpcCall implements MessageSink {
     this.#connection.began(this.#stream, this);
     this.#owner.opened(this);
     this.#open();
-    if (frame.bodyBytes > 0) this.received(frame.body());
+    if (frame.bodyBytes > 0 && !this.#readAtOnce(frame)) this.received(frame.body());
     if ((frame.flags & HTTP2_END) !== 0) this.ended();
   }
 
@@ -84,17 +86,35 @@ export class GrpcCall implements MessageSink {
     return this.#state === 'closed';
   }
 
+  /** The one message of a call, whole and alone, where it lies. False: it is something else, and nothing has happened. */
+  #readAtOnce(frame: Frame): boolean {
+    const method = this.#method;
+    if (method.kind !== 'unary' || method.readsAtOnce !== true || this.#state !== 'reading') return false;
+    const chunk = frame.peek();
+    if (chunk === null || !isWhole(chunk, this.#limit)) return false;
+    this.#state = 'served';
+    this.#frame = frame;
+    try {
+      method.serve(this, chunk.subarray(PREFIX_BYTES));
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#frame = null;
+    return true;
+  }
+
+  /** Bytes of the message at hand for the gateway: as a payload, if it takes them, else as a copy, if they have to be one. Of what `serve` was given. */
+  part(bytes: Uint8Array): number | Uint8Array {
+    const frame = this.#frame;
+    if (frame === null) return bytes;
+    return this.#owner.sharesPayloads ? frame.keepPart(bytes.byteOffset, bytes.length) : bytes.slice();
+  }
+
   received(chunk: Buffer): void {
     if (this.#state === 'closed') return;
     try {
       // Nearly always: the one message of the call, whole and alone.
-      if (
-        this.#reader === null &&
-        chunk.length >= PREFIX_BYTES &&
-        chunk[0] === 0 &&
-        chunk.readUInt32BE(1) === chunk.length - PREFIX_BYTES &&
-        chunk.length - PREFIX_BYTES <= this.#limit
-      ) {
+      if (this.#reader === null && isWhole(chunk, this.#limit)) {
         this.message(chunk.subarray(PREFIX_BYTES), false);
         return;
       }
@@ -161,6 +181,21 @@ export class GrpcCall implements MessageSink {
     }
     this.#close();
     this.#http2.answer(this.#stream, frame);
+  }
+
+  /** Where `answerField` takes the end of its message from, to be written to at once; null = this call cannot be answered so. */
+  get window(): Uint8Array | null {
+    return this.isClosed || this.#gzip || !this.#owner.sharesPayloads ? null : this.#http2.window;
+  }
+
+  /**
+   * The same of a message that begins with a payload's text under `tag`, and goes on with the first `tailBytes` of `window`. The token is used up. False: it is empty or no text, nothing has
+   * happened, and it is still the caller's.
+   */
+  answerField(tag: number, payload: number, tailBytes: number): boolean {
+    if (!this.#http2.answerField(this.#stream, tag, payload, tailBytes)) return false;
+    this.#close();
+    return true;
   }
 
   /** One answer of many. No more is taken of a caller that does not keep up: its window stays shut. */
@@ -235,4 +270,14 @@ export class GrpcCall implements MessageSink {
   get #limit(): number {
     return this.#method.maxMessageBytes ?? this.#owner.maxMessageBytes;
   }
+}
+
+/** One message that is not compressed, and nothing else. */
+function isWhole(chunk: Uint8Array, maxBytes: number): boolean {
+  const bytes = chunk.length - PREFIX_BYTES;
+  if (bytes < 0 || bytes > maxBytes || chunk[0] !== 0) return false;
+  return (
+    (((chunk[1] as number) << 24) | ((chunk[2] as number) << 16) | ((chunk[3] as number) << 8) | (chunk[4] as number)) ===
+    bytes
+  );
 }

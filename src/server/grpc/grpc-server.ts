@@ -38,6 +38,7 @@ export class GrpcServer implements CallOwner, ConnectionOwner {
   readonly compressFromBytes: number;
   readonly minPingMs: number;
   readonly log: Log;
+  readonly sharesPayloads: boolean;
   readonly #http2: Http2Server;
   readonly #ownTransport: Transport | null;
   /** By the numbers of their paths, less 1. */
@@ -50,6 +51,7 @@ export class GrpcServer implements CallOwner, ConnectionOwner {
     this.compressFromBytes = options.compressFromBytes;
     this.minPingMs = options.minPingMs;
     this.log = options.log;
+    this.sharesPayloads = options.transport !== undefined;
     this.#methods = [...options.methods];
     this.#ownTransport = options.transport === undefined ? new Transport(OWN_TRANSPORT) : null;
     this.#http2 = new Http2Server(options.transport ?? (this.#ownTransport as Transport), {

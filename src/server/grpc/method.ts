@@ -12,8 +12,10 @@ interface Common {
 
 export interface UnaryMethod extends Common {
   readonly kind: 'unary';
+  /** `message` may be in memory that is used again for another call: what is to be kept of it is copied, or is `call.part`. */
+  readonly readsAtOnce?: boolean;
   /** Must come to `call.answer` or `call.fail` at some time; what it throws fails the call. */
-  serve(call: GrpcCall, message: Buffer): void;
+  serve(call: GrpcCall, message: Uint8Array): void;
 }
 
 /** One of any number of requests and answers. */
@@ -39,6 +41,8 @@ export interface CallOwner {
   /** Answers shorter than this are not worth compressing. */
   readonly compressFromBytes: number;
   readonly log: Log;
+  /** Payloads of the transport are the gateway's, too. */
+  readonly sharesPayloads: boolean;
   opened(call: GrpcCall): void;
   ended(call: GrpcCall): void;
 }
