@@ -30,8 +30,8 @@ export interface TransportOptions {
    */
   onEvents: (count: number) => void;
   events: Uint32Array;
-  /** For a few bytes that are not worth a buffer of their own; see `peek` and `http2AnswerField`. */
-  window: Uint8Array;
+  /** For a few bytes that are not worth a buffer of their own; see `peek` and `http2AnswerField`. Absent = it has no room. */
+  window?: Uint8Array;
 }
 
 /** One per environment and event loop. Payload tokens stay valid until taken, forwarded, dropped, or the transport is destroyed. */

@@ -19,9 +19,7 @@ class ClosedStreams {
     kByUs,
   };
 
-  void Add(uint32_t stream, bool by_us) {
-    ring_[next_++ % kKept] = stream | (by_us ? kByUsBit : 0);
-  }
+  void Add(uint32_t stream, bool by_us) { ring_[next_++ % kKept] = stream | (by_us ? kByUsBit : 0); }
 
   How Find(uint32_t stream) const {
     for (const uint32_t each : ring_) {

@@ -77,18 +77,16 @@ const Fields kCookie = {{":status", "200"},
 
 void TestHpackExamples() {
   // C.2
-  CheckExamples(4096, {{"400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572",
-                        {{"custom-key", "custom-header"}},
-                        55}});
+  CheckExamples(
+      4096,
+      {{"400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572", {{"custom-key", "custom-header"}}, 55}});
   CheckExamples(4096, {{"040c 2f73 616d 706c 652f 7061 7468", {{":path", "/sample/path"}}, 0}});
   CheckExamples(4096, {{"1008 7061 7373 776f 7264 0673 6563 7265 74", {{"password", "secret"}}, 0}});
   CheckExamples(4096, {{"82", {{":method", "GET"}}, 0}});
   // C.3
-  CheckExamples(
-      4096,
-      {{"8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d", kFirst, 57},
-       {"8286 84be 5808 6e6f 2d63 6163 6865", kSecond, 110},
-       {"8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65", kThird, 164}});
+  CheckExamples(4096, {{"8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d", kFirst, 57},
+                       {"8286 84be 5808 6e6f 2d63 6163 6865", kSecond, 110},
+                       {"8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65", kThird, 164}});
   // C.4
   CheckExamples(4096, {{"8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff", kFirst, 57},
                        {"8286 84be 5886 a8eb 1064 9cbf", kSecond, 110},

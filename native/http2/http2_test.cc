@@ -52,11 +52,34 @@ std::string Text(const Fields& fields) {
 }
 
 Fields CallFields(const std::string& path, const Fields& more) {
-  Fields fields = {
-      {":method", "POST"}, {":scheme", "http"}, {":path", path}, {"content-type", "application/grpc"}};
+  Fields fields = {{":method", "POST"}, {":scheme", "http"}, {":path", path}, {"content-type", "application/grpc"}};
   fields.insert(fields.end(), more.begin(), more.end());
   return fields;
 }
+
+SessionOptions TestOptions() {
+  SessionOptions options;
+  options.paths = {{"/s/m", 1}};
+  return options;
+}
+
+std::string CallHeaders(uint32_t stream, uint8_t flags, const Fields& more) {
+  return Frame(frame_kind::kHeaders, frame_flag::kEndHeaders | flags, stream, Block(CallFields("/s/m", more)));
+}
+
+std::string Data(uint32_t stream, const std::string& bytes, bool end) {
+  return Frame(frame_kind::kData, end ? frame_flag::kEndStream : 0, stream, bytes);
+}
+
+std::string Window(uint32_t stream, uint32_t more) { return Frame(frame_kind::kWindowUpdate, 0, stream, U32(more)); }
+
+std::string ResetFrame(uint32_t stream) { return Frame(frame_kind::kRstStream, 0, stream, U32(8)); }
+
+std::string PingFrame(uint8_t flags) { return Frame(frame_kind::kPing, flags, 0, "12345678"); }
+
+std::string OkHeaders() { return Text({{":status", "200"}, {"content-type", "application/grpc"}}); }
+
+std::string OkTrailers() { return Text({{"grpc-status", "0"}}); }
 
 Stage::Stage(SessionOptions given)
     : options(std::move(given)), out(blocks), session(options, payloads, out, [] { return now_us; }) {

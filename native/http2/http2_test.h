@@ -34,6 +34,17 @@ std::string U32(uint32_t value);
 // Preface and empty SETTINGS.
 std::string Hello();
 
+// Frames of calls to "/s/m", which `TestOptions` know.
+SessionOptions TestOptions();
+std::string CallHeaders(uint32_t stream, uint8_t flags = 0, const Fields& more = {});
+std::string Data(uint32_t stream, const std::string& bytes, bool end = true);
+std::string Window(uint32_t stream, uint32_t more);
+std::string ResetFrame(uint32_t stream);
+std::string PingFrame(uint8_t flags = 0);
+// Of answers.
+std::string OkHeaders();
+std::string OkTrailers();
+
 // A session with its surroundings, and its client's view of what it says.
 class Stage final : public EventSink {
  public:
@@ -105,6 +116,8 @@ void TestHpackExamples();
 void TestHpackErrors();
 void TestEncoder(Random* random);
 void TestRequestHeads();
+void TestFlow(Random* random);
+void Fuzz(Random* random, uint32_t rounds);
 
 }  // namespace iluvatar::http2
 

@@ -106,7 +106,8 @@ void RequestHead::OnPseudo(std::string_view name, std::string_view value) {
 bool RequestHead::OnTimeout(std::string_view value) {
   uint64_t number = 0;
   // A second one, too, is left to be found malformed.
-  if (timeout_unit_ != 0 || value.size() < 2 || !ReadNumber(value.substr(0, value.size() - 1), 8, &number)) return false;
+  if (timeout_unit_ != 0 || value.size() < 2 || !ReadNumber(value.substr(0, value.size() - 1), 8, &number))
+    return false;
   const char unit = value.back();
   if (std::string_view("HMSmun").find(unit) == std::string_view::npos) return false;
   timeout_ = static_cast<uint32_t>(number);

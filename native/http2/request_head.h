@@ -1,5 +1,5 @@
-// The header list of a request, checked (RFC 9113, 8.2 and 8.3) and boiled down to what a gRPC call needs: usually three
-// numbers. What is left of it goes on as text.
+// The header list of a request, checked (RFC 9113, 8.2 and 8.3) and boiled down to what a gRPC call needs: usually
+// three numbers. What is left of it goes on as text.
 #ifndef ILUVATAR_HTTP2_REQUEST_HEAD_H_
 #define ILUVATAR_HTTP2_REQUEST_HEAD_H_
 

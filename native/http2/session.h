@@ -1,6 +1,6 @@
-// One HTTP/2 connection with a client that calls (RFC 9113, prior knowledge), on the server's side: reads what comes, keeps
-// both flow controls, and writes answers into a queue. Knows no socket, no loop and no Node, and of gRPC only which
-// headers to boil down.
+// One HTTP/2 connection with a client that calls (RFC 9113, prior knowledge), on the server's side: reads what comes,
+// keeps both flow controls, and writes answers into a queue. Knows no socket, no loop and no Node, and of gRPC only
+// which headers to boil down.
 //
 // Everything a peer can make us keep is bounded: a frame (16 KiB), a header list, streams, unread answers (then no new
 // calls), and what it may do for nothing (`Budget`). What it sends is given on at once and not kept.
@@ -87,7 +87,8 @@ class Session {
   bool Consume(const uint8_t* data, size_t size, EventSink& sink);
 
   // The next of an answer: a header list (`name NUL value NUL …`; empty = none), DATA, and what ends it: a list of
-  // trailers, or with `end` and without trailers the last of the two before. False when nobody is there for it any more.
+  // trailers, or with `end` and without trailers the last of the two before. False when nobody is there for it any
+  // more.
   bool Respond(uint32_t stream, std::string_view headers, std::string_view body, std::string_view trailers, bool end);
   // A whole answer of gRPC: a message of protocol buffers that begins with `field`, under the tag given, and ends with
   // `tail`.

@@ -26,12 +26,15 @@ void Session::Put(const FrameHead& head, std::string_view payload) {
     return;
   }
   const uint32_t size = static_cast<uint32_t>(payload.size());
-  const uint8_t bytes[kFrameHeaderBytes] = {
-      static_cast<uint8_t>(size >> 16),       static_cast<uint8_t>(size >> 8),
-      static_cast<uint8_t>(size),             head.kind,
-      head.flags,                             static_cast<uint8_t>(head.stream >> 24),
-      static_cast<uint8_t>(head.stream >> 16), static_cast<uint8_t>(head.stream >> 8),
-      static_cast<uint8_t>(head.stream)};
+  const uint8_t bytes[kFrameHeaderBytes] = {static_cast<uint8_t>(size >> 16),
+                                            static_cast<uint8_t>(size >> 8),
+                                            static_cast<uint8_t>(size),
+                                            head.kind,
+                                            head.flags,
+                                            static_cast<uint8_t>(head.stream >> 24),
+                                            static_cast<uint8_t>(head.stream >> 16),
+                                            static_cast<uint8_t>(head.stream >> 8),
+                                            static_cast<uint8_t>(head.stream)};
   std::memcpy(room, bytes, sizeof(bytes));
   if (size > 0) std::memcpy(room + sizeof(bytes), payload.data(), size);
   out_.Commit(kFrameHeaderBytes + size);

@@ -209,26 +209,6 @@ napi_value BodyBytes(napi_env env, napi_callback_info info) {
   return value;
 }
 
-napi_value Peek(napi_env env, napi_callback_info info) {
-  Call<1> call(env, info);
-  if (!call.live()) return nullptr;
-  Payload* payload = call.loop().shared().payloads.Find(call.Number(0));
-  const size_t bytes = payload == nullptr ? 0 : static_cast<size_t>(payload->body_bytes);
-  const bool fits = bytes <= call.environment()->window_bytes();
-  if (fits && bytes > 0) std::memcpy(call.environment()->window(), payload->body(), bytes);
-  napi_value seen = nullptr;
-  napi_create_int32(env, fits ? static_cast<int32_t>(bytes) : -1, &seen);
-  return seen;
-}
-
-napi_value Narrow(napi_env env, napi_callback_info info) {
-  Call<3> call(env, info);
-  if (!call.live()) return nullptr;
-  Payload* payload = call.loop().shared().payloads.Find(call.Number(0));
-  if (payload != nullptr) payload->Narrow(call.Number(1), call.Number(2));
-  return nullptr;
-}
-
 napi_value Flush(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   if (call.live()) call.loop().FlushDirty();
@@ -314,8 +294,6 @@ constexpr Method kMethods[] = {
     {"body", Body},
     {"bodyBytes", BodyBytes},
     {"drop", Drop},
-    {"peek", Peek},
-    {"narrow", Narrow},
     {"flush", Flush},
     {"close", Close},
     {"pause", Pause},
@@ -345,26 +323,22 @@ napi_value Create(napi_env env, napi_callback_info info) {
   napi_typedarray_type type = napi_int8_array;
   size_t words = 0;
   void* data = nullptr;
-  napi_value window = nullptr;
-  napi_typedarray_type window_type = napi_int8_array;
   const bool valid = napi_get_named_property(env, options, "onEvents", &on_events) == napi_ok &&
                      napi_typeof(env, on_events, &kind) == napi_ok && kind == napi_function &&
                      napi_get_named_property(env, options, "events", &events) == napi_ok &&
                      napi_get_typedarray_info(env, events, &type, &words, &data, nullptr, nullptr) == napi_ok &&
-                     type == napi_uint32_array && words >= kEventWords &&
-                     napi_get_named_property(env, options, "window", &window) == napi_ok &&
-                     napi_get_typedarray_info(env, window, &window_type, nullptr, nullptr, nullptr, nullptr) ==
-                         napi_ok &&
-                     window_type == napi_uint8_array;
+                     type == napi_uint32_array && words >= kEventWords;
   if (!valid) {
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
-                          "create needs options with onEvents, a Uint32Array of events and a Uint8Array as window");
+                          "create needs options with onEvents and a Uint32Array of events");
     return nullptr;
   }
   loop.events = static_cast<uint32_t*>(data);
   loop.event_capacity = static_cast<uint32_t>(words / kEventWords);
-  TransportEnvironment* environment = TransportEnvironment::Create(env, loop, on_events, events, window);
+  TransportEnvironment* environment = TransportEnvironment::Create(env, loop, on_events, events);
   if (environment == nullptr) return nullptr;
+  napi_value window = nullptr;
+  if (napi_get_named_property(env, options, "window", &window) == napi_ok) environment->ShareWindow(window);
   napi_value object = nullptr;
   napi_create_object(env, &object);
   for (const Method& method : kMethods) AddMethod(env, object, method, environment);

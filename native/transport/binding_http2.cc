@@ -1,6 +1,7 @@
 #include "transport/binding_http2.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 
 #include "http2/utf8.h"
@@ -49,6 +50,26 @@ napi_value Serve(napi_env env, napi_callback_info info) {
   return status.ok() ? MakeNumber(env, id) : ThrowSystemError(env, status, std::string());
 }
 
+napi_value Peek(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  Payload* payload = call.loop().shared().payloads.Find(call.Number(0));
+  const size_t bytes = payload == nullptr ? 0 : static_cast<size_t>(payload->body_bytes);
+  const bool fits = bytes <= call.environment()->window_bytes();
+  if (fits && bytes > 0) std::memcpy(call.environment()->window(), payload->body(), bytes);
+  napi_value seen = nullptr;
+  napi_create_int32(env, fits ? static_cast<int32_t>(bytes) : -1, &seen);
+  return seen;
+}
+
+napi_value Narrow(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  if (!call.live()) return nullptr;
+  Payload* payload = call.loop().shared().payloads.Find(call.Number(0));
+  if (payload != nullptr) payload->Narrow(call.Number(1), call.Number(2));
+  return nullptr;
+}
+
 napi_value Answer(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   if (!call.live()) return nullptr;
@@ -64,10 +85,9 @@ napi_value AnswerField(napi_env env, napi_callback_info info) {
   if (!call.live()) return nullptr;
   PayloadStore& payloads = call.loop().shared().payloads;
   Payload* payload = payloads.Find(call.Number(3));
-  const std::string_view field =
-      payload == nullptr
-          ? std::string_view()
-          : std::string_view(reinterpret_cast<char*>(payload->body()), static_cast<size_t>(payload->body_bytes));
+  const std::string_view field = payload == nullptr ? std::string_view()
+                                                    : std::string_view(reinterpret_cast<char*>(payload->body()),
+                                                                       static_cast<size_t>(payload->body_bytes));
   // The token stays its owner's, who has to make something else of it.
   if (field.empty() || !http2::IsUtf8(field)) return MakeBoolean(env, false);
   const size_t tail_bytes = std::min<size_t>(call.Number(4), call.environment()->window_bytes());
@@ -150,6 +170,8 @@ napi_value Abort(napi_env env, napi_callback_info info) {
 }
 
 constexpr Method kMethods[] = {
+    {"peek", Peek},
+    {"narrow", Narrow},
     {"http2Server", AddServer},
     {"http2Serve", Serve},
     {"http2Answer", Answer},

@@ -1,6 +1,6 @@
 // One stream socket that speaks the framed protocol; or the old agents' protocol, or HTTP/2 with a client, towards
-// JavaScript as if they were framed. Owns the handshake, the answering of PING and the reading and writing; knows no loop and no Node, so that it
-// can be tested on a socketpair.
+// JavaScript as if they were framed. Owns the handshake, the answering of PING and the reading and writing; knows no
+// loop and no Node, so that it can be tested on a socketpair.
 #ifndef ILUVATAR_TRANSPORT_CONNECTION_H_
 #define ILUVATAR_TRANSPORT_CONNECTION_H_
 

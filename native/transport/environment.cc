@@ -7,7 +7,7 @@
 namespace iluvatar::transport {
 
 TransportEnvironment* TransportEnvironment::Create(napi_env env, const LoopOptions& options, napi_value on_events,
-                                                   napi_value events, napi_value window) {
+                                                   napi_value events) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
     napi_throw_error(env, "ERR_TRANSPORT", "this environment has no event loop");
@@ -27,9 +27,6 @@ TransportEnvironment* TransportEnvironment::Create(napi_env env, const LoopOptio
                      napi_create_reference(env, on_events, 1, &made->on_events_) == napi_ok &&
                      // The array's memory is written from C++ for as long as the transport lives.
                      napi_create_reference(env, events, 1, &made->events_) == napi_ok &&
-                     napi_create_reference(env, window, 1, &made->window_reference_) == napi_ok &&
-                     napi_get_typedarray_info(env, window, nullptr, &made->window_bytes_,
-                                              reinterpret_cast<void**>(&made->window_), nullptr, nullptr) == napi_ok &&
                      napi_async_init(env, resource, name, &made->context_) == napi_ok;
   if (!ready) return nullptr;
   made->loop_.reset(new EventLoop(loop, options, *made));
@@ -43,12 +40,24 @@ TransportEnvironment* TransportEnvironment::Create(napi_env env, const LoopOptio
   return made.release();
 }
 
+void TransportEnvironment::ShareWindow(napi_value window) {
+  napi_typedarray_type type = napi_int8_array;
+  size_t bytes = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env_, window, &type, &bytes, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array || napi_create_reference(env_, window, 1, &window_reference_) != napi_ok) {
+    return;
+  }
+  window_ = static_cast<uint8_t*>(data);
+  window_bytes_ = bytes;
+}
+
 void TransportEnvironment::Destroy() {
   if (loop_->closed()) return;
   loop_->Close();
   napi_delete_reference(env_, on_events_);
   napi_delete_reference(env_, events_);
-  napi_delete_reference(env_, window_reference_);
+  if (window_reference_ != nullptr) napi_delete_reference(env_, window_reference_);
   napi_delete_reference(env_, resource_);
 }
 

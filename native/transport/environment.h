@@ -20,7 +20,7 @@ class TransportEnvironment final : private EventReceiver {
  public:
   // nullptr with an exception pending.
   static TransportEnvironment* Create(napi_env env, const LoopOptions& options, napi_value on_events,
-                                      napi_value events, napi_value window);
+                                      napi_value events);
 
   EventLoop& loop() { return *loop_; }
   bool destroyed() const { return loop_->closed(); }
@@ -28,7 +28,9 @@ class TransportEnvironment final : private EventReceiver {
   void Destroy();
   // Scratch for strings; kept, so that small metas allocate nothing.
   std::vector<char>& text() { return text_; }
-  // Memory that JavaScript sees too, for a few bytes that are not worth a buffer of their own.
+  // Memory that JavaScript sees too, for a few bytes that are not worth a buffer of their own. Anything but a
+  // Uint8Array is none.
+  void ShareWindow(napi_value window);
   uint8_t* window() const { return window_; }
   size_t window_bytes() const { return window_bytes_; }
 

@@ -304,7 +304,8 @@ void EventLoop::Flush(Peer* peer) {
     return;
   }
   if (peer->finished() && !peer->lingering) {
-    // Not closed: what the peer has sent meanwhile, unread, would reset the connection, and with it answers on their way.
+    // Not closed: what the peer has sent meanwhile, unread, would reset the connection, and with it answers on their
+    // way.
     peer->lingering = true;
     peer->ShutDownWriting();
     Emit(peer->id, kConnectionFinished, 0);

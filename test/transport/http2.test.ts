@@ -4,8 +4,8 @@ import { connect as tcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Frame } from '../../src/transport/frame.js';
 import { fieldsText, HTTP2_END, type Http2Connection, Http2Event } from '../../src/transport/http2.js';
-import type { Frame } from '../../src/transport/transport.js';
 import { startHttp2Server, type TestServer } from './http2-support.js';
 
 /** HTTP/2 on the transport against Node's own as the client: whatever is cut, held back or given up, each call has its own answer. */

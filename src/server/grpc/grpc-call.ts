@@ -1,5 +1,5 @@
+import type { Frame } from '../../transport/frame.js';
 import { fieldsOf, HTTP2_END, type Http2Connection } from '../../transport/http2.js';
-import type { Frame } from '../../transport/transport.js';
 import { deflate, inflate, inflateNow } from './compression.js';
 import type { GrpcConnection } from './grpc-connection.js';
 import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES } from './message-reader.js';
@@ -277,7 +277,10 @@ function isWhole(chunk: Uint8Array, maxBytes: number): boolean {
   const bytes = chunk.length - PREFIX_BYTES;
   if (bytes < 0 || bytes > maxBytes || chunk[0] !== 0) return false;
   return (
-    (((chunk[1] as number) << 24) | ((chunk[2] as number) << 16) | ((chunk[3] as number) << 8) | (chunk[4] as number)) ===
+    (((chunk[1] as number) << 24) |
+      ((chunk[2] as number) << 16) |
+      ((chunk[3] as number) << 8) |
+      (chunk[4] as number)) ===
     bytes
   );
 }

@@ -1,5 +1,6 @@
+import type { Frame } from '../../transport/frame.js';
 import { HTTP2_END, Http2Code, type Http2Connection, Http2Event } from '../../transport/http2.js';
-import type { Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
+import type { Connection, ConnectionHandler } from '../../transport/transport.js';
 import type { GrpcCall } from './grpc-call.js';
 
 /** One connection of a gRPC server: its calls, what its client may ping, and its end. */

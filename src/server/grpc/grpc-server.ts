@@ -1,8 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { native } from '../../native.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import type { Frame } from '../../transport/frame.js';
 import { fieldsOf, HTTP2_IS_GRPC, Http2Server } from '../../transport/http2.js';
-import { type Frame, Transport } from '../../transport/transport.js';
+import { Transport } from '../../transport/transport.js';
 import { GrpcCall } from './grpc-call.js';
 import { type ConnectionOwner, GrpcConnection } from './grpc-connection.js';
 import type { CallOwner, GrpcMethod, GrpcMethods } from './method.js';

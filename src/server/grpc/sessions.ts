@@ -1,4 +1,4 @@
-import { GrpcConnection } from './grpc-connection.js';
+import type { GrpcConnection } from './grpc-connection.js';
 
 /** The connections of a gRPC server: whether they still live, and how they end without a call that fails. */
 

@@ -102,7 +102,11 @@ it('refuses headers without measure, and goes on', async () => {
 
 it('keeps no connection that says nothing, or stops in the middle of a word', async () => {
   const quick = await stage.edge(gateway, { keepAliveMs: 60, keepAliveTimeoutMs: 100 });
-  const beginnings = [NOTHING, PREFACE.subarray(0, 10), Buffer.concat([PREFACE, wire(4, 0, 0, NOTHING).subarray(0, 5)])];
+  const beginnings = [
+    NOTHING,
+    PREFACE.subarray(0, 10),
+    Buffer.concat([PREFACE, wire(4, 0, 0, NOTHING).subarray(0, 5)]),
+  ];
   const ends = beginnings.map((beginning) => {
     const socket = tcp(quick.port, '127.0.0.1');
     stage.atEnd(() => socket.destroy());

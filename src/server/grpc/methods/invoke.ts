@@ -6,7 +6,14 @@ import type { GrpcCall } from '../grpc-call.js';
 import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
 import { type MethodContext, tidOf } from './context.js';
-import { type Details, JSON_RESULT, REST_BYTES, readInvokeRequest, writeInvokeResponse, writeRest } from './invoke-messages.js';
+import {
+  type Details,
+  JSON_RESULT,
+  REST_BYTES,
+  readInvokeRequest,
+  writeInvokeResponse,
+  writeRest,
+} from './invoke-messages.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_REGISTERED } from './words.js';
 
 /** `invoke`, the hot path: one object per call, no promise, and neither arguments nor result are parsed. */
