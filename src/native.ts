@@ -118,7 +118,7 @@ export interface NativeTransport {
     maxWaiting: number,
     paths: string,
   ): number;
-  /** Takes over a connected stream socket. Its records are those of src/transport/http2.ts, with the stream in the place of requestId. */
+  /** Takes over a connected stream socket, which it closes when it throws. Its records are those of src/transport/http2.ts, with the stream in the place of requestId. */
   http2Serve(fd: number, server: number): number;
   /** The whole of a gRPC answer that succeeds: the usual headers, `body` as DATA, the usual trailers. */
   http2Answer(connection: number, stream: number, body: Uint8Array): void;

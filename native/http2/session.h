@@ -212,6 +212,8 @@ class Session {
   Budget resets_;
   bool preface_seen_ = false;
   bool settings_seen_ = false;
+  // The peer has acknowledged ours.
+  bool settings_known_ = false;
   bool leaving_ = false;
   bool failed_ = false;
   // Blocks and frames are put together here.

@@ -188,7 +188,13 @@ bool Session::OnRequest(EventSink& sink) {
   if (request_.too_large() || waiting_ > options_.max_waiting) {
     return StreamError(id, ErrorCode::kEnhanceYourCalm, sink);
   }
-  if (streams_.size() >= options_.max_streams) return StreamError(id, ErrorCode::kRefusedStream, sink);
+  if (streams_.size() >= options_.max_streams) {
+    if (settings_known_) return StreamError(id, ErrorCode::kRefusedStream, sink);
+    // It cannot know better yet.
+    PutReset(id, ErrorCode::kRefusedStream);
+    closed_.Add(id, true);
+    return true;
+  }
   const bool end = (block_head_.flags & frame_flag::kEndStream) != 0;
   if (end && request_.content_length() > 0) return StreamError(id, ErrorCode::kProtocol, sink);
   Stream& stream = streams_[id];
@@ -297,6 +303,7 @@ bool Session::StreamError(uint32_t id, ErrorCode code, EventSink& sink) {
 bool Session::OnSettings(const FrameHead& head, const uint8_t* payload) {
   if (head.stream != 0) return Broken(ErrorCode::kProtocol, "SETTINGS on a stream");
   if ((head.flags & frame_flag::kAck) != 0) {
+    settings_known_ = true;
     return head.size == 0 ? Nuisance() : Broken(ErrorCode::kFrameSize, "an acknowledgement with settings");
   }
   if (head.size % kSettingBytes != 0) return Broken(ErrorCode::kFrameSize, "SETTINGS is cut off");

@@ -203,6 +203,13 @@ void TestFloods() {
   }
   CHECK(ErrorOf(resets) == calm);
   CHECK(ErrorOf(nonsense) == calm);
+  // Calls over a limit that their client has not read yet are no fault of its own; once it has, they are.
+  SessionOptions one = TestOptions();
+  one.max_streams = 1;
+  std::string many;
+  for (uint32_t id = 1; id < 6000; id += 2) many += CallHeaders(id);
+  CHECK(ErrorOf(many, one) == ErrorCode::kNone);
+  CHECK(ErrorOf(Frame(4, 1, 0, "") + many, one) == calm);
   // With time between them they are no flood.
   Stage stage(TestOptions());
   CHECK(stage.Feed(Hello()));

@@ -1,5 +1,5 @@
-// The transport's Node-API functions for connections that speak HTTP/2, and for payloads that are read and answered where
-// they lie; in the order of NativeTransport in src/native.ts.
+// The transport's Node-API functions for connections that speak HTTP/2, and for payloads that are read and answered
+// where they lie; in the order of NativeTransport in src/native.ts.
 #ifndef ILUVATAR_TRANSPORT_BINDING_HTTP2_H_
 #define ILUVATAR_TRANSPORT_BINDING_HTTP2_H_
 

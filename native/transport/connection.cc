@@ -15,6 +15,8 @@ namespace {
 
 // Enough to empty a socket's buffer, few enough that one busy peer does not starve the others.
 constexpr int kReadRounds = 4;
+// More than any socket's buffer holds.
+constexpr int kDiscardRounds = 64;
 
 int64_t NowUs() {
   timespec now;
@@ -117,6 +119,12 @@ ReadResult Connection::ReadSession(uint8_t* scratch, size_t scratch_bytes, Frame
     if (static_cast<size_t>(received) < scratch_bytes) break;
   }
   return ReadResult::kOpen;
+}
+
+void Connection::Discard(uint8_t* scratch, size_t scratch_bytes) {
+  for (int round = 0; round < kDiscardRounds; round++) {
+    if (recv(fd_.get(), scratch, scratch_bytes, MSG_DONTWAIT) <= 0) return;
+  }
 }
 
 bool Connection::OnEvent(const http2::Event& event, PayloadRef payload) {

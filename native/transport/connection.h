@@ -99,6 +99,8 @@ class Connection : private http2::EventSink {
   WriteResult Write();
   // Bytes not yet given to the kernel.
   size_t pending() const { return out_.pending() + legacy_.waiting_bytes(); }
+  // Throws away what has come: closed with bytes unread, a socket takes back what it has said last. Bounded.
+  void Discard(uint8_t* scratch, size_t scratch_bytes);
   // The other end sees its end, whoever else has a copy of the socket.
   void ShutDown() { shutdown(fd_.get(), SHUT_RDWR); }
   // Gives up the socket and what was not written.

@@ -78,7 +78,7 @@ class EventLoop final : private FrameSink {
   Status AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id);
   // A server of HTTP/2, for Serve: its number.
   uint32_t AddServer(http2::SessionOptions options);
-  // As Attach, of a socket whose other end speaks HTTP/2 from the beginning.
+  // Of a socket whose other end speaks HTTP/2 from the beginning; any failure closes it.
   Status Serve(int fd, uint32_t server, uint32_t* id);
 
   // Gives up a connection with nothing read that was not delivered and nothing queued that was not written: its

@@ -76,10 +76,10 @@ uint32_t EventLoop::AddServer(http2::SessionOptions options) {
 }
 
 Status EventLoop::Serve(int fd, uint32_t server, uint32_t* id) {
+  UniqueFd owned(fd);
   if (server >= servers_.size()) return {EINVAL, "accept"};
   Status status = AdoptSocket(fd);
   if (!status.ok()) return status;
-  UniqueFd owned(fd);
   Peer* peer = nullptr;
   status = Adopt(std::move(owned), Dialect::kHttp2, &peer);
   if (!status.ok()) return status;
@@ -178,6 +178,7 @@ void EventLoop::ReadFrom(Peer* peer) {
     if (closed_ || peer->gone) return;
     // One attempt for the ERROR frame or a last answer; a peer that does not read loses it.
     peer->Write();
+    if (peer->session() != nullptr) peer->Discard(scratch_.get(), kScratchBytes);
     ClosePeer(peer, reason);
     return;
   }
@@ -251,6 +252,7 @@ void EventLoop::Abort(uint32_t id) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr) return;
   peer->Write();
+  peer->Discard(scratch_.get(), kScratchBytes);
   ClosePeer(peer, 0);
 }
 

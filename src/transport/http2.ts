@@ -77,7 +77,7 @@ export class Http2Server {
     );
   }
 
-  /** Takes over a connected stream socket, which is closed with the connection; what is none stays the caller's (throws). */
+  /** Takes over a connected stream socket, which is closed with the connection, and at once when it is none (throws). */
   serve(fd: number, handler: ConnectionHandler): Http2Connection {
     return this.#transport.make(
       (native, detach, window) =>

@@ -63,10 +63,9 @@ export class ShardEdges {
     return { http: at('http', this.httpPort), grpc: at('grpc', this.grpcPort) };
   }
 
-  /** Open ones of HTTP and gRPC; those of the unix socket are the transport's. */
-  get tcpConnections(): number {
-    const all = [this.#open, ...this.#retired].flatMap(({ http, grpc }) => [http, grpc]);
-    return all.reduce((sum, edge) => sum + (edge?.connections ?? 0), 0);
+  /** Open ones; those of the unix socket and of gRPC are the transport's. */
+  get httpConnections(): number {
+    return [this.#open, ...this.#retired].reduce((sum, { http }) => sum + (http?.connections ?? 0), 0);
   }
 
   /** Those with sockets of their own. Throws `conflict` when one is taken. */

@@ -28,7 +28,7 @@ export class GrpcConnection implements ConnectionHandler {
   /** Those that are open, by their streams. */
   readonly calls = new Map<number, GrpcCall>();
   readonly #owner: ConnectionOwner;
-  /** A call or a ping has come since it was last looked at. */
+  /** Something has come since it was last looked at. */
   #heard = false;
   /** Times of `performance.now()`. */
   #heardAt = performance.now();
@@ -47,6 +47,7 @@ export class GrpcConnection implements ConnectionHandler {
   }
 
   frame(_connection: Connection, frame: Frame): void {
+    this.#heard = true;
     switch (frame.type) {
       case Http2Event.request:
         this.#owner.begin(this, frame);
@@ -93,7 +94,6 @@ export class GrpcConnection implements ConnectionHandler {
   }
 
   #used(): void {
-    this.#heard = true;
     this.#strikes = 0;
     this.#pingedAt = 0;
   }
@@ -147,7 +147,6 @@ export class GrpcConnection implements ConnectionHandler {
 
   #pinged(): void {
     const now = performance.now();
-    this.#heard = true;
     const early = this.#pingedAt > 0 && now - this.#pingedAt < this.#owner.minPingMs;
     this.#pingedAt = now;
     if (!early) return;

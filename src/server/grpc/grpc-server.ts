@@ -121,19 +121,17 @@ export class GrpcServer implements CallOwner, ConnectionOwner {
   #accepted(socket: Socket): void {
     socket.on('error', () => {});
     const { _handle } = socket as unknown as { _handle: { fd: number } | null };
-    const connection = new GrpcConnection(this);
-    let fd = -1;
     try {
-      if (_handle !== null) fd = native().system.duplicate(_handle.fd);
-      if (fd >= 0) connection.http2 = this.#http2.serve(fd, connection);
+      if (_handle === null) return;
+      const connection = new GrpcConnection(this);
+      connection.http2 = this.#http2.serve(native().system.duplicate(_handle.fd), connection);
+      this.sessions.opened(connection);
     } catch (error) {
       // It is gone already, or there are no more descriptors.
       this.log.warn({ err: error }, 'a connection for gRPC could not be taken');
-      if (fd >= 0) native().system.close(fd);
-      fd = -1;
+    } finally {
+      socket.destroy();
     }
-    socket.destroy();
-    if (fd >= 0) this.sessions.opened(connection);
   }
 }
 

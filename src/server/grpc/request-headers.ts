@@ -17,12 +17,16 @@ export function timeoutOf(headers: CallHeaders): number {
   if (unit === undefined || !/^\d{1,8}$/.test(digits)) {
     throw new GrpcFailure(GrpcCode.invalidArgument, `grpc-timeout is malformed: "${text}"`);
   }
-  return Math.min(LONGEST_MS, Math.max(Number(digits) * unit, 0.001));
+  return bounded(Number(digits) * unit);
 }
 
 /** The same of its number and the character code of its unit, which were found well formed. */
 export function timeoutIn(number: number, unit: number): number {
-  return timeoutOf({ 'grpc-timeout': `${number}${String.fromCharCode(unit)}` });
+  return bounded(number * (TIMEOUT_UNITS[String.fromCharCode(unit)] as number));
+}
+
+function bounded(ms: number): number {
+  return Math.min(LONGEST_MS, Math.max(ms, 0.001));
 }
 
 /** `application/grpc`, alone or with what the messages are encoded in, which is protocol buffers here. */
