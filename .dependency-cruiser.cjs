@@ -1,7 +1,7 @@
 /**
  * Dependencies point down only:
  * cli -> worker | controller | load | sim -> server | client | backends | net | store | telemetry -> images | transport -> core.
- * config, rpc and native.ts are leaves; keeper stands on native.ts alone; tables, traces and results stand on core, for all that run or read a run. Each rule below says what breaks when it is broken.
+ * config, rpc, package-files.ts and native.ts (on it) are leaves; keeper stands on native.ts alone; tables, traces and results stand on core, for all that run or read a run. Each rule below says what breaks when it is broken.
  */
 const top = '^src/(cli)/';
 const nodes = '^src/(worker|controller|load|sim)/';
@@ -40,8 +40,15 @@ module.exports = {
     {
       name: 'native-is-a-leaf',
       severity: 'error',
-      comment: 'The typed door to the addon depends on nothing of ours.',
+      comment: 'The typed door to the addon depends on nothing of ours but where the addon is.',
       from: { path: '^src/native\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/package-files\\.ts$' },
+    },
+    {
+      name: 'package-files-are-a-leaf',
+      severity: 'error',
+      comment: 'Everything that is found by its path asks it.',
+      from: { path: '^src/package-files\\.ts$' },
       to: { path: '^src/' },
     },
     {
@@ -76,7 +83,7 @@ module.exports = {
       severity: 'error',
       comment: 'Tables, traces and results are what runs read and write, live or simulated: they know neither.',
       from: { path: '^src/(tables|traces|results)/' },
-      to: { path: '^src/', pathNot: ['^src/(tables|traces|results)/', '^src/core/'] },
+      to: { path: '^src/', pathNot: ['^src/(tables|traces|results)/', '^src/core/', '^src/package-files\\.ts$'] },
     },
     {
       name: 'parts-do-not-look-up',

@@ -1,6 +1,8 @@
 {
   "variables": {
     "asan%": 0,
+    # A folder with an older C library to link with (scripts/build-arm64.mjs).
+    "old_glibc%": "",
     "ours": ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-O2"]
   },
   "target_defaults": {
@@ -19,12 +21,13 @@
       "target_name": "iluvatar",
       "sources": [
         "native/addon.cc",
-        "<!@(ls native/transport/*.cc native/http2/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc | grep -v _test.cc)",
+        "<!@(ls native/transport/*.cc native/http2/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc native/tegrastats/*.cc | grep -v _test.cc)",
         "native/keeper/binding.cc", "native/keeper/client.cc", "native/keeper/marks.cc", "native/keeper/protocol.cc", "native/keeper/start.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "_GNU_SOURCE"],
-      "ldflags": ["-static-libstdc++", "-static-libgcc"]
+      "ldflags": ["-static-libstdc++", "-static-libgcc"],
+      "conditions": [["old_glibc!=''", {"sources": ["native/compat/old_glibc.cc"], "ldflags": ["-L<(old_glibc)"]}]]
     },
     {
       "target_name": "iluvatar-launcher",
@@ -99,7 +102,8 @@
       "sources": ["native/sandbox/cell_library.cc", "<!@(ls native/sandbox/*.cc | grep -v -e _main.cc -e _test.cc -e cell_library.cc)"],
       "defines": ["_GNU_SOURCE"],
       "cflags": ["-fPIC"],
-      "ldflags": ["-static-libstdc++", "-static-libgcc"]
+      "ldflags": ["-static-libstdc++", "-static-libgcc"],
+      "conditions": [["old_glibc!=''", {"sources": ["native/compat/old_glibc.cc"], "ldflags": ["-L<(old_glibc)"]}]]
     }
   ]
 }

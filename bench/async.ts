@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadBackends } from '../src/backends/backends.js';
 import { parseConfig } from '../src/config/load.js';
 import { closeLog, createLog } from '../src/telemetry/logs/log.js';
 import { NO_SOCKETS } from '../src/worker/daemon/inherited-sockets.js';
@@ -51,6 +52,7 @@ export const bench: Bench = {
       config,
       log: workerLog,
       store,
+      backends: await loadBackends(config),
       sockets: NO_SOCKETS,
       ask: () => Promise.reject(new Error('there is no process to ask')),
     });

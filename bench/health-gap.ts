@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { buildPrograms } from '../test/support/build-programs.js';
 import { FaultyWorker } from '../test/worker/supervision/faulty-worker.js';
 import { atMost, type Bench, type BenchResult, machine } from './lib/result.js';
 
@@ -18,6 +19,7 @@ const ANSWER_MS = 250;
 const FAULTS = ['throw', 'exit', 'hang'] as const;
 
 async function run(): Promise<BenchResult> {
+  await buildPrograms();
   const supervision = { missedBeatMs: MISSED_BEAT_MS, health: { enabled: true, port: 0, answerMs: ANSWER_MS } };
   await using worker = await FaultyWorker.start({ supervision });
   const figures: Record<string, number> = {};

@@ -2,15 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { benchProgram } from './lib/bench-program.js';
 import { atMost, type Bench, machine } from './lib/result.js';
 
 /** What a million invocations cost to write and summarise, to report, and to compare: memory above all, each in a process of its own. */
 
 const ROWS = 1_000_000;
 const LIMIT_MB = 300;
-
-const PASS = fileURLToPath(new URL('./lib/results-pass.mjs', import.meta.url));
 
 interface ResultsPass {
   readonly seconds: number;
@@ -24,10 +22,11 @@ export const bench: Bench = {
   title: 'A million invocations written with their summary, made a report of, and compared',
   async run({ log }) {
     const folder = mkdtempSync(join(tmpdir(), 'iluvatar-bench-results-'));
+    const program = await benchProgram('lib/results-pass');
     const pass = (step: string): ResultsPass => {
       log(step);
       return JSON.parse(
-        execFileSync(process.execPath, [PASS, step, String(ROWS), join(folder, 'run')], { encoding: 'utf8' }),
+        execFileSync(process.execPath, [program, step, String(ROWS), join(folder, 'run')], { encoding: 'utf8' }),
       ) as ResultsPass;
     };
     try {

@@ -6,6 +6,7 @@
 #include "keeper/binding.h"
 #include "netlink/binding.h"
 #include "system/binding.h"
+#include "tegrastats/binding.h"
 #include "transport/binding.h"
 
 namespace {
@@ -16,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("netlink", InitNetlink(env));
   exports.Set("system", InitSystem(env));
   exports.Set("keeper", InitKeeper(env));
+  exports.Set("tegrastats", InitTegrastats(env));
   return exports;
 }
 

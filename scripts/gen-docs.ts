@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './cli-page.js';
 import { configPage } from './config-page.js';
+import { energyPage } from './energy-page.js';
 import { metricsPage } from './metrics-page.js';
 import { policiesPage } from './policies-page.js';
 import { resultsPage } from './results-page.js';
@@ -11,6 +12,7 @@ import { resultsPage } from './results-page.js';
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/config.md': configPage,
   'docs/cli.md': cliPage,
+  'docs/energy.md': energyPage,
   'docs/metrics.md': metricsPage,
   'docs/policies.md': policiesPage,
   'docs/results.md': resultsPage,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { loadTable } from '../src/results/load-row.js';
 import { MEASURES } from '../src/results/measures.js';
+import { replaced } from './marked-tables.js';
 
 /** docs/results.md: words by people, and between the markers tables of what the code writes. */
 export function resultsPage(): string {
@@ -10,15 +11,14 @@ export function resultsPage(): string {
   });
   const measures = Object.entries(MEASURES).map(([name, meaning]) => `| \`${name}\` | ${meaning} |\n`);
   return replaced(
-    replaced(page, 'columns', `| column | type | unit | meaning |\n|---|---|---|---|\n${columns.join('')}`),
+    replaced(
+      page,
+      'docs/results.md',
+      'columns',
+      `| column | type | unit | meaning |\n|---|---|---|---|\n${columns.join('')}`,
+    ),
+    'docs/results.md',
     'measures',
     `| measure | from … to … |\n|---|---|\n${measures.join('')}`,
   );
-}
-
-function replaced(page: string, name: string, table: string): string {
-  const [begin, end] = [`<!-- begin ${name} -->\n`, `<!-- end ${name} -->`];
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`docs/results.md has no markers for "${name}"`);
-  return `${page.slice(0, from + begin.length)}\n${table}\n${page.slice(to)}`;
 }

@@ -15,16 +15,16 @@ import { installPackages, missingPackages } from './system-packages.mjs';
 
 const stamps = join(root, '.iluvatar', 'setup');
 
-/** `only` = one of `modules`, `addon`, `typescript`; everything when absent. `tests` adds what only the tests need. Throws SetupError. */
-export async function setup({ tests = false, only = null } = {}) {
+/** `only` = one of `modules`, `addon`, `typescript`, `bundles` (what of the latter is run); everything when absent. `tests` adds what only the tests need; without `declarations` nothing is type-checked, which nothing that runs needs. Throws SetupError. */
+export async function setup({ tests = false, only = null, declarations = only !== 'bundles' } = {}) {
   requireNode();
   const release = await lock();
   try {
     await nodeModules();
     if (only === null || only === 'addon') await addon();
-    if (only === null || only === 'typescript') {
+    if (only === null || only === 'typescript' || only === 'bundles') {
       await protocols();
-      await typescript();
+      await typescript({ declarations });
     }
     if (tests) await installPackages('tests', { required: false });
   } finally {
@@ -87,7 +87,8 @@ async function nodeModules() {
   });
 }
 
-const OUTPUTS = [
+/** What the build of the addon makes. */
+export const OUTPUTS = [
   'iluvatar.node',
   'iluvatar-init',
   'iluvatar-keeper',
@@ -98,13 +99,18 @@ const OUTPUTS = [
   'libiluvatar_cell.so',
 ];
 
-async function addon() {
+/** Changes when anything does that the addon is made of. */
+export function addonKey(toolchain) {
   const folders = ['native', 'functions/lookbusy', 'src/agents/binary'].map((name) => join(root, name));
   const sources = folders
     .flatMap((folder) => filesBelow(folder, ['.h', '.c', '.cc']))
     .filter((file) => !file.endsWith('_test.cc'));
+  return hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
+}
+
+async function addon() {
   const toolchain = `${process.version} ${process.arch}`;
-  const key = hash([toolchain, ...contents([...sources, join(root, 'binding.gyp')])]);
+  const key = addonKey(toolchain);
   const built = OUTPUTS.every((name) => existsSync(join(root, 'build', 'Release', name)));
   const last = readStamp('addon');
   if (built && last === `${toolchain}\n${key}`) return;
@@ -121,7 +127,7 @@ async function addon() {
 }
 
 /** Headers that came with this Node; without them node-gyp fetches some from the network, which many machines do not reach. */
-function nodeHeaders() {
+export function nodeHeaders() {
   if (process.env.npm_config_nodedir !== undefined) return {};
   for (const prefix of [dirname(dirname(process.execPath)), '/usr', '/usr/local']) {
     if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return { npm_config_nodedir: prefix };
@@ -158,28 +164,39 @@ async function describeServices(folder, path) {
   return result;
 }
 
-async function typescript() {
+/** Bundles, and unless they are all that is asked for the declarations beside them, which take ten times as long. */
+async function typescript({ declarations }) {
   const sources = filesBelow(join(root, 'src'), ['']);
-  const key = hash(contents([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')]));
-  if (existsSync(join(root, 'dist', 'index.js')) && readStamp('typescript') === key) return;
+  const how = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/entry-points.mjs'];
+  const key = hash(contents([...sources, ...how.map((name) => join(root, name))]));
+  const dist = join(root, 'dist');
+  const bundled = existsSync(join(dist, 'index.js')) && readStamp('bundles') === key;
+  const declared = existsSync(join(dist, 'index.d.ts')) && readStamp('typescript') === key;
+  if (bundled && (declared || !declarations)) return;
   // Built aside and renamed: a worker that starts meanwhile sees the old build or the new one, never half of either.
   const fresh = join(root, '.iluvatar', 'dist-new');
   const old = join(root, '.iluvatar', 'dist-old');
   rmSync(fresh, { recursive: true, force: true });
-  await step('TypeScript', () => run(tool('tsc'), ['-p', 'tsconfig.json', '--noEmitOnError', '--outDir', fresh]));
+  if (declarations) {
+    await step('TypeScript', () => run(tool('tsc'), ['-p', 'tsconfig.json', '--noEmitOnError', '--outDir', fresh]));
+  } else if (existsSync(dist)) {
+    cpSync(dist, fresh, { recursive: true, filter: (path) => !/\.(js|map|txt)$|\/(agents|chunks)$/.test(path) });
+  }
+  await step('bundles', async () => (await import('./bundle.mjs')).bundle(fresh));
   // What runs inside containers is not compiled: plain files, found beside the compiled ones.
   cpSync(join(root, 'src', 'agents'), join(fresh, 'agents'), {
     recursive: true,
     filter: (path) => !path.endsWith('.ts') && !path.includes('__pycache__'),
   });
   rmSync(old, { recursive: true, force: true });
-  if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
-  renameSync(fresh, join(root, 'dist'));
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
   rmSync(old, { recursive: true, force: true });
-  writeStamp('typescript', key);
+  writeStamp('bundles', key);
+  if (declarations) writeStamp('typescript', key);
 }
 
-async function step(name, work) {
+export async function step(name, work) {
   const started = Date.now();
   process.stderr.write(`setup: ${name} …\n`);
   const { code, output } = await work();
@@ -198,7 +215,7 @@ function hash(parts) {
   return sum.digest('hex');
 }
 
-function readStamp(name) {
+export function readStamp(name) {
   try {
     return readFileSync(join(stamps, name), 'utf8');
   } catch {
@@ -206,7 +223,7 @@ function readStamp(name) {
   }
 }
 
-function writeStamp(name, value) {
+export function writeStamp(name, value) {
   mkdirSync(stamps, { recursive: true });
   writeFileSync(join(stamps, name), value);
 }
@@ -225,8 +242,8 @@ export async function setupOrExit(options) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const at = process.argv.indexOf('--only');
   const only = at === -1 ? null : process.argv[at + 1];
-  if (![null, 'modules', 'addon', 'typescript'].includes(only)) {
-    process.stderr.write('usage: setup.mjs [--only modules|addon|typescript] [--tests]\n');
+  if (![null, 'modules', 'addon', 'typescript', 'bundles'].includes(only)) {
+    process.stderr.write('usage: setup.mjs [--only modules|addon|typescript|bundles] [--tests]\n');
     process.exit(2);
   }
   await setupOrExit({ only, tests: process.argv.includes('--tests') });

@@ -48,7 +48,7 @@ if (!['process', 'containerd', 'docker'].includes(backend)) {
   refuse(`--backend must be process, containerd or docker, not "${backend}"`);
 }
 
-await setupOrExit({});
+await setupOrExit({ declarations: false });
 const { demo } = await import('../dist/cli/demo.js');
 const install = () => installPackages(backend, { required: true });
 process.exit(await demo({ once, all, port, dataDir, backend, install }));

@@ -25,6 +25,16 @@ const RUNC = {
   there: () => which('runc') !== null,
 };
 
+/** The second is only recommended by the first. */
+const CROSS = [
+  { package: 'g++-aarch64-linux-gnu', use: 'builds for arm64', there: () => which('aarch64-linux-gnu-g++') !== null },
+  {
+    package: 'libc6-dev-arm64-cross',
+    use: 'builds for arm64',
+    there: () => existsSync('/usr/aarch64-linux-gnu/include/stdio.h'),
+  },
+];
+
 /**
  * By purpose; a backend that needs any has its name. Not here: Go 1.23 and Rust 1.85 for clients of others (test/grpc), since Debian's are older. They are looked for on PATH, in /usr/local/go and in
  * ~/.cargo; without them their suites are skipped, with the reason.
@@ -60,7 +70,14 @@ const PACKAGES = {
     { package: 'graphite-web', use: 'gives metrics back', there: () => existsSync(GRAPHITE_WEB) },
     { package: 'influxdb', use: 'takes metrics and gives them back', there: () => which('influxd') !== null },
     { package: 'util-linux', use: 'setpriv: tests as an ordinary user', there: () => which('setpriv') !== null },
+    ...CROSS,
+    {
+      package: 'qemu-user-static',
+      use: 'runs what was built for arm64',
+      there: () => which('qemu-aarch64-static') !== null,
+    },
   ],
+  arm64: CROSS,
 };
 
 /** A compiler without its C library headers is found on PATH and still builds nothing: only compiling tells. */

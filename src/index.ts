@@ -58,7 +58,7 @@ export { type Simulation, type SimulationEvent, type SimulationOptions, simulate
 export type { SimulationSummary } from './sim/summary.js';
 export type { TimeModel } from './sim/time-model.js';
 export type { RowSink } from './tables/sink.js';
-export { ArrayTrace, type TraceFunctionInput } from './traces/array-trace.js';
+export { ArrayTrace } from './traces/array-trace.js';
 export { openTrace, type TraceOptions } from './traces/open-trace.js';
-export type { ArrivalBatch, TraceFunction, TraceSource } from './traces/trace-source.js';
+export type { ArrivalBatch, TraceFunction, TraceFunctionInput, TraceSource } from './traces/trace-source.js';
 export { Worker } from './worker/worker.js';

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from './package-files.js';
 
 /**
  * The typed door to the addon, and the only file that loads it. Every property is set; `null` means none. Arguments are complete and checked by
@@ -356,6 +358,27 @@ export interface NativeKeeper {
   mapMarks(fd: number): Uint8Array;
 }
 
+/**
+ * Reads a stream of tegrastats' output into records: `words` takes them as numbers (src/telemetry/jetson/tegrastats-records.ts), `text` what is text in them. Both are the caller's, who
+ * reads them before the next call and never transfers them.
+ */
+export interface NativeTegrastatsReader {
+  /** Bytes taken, from `from` on: fewer than there are when `words` is full, and then the rest is to be pushed anew. */
+  push(chunk: Uint8Array, from: number): number;
+  /** The last line, which has no end. */
+  end(): void;
+  /** Lines that were longer than 4 KiB, and dropped. */
+  tooLong(): number;
+}
+
+export interface NativeTegrastats {
+  /** Throws a TypeError for arrays with less room than the longest line may need: 8,256 words, 4,160 bytes. */
+  Reader: new (
+    words: Float64Array,
+    text: Uint8Array,
+  ) => NativeTegrastatsReader;
+}
+
 export interface NativeAddon {
   transport: {
     create(options: TransportOptions): NativeTransport;
@@ -368,10 +391,14 @@ export interface NativeAddon {
   netlink: NativeNetlink;
   system: NativeSystem;
   keeper: NativeKeeper;
+  tegrastats: NativeTegrastats;
 }
 
 const require = createRequire(import.meta.url);
-const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What came with the package for this kind of machine (`npm run build:arm64`). It goes first: beside it may lie what was built here for another kind. */
+const prebuilt = join(PACKAGE_ROOT, 'prebuilds', `${process.platform}-${process.arch}`);
+const isPrebuilt = existsSync(prebuilt);
 
 let loaded: NativeAddon | null = null;
 
@@ -379,11 +406,16 @@ let loaded: NativeAddon | null = null;
 export function native(): NativeAddon {
   if (loaded === null) {
     try {
-      loaded = require('node-gyp-build')(root) as NativeAddon;
+      loaded = (
+        isPrebuilt ? require(join(prebuilt, 'iluvatar.node')) : require('node-gyp-build')(PACKAGE_ROOT)
+      ) as NativeAddon;
     } catch (cause) {
-      throw new Error(`the native addon is not built for this platform: run "npm run build:native" in ${root}`, {
-        cause,
-      });
+      throw new Error(
+        `the native addon is not built for this platform: run "npm run build:native" in ${PACKAGE_ROOT}`,
+        {
+          cause,
+        },
+      );
     }
   }
   return loaded;
@@ -391,5 +423,5 @@ export function native(): NativeAddon {
 
 /** Where the helper programs of the addon's build are (launcher, keeper, cell library). */
 export function nativeFile(name: string): string {
-  return `${root}build/Release/${name}`;
+  return join(isPrebuilt ? prebuilt : join(PACKAGE_ROOT, 'build', 'Release'), name);
 }

@@ -1,6 +1,7 @@
 import { seededRandom } from '../../src/core/index.js';
 import { EVENT, EventHeap } from '../../src/sim/event-heap.js';
-import { ArrayTrace, type TraceFunctionInput } from '../../src/traces/array-trace.js';
+import { ArrayTrace } from '../../src/traces/array-trace.js';
+import type { TraceFunctionInput } from '../../src/traces/trace-source.js';
 
 const SECOND = 1_000_000;
 

@@ -3,11 +3,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect, type WorkerConfigInput } from '../../src/index.js';
+import { benchProgram } from '../lib/bench-program.js';
 import { firstLine } from '../lib/child.js';
 
-const SERVE = fileURLToPath(new URL('./serve.mjs', import.meta.url));
 /** One size of the young generation: it would else grow with the load, and shrink when it likes. */
 const NODE_FLAGS = ['--expose-gc', '--min-semi-space-size=4', '--max-semi-space-size=4'];
 const COLLECT_LIMIT_MS = 60_000;
@@ -32,7 +31,8 @@ export class SoakWorker implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'iluvatar-soak-'));
     const name = `soak-${process.pid}-${started++}`;
     const full = { name, dataDir: folder, http: { enabled: false }, ...config };
-    const args = [...NODE_FLAGS, SERVE, JSON.stringify(full)];
+    const serve = await benchProgram('soak/serve');
+    const args = [...NODE_FLAGS, serve, JSON.stringify(full), await benchProgram('soak/collecting-shard')];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     try {
       await firstLine(child, 'the worker');

@@ -1,6 +1,10 @@
 // iluvatar-init: pid 1 of an image's container, `iluvatar-init PROGRAM ARGUMENT…`. The kernel spares pid 1 most
 // signals, also those that a failing program sends itself, and gives it every orphan: so the program runs as a child of
 // this, which hands signals on, reaps what is left to it, and ends as the program ended (128 + the signal's number).
+//
+// Also what a worker starts the programs with that it reads from, `iluvatar-init --with PID PROGRAM ARGUMENT…`: becomes
+// the program, which the kernel then kills when the thread that started it ends, however that is. Node cannot ask for
+// it.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -75,11 +79,32 @@ void Reap(pid_t program) {
   }
 }
 
+// -1 = that is no process.
+long PidOf(std::string_view text) {
+  long pid = 0;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9' || pid > INT32_MAX / 10) return -1;
+    pid = pid * 10 + (digit - '0');
+  }
+  return text.empty() ? -1 : pid;
+}
+
+[[noreturn]] void BecomeWith(long parent, char** argv, char** environment) {
+  prctl(PR_SET_PDEATHSIG, static_cast<long>(SIGKILL), 0L, 0L, 0L);
+  // It may have ended before: then the signal never comes.
+  if (syscall(SYS_getppid) != parent) _exit(kSignalled + SIGKILL);
+  Become(argv, environment);
+}
+
 }  // namespace
 
 extern "C" [[noreturn]] void BareMain(int argc, char** argv) {
   if (argc < 2) _exit(kUsage);
   char** environment = argv + argc + 1;
+  if (std::string_view(argv[1]) == "--with") {
+    if (argc < 4) _exit(kUsage);
+    BecomeWith(PidOf(argv[2]), argv + 3, environment);
+  }
   const uint64_t all = ~uint64_t{0};
   uint64_t before = 0;
   syscall(SYS_rt_sigprocmask, static_cast<long>(SIG_SETMASK), reinterpret_cast<long>(&all),

@@ -15,12 +15,14 @@ export function addConfigCommand(host: CommandHost): void {
     .add('show', 'print the configuration in force: defaults, file, environment, flags', [
       'config show',
       'config show --set http.port=9000 --json',
+      'config show --secrets > worker.yaml    # whole: to be kept as a secret itself',
     ])
+    .option('--secrets', 'print secrets (tokens, passwords, headers) as they are')
     .action(
-      action(async (context) => {
-        const loaded = await context.load();
-        const { stringify } = await import('yaml');
-        context.print(loaded.config, (value) => stringify(value));
+      action(async (context, options: { secrets?: true }) => {
+        const { config } = await context.load();
+        const [{ stringify }, { withoutSecrets }] = await Promise.all([import('yaml'), import('../config/secrets.js')]);
+        context.print(options.secrets === true ? config : withoutSecrets(config), (value) => stringify(value));
       }),
     );
   inner
@@ -33,7 +35,11 @@ export function addConfigCommand(host: CommandHost): void {
     .action(
       action(async (context, _options, key: string = '') => {
         const { explainConfig } = await import('../config/explain.js');
-        const options = explainConfig(await context.load(), key);
+        const { withoutSecrets } = await import('../config/secrets.js');
+        const options = explainConfig(await context.load(), key).map((option) => ({
+          ...option,
+          value: withoutSecrets(option.value, option.path.at(-1)),
+        }));
         context.print(
           options.map(({ path: _path, ...rest }) => rest),
           () => options.map(optionText).join('\n'),

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { FunctionDefinitionInput } from '../config/api.js';
+import { PACKAGE_ROOT } from '../package-files.js';
 
 /** The sample functions of this package, as a demonstration registers them. */
 
@@ -21,7 +21,7 @@ const MEMORY_MB: Readonly<Record<string, number>> = {
 
 /** Every folder of `functions/` that holds something a worker can run as it is. */
 export function findSamples(): Sample[] {
-  const folder = fileURLToPath(new URL('../../functions', import.meta.url));
+  const folder = join(PACKAGE_ROOT, 'functions');
   const samples: Sample[] = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const source = join(folder, entry.name);

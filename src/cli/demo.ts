@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { InvokeResult } from '../config/api.js';
 import { loadConfig } from '../config/load.js';
 import { IluvatarError } from '../core/errors.js';
+import { PACKAGE_ROOT } from '../package-files.js';
 import { Worker } from '../worker/worker.js';
 import { type DemoBackend, type DemoEngine, demoEngine } from './demo-engine.js';
 import { findSamples } from './demo-samples.js';
@@ -26,8 +26,6 @@ export interface DemoOptions {
   /** Brings the programs of that backend, where none answers. Rejects with an Error that says what to install. */
   install(): Promise<void>;
 }
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Runs the demonstration and resolves with the exit code. */
 export async function demo(options: DemoOptions): Promise<number> {
@@ -121,7 +119,7 @@ function printCommands(worker: Worker): void {
       `  curl -i ${worker.httpUrl}/functions/hello/1/invoke -H 'content-type: application/json' -d '{"name":"world"}'`,
     );
   }
-  print(`  node ${join(root, 'bin/iluvatar.js')} --socket ${worker.socketPath} invoke hello -a name=world`);
+  print(`  node ${join(PACKAGE_ROOT, 'bin/iluvatar.js')} --socket ${worker.socketPath} invoke hello -a name=world`);
 }
 
 /** npm hands Ctrl-C on to what it runs, which the terminal has told already: two within this time are one; ms. */

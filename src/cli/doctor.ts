@@ -21,6 +21,7 @@ export function addDoctorCommand(host: CommandHost): void {
           { networkFindings },
           { engineFindings },
           { runtimeFindings },
+          { jetsonFindings },
           { resolveDataDir },
         ] = await Promise.all([
           import('./doctor/host.js'),
@@ -29,6 +30,7 @@ export function addDoctorCommand(host: CommandHost): void {
           import('./doctor/network.js'),
           import('./doctor/engines.js'),
           import('./doctor/runtimes.js'),
+          import('./doctor/jetson.js'),
           import('../config/paths.js'),
         ]);
         const findings = [
@@ -38,6 +40,7 @@ export function addDoctorCommand(host: CommandHost): void {
           ...networkFindings(config.network),
           ...(await engineFindings(config)),
           ...(await runtimeFindings(config.sandbox.python)),
+          ...(await jetsonFindings(config.jetson)),
         ];
         const usable = findings.every(({ state, required }) => state !== 'missing' || !required);
         context.print({ usable, findings }, () => reportText(usable, findings));

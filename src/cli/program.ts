@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../package-files.js';
 import { addBuildCommand } from './build.js';
 import { addCancelCommand } from './cancel.js';
 import { addCleanCommand } from './clean.js';
@@ -9,10 +9,12 @@ import { addConfigCommand } from './config.js';
 import { addGlobalOptions, printError } from './context.js';
 import { addDeadLettersCommand } from './dead-letters.js';
 import { addDoctorCommand } from './doctor.js';
+import { addEnergyCommand } from './energy/energy.js';
 import { addEstimateCommand } from './estimate.js';
 import { EXIT, EXIT_MEANINGS, exitCodeOf, UsageError } from './exit-codes.js';
 import { addHealthCommand } from './health.js';
 import { addInvokeCommand } from './invoke.js';
+import { addJetsonCommand } from './jetson/jetson.js';
 import { addListCommand } from './list.js';
 import { addLoadCommand } from './load/load.js';
 import { addLogsCommand } from './logs.js';
@@ -40,7 +42,7 @@ export function buildProgram(json = false): Command {
   if (json) program.configureOutput({ outputError: (text) => printError(new UsageError(usageText(text)), true) });
   program
     .description('A serverless worker that runs functions, fast, on a bare Linux box.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
@@ -75,6 +77,8 @@ export function buildProgram(json = false): Command {
   addDoctorCommand(host);
   addSimCommand(host);
   addLoadCommand(host);
+  addJetsonCommand(host);
+  addEnergyCommand(host);
   addCompletionCommand(host, program);
   return program;
 }
@@ -101,9 +105,4 @@ function usageText(text: string): string {
 
 function exitCodeLines(): string {
   return EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}\n`).join('');
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

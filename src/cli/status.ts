@@ -1,4 +1,5 @@
 import type { AsyncCounters, WorkerStatus } from '../config/api.js';
+import type { JetsonStatus } from '../config/jetson-api.js';
 import { action, type CommandHost } from './command-host.js';
 import { facts, seconds } from './output.js';
 
@@ -32,14 +33,15 @@ function statusText(status: WorkerStatus): string {
     ],
     ['async', asyncText(status.async)],
     ...gpus.map(
-      ({ index, present, running, containers, reservedMb, utilization }) =>
+      ({ index, present, running, containers, reservedMb, utilization, held }) =>
         [
           `gpu ${index}`,
           present
-            ? `${running} running, ${containers} containers, ${reservedMb} MiB, ${Math.round(utilization)} %`
+            ? `${running} running, ${containers} containers, ${reservedMb} MiB, ${Math.round(utilization)} %${held ? ', held' : ''}`
             : 'lost',
         ] as const,
     ),
+    ...(status.jetson === null ? [] : [['board', boardText(status.jetson)] as const]),
     ...Object.entries(status.backends).map(([name, counters]) => [name, backendText(counters)] as const),
     [
       'shards',
@@ -50,6 +52,15 @@ function statusText(status: WorkerStatus): string {
       .filter(([, count]) => count !== 0)
       .map(([name, count]) => [name, String(count)] as const),
   ]);
+}
+
+function boardText({ board, source, gpu, power, stale, throttledBy }: JetsonStatus): string {
+  const model = board?.model ?? 'recorded';
+  const load = gpu.utilizationPercent === null ? 'unknown' : `${Math.round(gpu.utilizationPercent)} %`;
+  const watts =
+    power.totalMw === null ? '' : `, ${power.estimated ? 'about ' : ''}${(power.totalMw / 1000).toFixed(1)} W`;
+  const throttled = throttledBy.length === 0 ? '' : `, held back by ${throttledBy.join(', ')}`;
+  return `${model} (${source}): GPU ${load}${stale ? ' (stale)' : ''}${watts}${throttled}`;
 }
 
 function asyncText({ waiting, running, deadLetters, schedules, oldestAgeMs }: AsyncCounters): string {

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type AsyncCounters, asyncMethodSchemas } from './async-api.js';
 import { functionDefinitionSchema, nameText } from './function-definition.js';
+import type { JetsonStatus } from './jetson-api.js';
 
 /**
  * What a user says to a worker and hears from it, on every edge (library, unix socket, HTTP, CLI). The zod schemas are the
@@ -150,6 +151,8 @@ export interface GpuStatus {
   reservedMb: number;
   /** Percent. */
   utilization: number;
+  /** Nothing starts on it because of that (`gpu.utilizationLimit`). */
+  held: boolean;
 }
 
 export interface WorkerStatus {
@@ -170,6 +173,8 @@ export interface WorkerStatus {
   queue: { length: number; limit: number };
   queues: Record<'cpu' | 'gpu', DeviceQueueStatus>;
   gpus: GpuStatus[];
+  /** Null = this is no Jetson, or it is not watched. */
+  jetson: JetsonStatus | null;
   functions: number;
   async: AsyncCounters;
   /** Of each backend, by its name: its containers and creations, and what it counts itself. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InvokeOptions, InvokeResult } from './api.js';
 import { nameText } from './function-definition.js';
 

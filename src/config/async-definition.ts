@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorClassSchema } from './sections/async.js';
 
 /** How a function's asynchronous invocations are treated: the part `async` of its definition. null = the worker's setting. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { asyncDefinitionSchema } from './async-definition.js';
 import { CPU_ENFORCEMENTS, CPUSET_PATTERN, MEMORY_POLICIES } from './limits.js';
 import { timingsSchema } from './timings.js';

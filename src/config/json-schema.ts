@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { workerConfigSchema } from './schema.js';
 
 /** The part of JSON Schema that our own schemas come out as. */

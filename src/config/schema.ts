@@ -1,10 +1,12 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CPU_ENFORCEMENTS, MEMORY_POLICIES } from './limits.js';
 import { CPU_QUEUE_POLICIES, DISPATCH_POLICIES, EVICTION_POLICIES, GPU_QUEUE_POLICIES } from './policy-names.js';
 import { asyncSection } from './sections/async.js';
 import { backendsSection, imagesSection, stagesSection } from './sections/backends.js';
 import { daemonSection } from './sections/daemon.js';
+import { energySection } from './sections/energy.js';
 import { grpcSection } from './sections/grpc.js';
+import { jetsonSection } from './sections/jetson.js';
 import { metricsSection } from './sections/metrics.js';
 import { networkSection } from './sections/network.js';
 import { profilingSection } from './sections/profiling.js';
@@ -242,6 +244,15 @@ export const workerConfigSchema = z
           .max(100)
           .default(0)
           .describe('Start nothing on a GPU above this utilisation; percent, 0 = no limit'),
+        utilizationHoldMs: ms
+          .default(10_000)
+          .describe(
+            'A GPU above that limit on which nothing of this worker runs is left alone for so long; then one invocation is tried, whatever is read of it; ms',
+          ),
+        sharedMemory: z
+          .boolean()
+          .default(false)
+          .describe('The GPUs have no memory of their own: what containers reserve there comes out of memory.budgetMb'),
         queue: z
           .strictObject({
             policy: z.enum(GPU_QUEUE_POLICIES).default('fcfs').describe('Order of invocations queued for the GPUs'),
@@ -256,6 +267,7 @@ export const workerConfigSchema = z
           .prefault({}),
       })
       .prefault({}),
+    jetson: jetsonSection,
     limits: z
       .strictObject({
         memoryMinMb: z.number().int().min(1).default(1).describe('Smallest memory a function may ask for'),
@@ -319,6 +331,7 @@ export const workerConfigSchema = z
     metrics: metricsSection,
     tracing: tracingSection,
     profiling: profilingSection,
+    energy: energySection,
     async: asyncSection,
     lifecycleThreads: z
       .number()

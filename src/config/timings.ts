@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Measured times of a function, in the shape in which the original Ilúvatar's benchmark writes them and its registration takes them: one entry of `resource_data` of

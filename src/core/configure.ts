@@ -41,6 +41,8 @@ export interface EngineSettings {
     readonly slots: number;
     readonly concurrency: number;
     readonly utilizationLimit: number;
+    readonly utilizationHoldMs: number;
+    readonly sharedMemory: boolean;
     readonly queue: PolicyChoice;
     readonly keepAlive: PolicyChoice;
   };

@@ -261,13 +261,13 @@ export class Engine {
 
   /** It is there again. */
   gpuFound(index: number): void {
-    this.#deviceEvents.found(index);
+    this.#deviceEvents.found(index, this.#o.clock.now());
     this.#pump.run();
   }
 
-  /** A reading of a GPU's utilisation, percent. */
+  /** A reading of a GPU's utilisation, percent. `nextDeadline` may be nearer after it. */
   gpuUtilization(index: number, percent: number): void {
-    this.#deviceEvents.utilization(index, percent);
+    this.#deviceEvents.utilization(index, percent, this.#o.clock.now());
     this.#pump.run();
   }
 

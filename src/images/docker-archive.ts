@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Blob, bytesBlob, checked, digestOf } from './blobs.js';
 import { documentBytes, MEDIA, parseConfig, parseDocument } from './documents.js';
 import { invalid } from './failure.js';

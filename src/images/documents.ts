@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalid } from './failure.js';
 
 /** The JSON documents of image-spec 1.1 and Docker's of the same meaning: what is read from others is checked here, once. */

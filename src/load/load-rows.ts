@@ -1,4 +1,4 @@
-import type { LoadRow } from '../results/load-row.js';
+import { blankRow, type LoadRow } from '../results/load-row.js';
 import type { OpenCall } from './drivers/calls.js';
 import type { LoadAnswer } from './target.js';
 
@@ -8,12 +8,14 @@ const SAYS_OF_ITSELF = /^\s*\{\s*"body"/;
 /** Makes rows of calls and their answers, in one object that is filled again and again. */
 export class RowMaker {
   readonly #keys: readonly string[];
+  readonly #blank: LoadRow;
   readonly #row: LoadRow;
 
   /** `keys`: `name@version` of each function, by its number. */
   constructor(keys: readonly string[], clients: number) {
     this.#keys = keys;
-    this.#row = emptyRow(clients);
+    this.#blank = { ...blankRow(), clients };
+    this.#row = { ...this.#blank };
   }
 
   of(call: OpenCall, answer: LoadAnswer, endUs: number): LoadRow {
@@ -44,7 +46,7 @@ export class RowMaker {
 
   #begin({ fn, arrivalUs, sentUs, client }: OpenCall, endUs: number): LoadRow {
     const row = this.#row;
-    Object.assign(row, BLANK);
+    Object.assign(row, this.#blank);
     row.fn = this.#keys[fn] as string;
     row.arrivalUs = arrivalUs;
     row.sentUs = sentUs;
@@ -52,28 +54,6 @@ export class RowMaker {
     row.client = client;
     return row;
   }
-}
-
-/** What is nothing until somebody says it. */
-const BLANK = {
-  tid: '',
-  queueUs: -1,
-  startUs: -1,
-  device: '',
-  container: 0,
-  state: '',
-  attempts: 0,
-  createUs: -1,
-  runUs: -1,
-  codeUs: -1,
-  codeCold: -1,
-  worker: '',
-  backend: '',
-  error: '',
-};
-
-function emptyRow(clients: number): LoadRow {
-  return { ...BLANK, fn: '', arrivalUs: 0, endUs: 0, outcome: '', sentUs: -1, client: -1, clients };
 }
 
 function readBody(row: LoadRow, result: string): void {

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { WorkerConfig } from '../config/schema.js';
 import { AddressAllocator } from './address-allocator.js';
 import type { AddressLease, NamespaceLease } from './leases.js';

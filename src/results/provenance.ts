@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem, version } from 'node:os';
+import { VERSION } from '../package-files.js';
 
 /** Where numbers come from: without it nobody can say later what they are numbers of. */
 
@@ -30,9 +31,7 @@ export interface GitFacts {
 }
 
 export function versions(): Versions {
-  const file = new URL('../../package.json', import.meta.url);
-  const { version: iluvatar } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-  return { iluvatar, node: process.versions.node, kernel: release() };
+  return { iluvatar: VERSION, node: process.versions.node, kernel: release() };
 }
 
 export function machineFacts(): MachineFacts {

@@ -1,7 +1,11 @@
-import { type ArrivalBatch, BATCH_SIZE, type TraceFunction, type TraceSource } from './trace-source.js';
-
-/** What a program says of a function: the rest is `1`, the CPU, warm time alone, nothing prewarmed. */
-export type TraceFunctionInput = Pick<TraceFunction, 'name' | 'memoryMb' | 'warmUs'> & Partial<TraceFunction>;
+import {
+  type ArrivalBatch,
+  BATCH_SIZE,
+  type TraceFunction,
+  type TraceFunctionInput,
+  type TraceSource,
+  traceFunction,
+} from './trace-source.js';
 
 /** A trace that a program made: arrivals as pairs of a time (µs since the beginning, ascending) and the name of a function. */
 export class ArrayTrace implements TraceSource {
@@ -10,17 +14,7 @@ export class ArrayTrace implements TraceSource {
   readonly #fn: Uint32Array;
 
   constructor(functions: readonly TraceFunctionInput[], arrivals: Iterable<readonly [number, string]>) {
-    this.functions = functions.map((fn) => ({
-      version: '1',
-      coldUs: fn.warmUs,
-      meanIatUs: null,
-      devices: ['cpu'],
-      prewarms: 0,
-      gpuWarmUs: null,
-      gpuColdUs: null,
-      timings: null,
-      ...fn,
-    }));
+    this.functions = functions.map(traceFunction);
     const index = new Map(this.functions.map(({ name }, i) => [name, i]));
     const all = [...arrivals];
     this.#atUs = Float64Array.from(all, ([at]) => {

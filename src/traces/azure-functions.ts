@@ -1,5 +1,5 @@
 import { type CsvRecords, readCsv } from './csv-records.js';
-import type { TraceFunction } from './trace-source.js';
+import { type TraceFunction, traceFunction } from './trace-source.js';
 
 /**
  * Which functions an Azure trace has, put together from its three kinds of files by owner, application and function. A function whose durations or whose application's
@@ -62,18 +62,9 @@ export class AzureFunctions {
           continue;
         }
         this.#indexes.set(key, this.functions.length);
-        this.functions.push({
-          name: this.#nameOf(app, hash, names),
-          version: '1',
-          memoryMb: Math.max(1, Math.ceil(memoryMb / functions.size)),
-          ...durations,
-          meanIatUs: null,
-          devices: ['cpu'],
-          prewarms: 0,
-          gpuWarmUs: null,
-          gpuColdUs: null,
-          timings: null,
-        });
+        const name = this.#nameOf(app, hash, names);
+        const memory = Math.max(1, Math.ceil(memoryMb / functions.size));
+        this.functions.push(traceFunction({ name, memoryMb: memory, ...durations }));
       }
     }
     this.#durations.clear();

@@ -24,6 +24,23 @@ export interface TraceFunction {
   readonly live?: LiveFunction;
 }
 
+/** What must be said of a function: the rest is `1`, the CPU, warm time alone, nothing prewarmed. */
+export type TraceFunctionInput = Pick<TraceFunction, 'name' | 'memoryMb' | 'warmUs'> & Partial<TraceFunction>;
+
+export function traceFunction(said: TraceFunctionInput): TraceFunction {
+  return {
+    version: '1',
+    coldUs: said.warmUs,
+    meanIatUs: null,
+    devices: ['cpu'],
+    prewarms: 0,
+    gpuWarmUs: null,
+    gpuColdUs: null,
+    timings: null,
+    ...said,
+  };
+}
+
 export interface LiveFunction {
   /** Name of the benchmark that stands for it; null = none does. */
   readonly chosen: string | null;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type MethodName, methodSchemas, type WorkerHealth, type WorkerStatus } from '../config/api.js';
 import { asyncMethodSchemas } from '../config/async-api.js';
 import { IluvatarError } from '../core/errors.js';

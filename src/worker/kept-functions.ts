@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FunctionDefinition, functionDefinitionSchema } from '../config/function-definition.js';
 import { failpoint } from '../failpoints.js';
 import type { Store, Table } from '../store/store.js';

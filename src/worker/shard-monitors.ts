@@ -4,13 +4,14 @@ import type { Engine } from '../core/index.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import type { ContainerDriver } from './container-driver.js';
 import { HostPressure } from './host-pressure.js';
+import { JetsonFeed } from './jetson-feed.js';
 import { LoadMonitor } from './load-monitor.js';
 import { MemorySampler } from './memory-sampler.js';
 import { PressureMonitor } from './pressure-monitor.js';
 import { now } from './shard-engine.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
 
-/** What tells a shard's engine of the machine it runs on: memory that containers use, the host's memory pressure, its load. */
+/** What tells a shard's engine of the machine it runs on: memory that containers use, the host's memory pressure, its load, the board when it is a Jetson. */
 
 export interface ShardMonitorsOptions {
   readonly config: WorkerConfig;
@@ -18,14 +19,18 @@ export interface ShardMonitorsOptions {
   readonly driver: ContainerDriver;
   readonly supervision: ShardSupervision;
   readonly log: Log;
+  /** The engine's next deadline may be nearer. */
+  deadlines(): void;
 }
 
 export class ShardMonitors {
   readonly #load: LoadMonitor;
   readonly #sampler: MemorySampler;
   readonly #pressure: PressureMonitor;
+  /** Null = this is no Jetson, or nobody wants to watch it. */
+  readonly jetson: JetsonFeed | null;
 
-  constructor({ config, engine, driver, supervision, log }: ShardMonitorsOptions) {
+  constructor({ config, engine, driver, supervision, log, deadlines }: ShardMonitorsOptions) {
     this.#load = new LoadMonitor(engine, {
       task: supervision.background('load-monitor'),
       enabled: config.cpu.oversubscribe.maxSlots > 0,
@@ -41,6 +46,7 @@ export class ShardMonitors {
       task: supervision.background('pressure-monitor'),
       log: moduleLog(log, 'memory'),
     });
+    this.jetson = JetsonFeed.create({ config, engine, supervision, log, deadlines });
   }
 
   get memoryReads(): number {
@@ -61,6 +67,16 @@ export class ShardMonitors {
   arm(): void {
     this.#sampler.arm();
     this.#pressure.arm();
+  }
+
+  /** Starts what others are asked by. */
+  start(): void {
+    this.jetson?.start();
+  }
+
+  /** Resolves when no program that it asks is left. After `stop`. */
+  async close(): Promise<void> {
+    await this.jetson?.stop();
   }
 
   stop(): void {

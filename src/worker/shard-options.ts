@@ -1,3 +1,4 @@
+import type { EnabledBackends } from '../backends/backends.js';
 import type { WorkerConfig } from '../config/schema.js';
 import type { Store } from '../store/store.js';
 import type { Log } from '../telemetry/logs/log.js';
@@ -10,6 +11,7 @@ export interface ShardOptions {
   config: WorkerConfig;
   log: Log;
   sockets: InheritedSockets;
+  backends: EnabledBackends;
   /** What only the process can do. `configure` is called while it reads its configuration again. */
   ask(question: ProcessQuestion): Promise<unknown>;
   /** Where registrations and accepted asynchronous invocations are kept; one that forgets unless given. The caller's to close, after `stop`. */

@@ -1,10 +1,11 @@
 import type { Backend } from '../backends/backend.js';
 import type { WorkerHealth, WorkerStatus } from '../config/api.js';
 import type { BackendStatus, Engine } from '../core/index.js';
+import { VERSION } from '../package-files.js';
 import type { AsyncService } from './async/service.js';
 import type { HostLoad } from './host-load.js';
+import type { JetsonFeed } from './jetson-feed.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
-import { VERSION } from './version.js';
 
 /** What a shard says of itself, in status, health and metrics. */
 
@@ -15,6 +16,7 @@ export interface ShardReportParts {
   readonly supervision: ShardSupervision;
   readonly async: AsyncService;
   readonly host: HostLoad;
+  readonly jetson: JetsonFeed | null;
   addresses(): WorkerStatus['addresses'];
   /** How many are registered. */
   functions(): number;
@@ -49,6 +51,7 @@ export class ShardReport {
       queue,
       queues,
       gpus: [...gpus],
+      jetson: this.#parts.jetson?.status() ?? null,
       functions: functions(),
       async: async.counters(),
       backends: countersByBackend(backends, all),
@@ -63,7 +66,13 @@ export class ShardReport {
     const notes = state === 'running' ? [] : [`the worker is ${state}`];
     return {
       healthy: state === 'running' && watched.healthy && backends.every((backend) => backend.healthy),
-      notes: [...notes, ...watched.notes, ...this.#parts.notes(), ...backends.flatMap((backend) => backend.notes)],
+      notes: [
+        ...notes,
+        ...watched.notes,
+        ...this.#parts.notes(),
+        ...(this.#parts.jetson?.notes() ?? []),
+        ...backends.flatMap((backend) => backend.notes),
+      ],
       backends,
       threads: watched.threads,
       tasks: watched.tasks,

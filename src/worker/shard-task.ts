@@ -1,3 +1,4 @@
+import { loadBackends } from '../backends/backends.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { IluvatarError } from '../core/errors.js';
 import { closeLog, createLog, type Log, reopenLog, setLogLevels } from '../telemetry/logs/log.js';
@@ -34,6 +35,7 @@ export async function runShard(
   let opened: WorkerStore | null = null;
   let endsAsAsked = (): void => {};
   try {
+    const backends = await loadBackends(config);
     opened = await openWorkerStore(config, log);
     const shard = new Shard({
       ...parts,
@@ -41,6 +43,7 @@ export async function runShard(
       config,
       log,
       sockets,
+      backends,
       store: opened.store,
       ask: (question) => questions.ask((id) => tell({ type: 'ask', id, question })),
     });

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { WorkerConfig } from '../config/schema.js';
+import { VERSION } from '../package-files.js';
 import { type Log, moduleLog } from '../telemetry/logs/log.js';
 import { SpanLines } from '../telemetry/logs/span-lines.js';
 import { InvocationObserver } from '../telemetry/tracing/invocation-observer.js';
@@ -7,7 +8,6 @@ import type { Attributes } from '../telemetry/tracing/span.js';
 import { Tracer } from '../telemetry/tracing/tracer.js';
 import { now } from './shard-engine.js';
 import type { ShardSupervision } from './supervision/shard-supervision.js';
-import { VERSION } from './version.js';
 
 /** What follows a shard's invocations, as its configuration wants it; null = nothing does. */
 export function createInvocationObserver(

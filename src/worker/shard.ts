@@ -8,6 +8,7 @@ import { resolvePaths } from '../config/paths.js';
 import type { WorkerConfig } from '../config/schema.js';
 import { adjustableOptions, type Device, Engine, type FunctionRecord, IluvatarError } from '../core/index.js';
 import { native } from '../native.js';
+import { VERSION } from '../package-files.js';
 import type { GatewayResult } from '../server/gateway.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { Store } from '../store/store.js';
@@ -22,6 +23,7 @@ import { ControlPlane } from './control-plane.js';
 import { EngineTimer } from './engine-timer.js';
 import { FunctionRegistry } from './function-registry.js';
 import { HostLoad } from './host-load.js';
+import { withBoardGpu } from './jetson-feed.js';
 import { KeptState } from './kept-state.js';
 import { LifecyclePool } from './lifecycle/pool.js';
 import { Profiler } from './profiler.js';
@@ -38,7 +40,6 @@ import type { KnownDescriptors } from './supervision/descriptor-watch.js';
 import { ShardSupervision } from './supervision/shard-supervision.js';
 import type { Watched } from './supervision/watched.js';
 import { Uploads } from './uploads.js';
-import { VERSION } from './version.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 /**
@@ -72,7 +73,8 @@ export class Shard {
   #state: WorkerStatus['state'] = 'running';
 
   constructor(options: ShardOptions) {
-    const { config, log } = options;
+    const { log } = options;
+    const config = withBoardGpu(options.config);
     this.#options = options;
     this.#config = config;
     this.#log = moduleLog(log, 'worker');
@@ -101,7 +103,7 @@ export class Shard {
     const lifecycle = this.#lifecycle;
     const { networks, addresses } = createNetworks(config, log, watch, () => this.#engine);
     const parts = { config, transport, lifecycle, networks, addresses, watch };
-    this.#backends = createBackends(parts, (name) => moduleLog(log, name));
+    this.#backends = createBackends(options.backends, parts, (name) => moduleLog(log, name));
     const again = (): void => this.#driver.keepAll();
     const holdings = new Holdings({ config, log: moduleLog(log, 'recovery'), again });
     this.#holdings = holdings;
@@ -139,6 +141,7 @@ export class Shard {
       driver: this.#driver,
       supervision: this.#supervision,
       log,
+      deadlines: () => this.#timer.arm(),
     });
     this.#async = new AsyncService({
       store: this.#store,
@@ -203,6 +206,7 @@ export class Shard {
         ...transport.counters(),
         ...this.#telemetry.counters(),
       }),
+      jetson: this.#monitors.jetson,
       notes: () => [...this.#kept.notes(), ...this.#recovery.notes(), ...this.#telemetry.notes()],
     });
   }
@@ -234,6 +238,7 @@ export class Shard {
       await this.#recovery.adopt();
       this.#async.start();
       this.#telemetry.start();
+      this.#monitors.start();
       this.gateway.forgetHandles();
       await this.#edges.openInherited();
       this.#recovery.takeOverClients();
@@ -345,6 +350,7 @@ export class Shard {
     this.#stopTimers();
     await this.#async.close();
     await this.#telemetry.close();
+    await this.#monitors.close();
     await this.#holdings.close(false);
     await this.#lifecycle.close();
     this.#transport.destroy();
@@ -375,6 +381,7 @@ export class Shard {
     await this.#recovery.end();
     await this.#edges.close();
     await this.#telemetry.close();
+    await this.#monitors.close();
     await this.#lifecycle.close();
     this.#transport.destroy();
     this.#log.info({}, STABLE_MESSAGES.workerStopped);

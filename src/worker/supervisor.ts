@@ -202,7 +202,7 @@ export class Supervisor {
 
   async #launch(): Promise<void> {
     const pool = new Piscina({
-      ...(this.#options.task ?? threadFile('./shard-task', import.meta.url)),
+      ...(this.#options.task ?? threadFile('worker/shard-task')),
       minThreads: 1,
       maxThreads: 1,
       // The task never ends by itself: waiting with Atomics for another one would block the thread's event loop for nothing.

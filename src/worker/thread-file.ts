@@ -1,18 +1,16 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { CODE, FROM_SOURCE, PACKAGE_ROOT } from '../package-files.js';
 
-/** What piscina needs to run a module of ours in a thread, from built files and (development, tests) from TypeScript source alike. */
+/** What piscina needs to run a module of ours in a thread, from built files and (development) from TypeScript source alike. */
 export interface ThreadFile {
   filename: string;
   execArgv: string[];
 }
 
-const REGISTER_TYPESCRIPT = new URL('../../scripts/register-typescript.mjs', import.meta.url);
-
-/** `name` is a module beside `importer` (its `import.meta.url`), without extension: `./shard-task`. */
-export function threadFile(name: string, importer: string): ThreadFile {
-  const typescript = importer.endsWith('.ts');
-  return {
-    filename: fileURLToPath(new URL(`${name}.${typescript ? 'ts' : 'js'}`, importer)),
-    execArgv: typescript ? ['--import', REGISTER_TYPESCRIPT.href] : [],
-  };
+/** An entry point of the build (`scripts/entry-points.mjs`), as its path below `src`, without extension: `worker/shard-task`. */
+export function threadFile(name: string): ThreadFile {
+  if (!FROM_SOURCE) return { filename: join(CODE, `${name}.js`), execArgv: [] };
+  const register = pathToFileURL(join(PACKAGE_ROOT, 'scripts/register-typescript.mjs'));
+  return { filename: join(CODE, `${name}.ts`), execArgv: ['--import', register.href] };
 }

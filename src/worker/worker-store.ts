@@ -27,7 +27,7 @@ export async function openWorkerStore(config: WorkerConfig, log: Log): Promise<W
       folder: stateFolder(dataDir),
       maxBytes: config.store.maxMb * 1024 * 1024,
       lazyMs: config.store.writeMs,
-      program: threadFile('../store/check-program', import.meta.url),
+      program: threadFile('store/check-program'),
       log: moduleLog(log, 'store'),
     });
     return {

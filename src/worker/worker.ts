@@ -284,10 +284,12 @@ async function startInline({ config, log, sockets }: WorkerParts, own: WorkerPro
   const { Shard } = await import('./shard.js');
   const { LocalClient } = await import('./local-client.js');
   const { openWorkerStore } = await import('./worker-store.js');
+  const { loadBackends } = await import('../backends/backends.js');
+  const backends = await loadBackends(config);
   const opened = await openWorkerStore(config, log);
   try {
     const ask = (question: ProcessQuestion): Promise<unknown> => answerFor(own, reload, question);
-    const shard = new Shard({ config, log, sockets, store: opened.store, ask });
+    const shard = new Shard({ config, log, sockets, backends, store: opened.store, ask });
     const reload = configReload({ config, log, sockets }, own, shard);
     await shard.start();
     return new Worker(new LocalClient(shard.gateway), withStore(shard, opened), reload, { config, log, sockets });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/cli/doctor/finding.js';
 import { followLines, lastLines } from '../../src/cli/log-file.js';
+import { HIDDEN } from '../../src/config/secrets.js';
 import { iluvatar } from './run.js';
 
 /** Commands that need no worker: config, doctor, logs. */
@@ -34,6 +35,31 @@ describe('config', () => {
     expect(before.stdout).toContain('lifecycleThreads: 3\n');
     expect(explain.stdout).toContain('value        2222 (environment variable ILUVATAR__HTTP__PORT)\n');
     expect(JSON.parse(schema.stdout).properties.http.type).toBe('object');
+  });
+
+  it('hides secrets unless they are asked for', async () => {
+    const file = join(folder, 'secrets.yaml');
+    const config = {
+      async: { webhooks: { secret: 'sesame' } },
+      tracing: { headers: { authorization: 'sesame' } },
+      metrics: { push: { influx: [{ url: 'http://127.0.0.1:1', token: 'sesame' }] } },
+    };
+    writeFileSync(file, JSON.stringify(config));
+    const [show, whole, explain] = await Promise.all([
+      iluvatar(['config', 'show', '--config', file, '--json']),
+      iluvatar(['config', 'show', '--config', file, '--json', '--secrets']),
+      iluvatar(['config', 'explain', '--config', file]),
+    ]);
+    expect(JSON.parse(whole.stdout)).toMatchObject(config);
+    expect(JSON.parse(show.stdout)).toMatchObject({
+      async: { webhooks: { secret: HIDDEN } },
+      tracing: { headers: { authorization: HIDDEN } },
+      metrics: { push: { influx: [{ token: HIDDEN, password: '' }] } },
+    });
+    for (const { stdout } of [show, explain]) {
+      expect(stdout).toContain(HIDDEN);
+      expect(stdout).not.toContain('sesame');
+    }
   });
 });
 

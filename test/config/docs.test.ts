@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cliPage } from '../../scripts/cli-page.js';
 import { configPage } from '../../scripts/config-page.js';
+import { energyPage } from '../../scripts/energy-page.js';
 import { policiesPage } from '../../scripts/policies-page.js';
 import { resultsPage } from '../../scripts/results-page.js';
 import { configFields } from '../../src/config/fields.js';
@@ -10,6 +11,7 @@ describe('generated pages', () => {
   it.each([
     ['config.md', configPage],
     ['cli.md', cliPage],
+    ['energy.md', energyPage],
     ['policies.md', policiesPage],
     ['results.md', resultsPage],
   ])('docs/%s is what generating it again writes', (name, page) => {

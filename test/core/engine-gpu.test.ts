@@ -14,7 +14,11 @@ const GPU: GpuOptions = {
   slots: 2,
   concurrency: 1,
   utilizationLimit: 0,
+  utilizationHoldMs: 10_000,
+  sharedMemory: false,
 };
+
+const LIMITS = { bufferMb: 0, queueLimit: 100, dropAbandoned: true, bypassUs: 0 };
 
 class Always implements DispatchPolicy {
   readonly device: DispatchChoice;
@@ -156,6 +160,47 @@ describe('functions on GPUs', () => {
     expect(invocation.phase).toBe('starting');
   });
 
+  it('are tried one by one, at intervals, on a GPU that others keep above the limit', () => {
+    const h = world({ count: 1, utilizationLimit: 40, concurrency: 2, utilizationHoldMs: 500 });
+    const held = (): boolean | undefined => h.engine.status().gpus[0]?.held;
+    const fn = register(h, 'f');
+    h.engine.gpuUtilization(0, 90);
+    const [one, two] = [h.invoke(fn), h.invoke(fn)];
+    h.advance(300_000);
+    // Further readings do not begin the wait anew.
+    h.engine.gpuUtilization(0, 95);
+    expect([one.phase, held(), h.engine.nextDeadline() <= h.clock.time + 200_000]).toEqual(['queued', true, true]);
+    h.advance(200_000);
+    h.ready();
+    expect([one.phase, two.phase, held()]).toEqual(['running', 'queued', true]);
+    h.engine.gpuUtilization(0, 100);
+    h.complete(one);
+    // Nothing of ours runs, and what is known of others is what the next reading says.
+    expect(two.phase).toBe('running');
+    h.complete(two);
+    h.engine.gpuUtilization(0, 100);
+    const three = h.invoke(fn);
+    h.advance(499_000);
+    expect(three.phase).toBe('queued');
+    h.advance(1000);
+    expect(three.phase).toBe('running');
+    expect(h.problems()).toEqual([]);
+  });
+
+  it('are not tried while the GPU is below the limit again, and wait as long as before the next time', () => {
+    const h = world({ count: 1, utilizationLimit: 40, utilizationHoldMs: 500 });
+    const fn = register(h, 'f');
+    h.engine.gpuUtilization(0, 90);
+    h.advance(400_000);
+    h.engine.gpuUtilization(0, 10);
+    h.engine.gpuUtilization(0, 90);
+    const invocation = h.invoke(fn);
+    h.advance(400_000);
+    expect(invocation.phase).toBe('queued');
+    h.advance(100_000);
+    expect(invocation.phase).toBe('starting');
+  });
+
   it('are prewarmed on the device asked for', () => {
     const h = world();
     const fn = h.register({ name: 'f', devices: ['cpu', 'gpu'] });
@@ -165,6 +210,53 @@ describe('functions on GPUs', () => {
     expect([ready, fn.stateOn('gpu'), fn.stateOn('cpu'), fn.warmOn(0)]).toEqual([1, 'prewarm', 'cold', false]);
     const onCpu = h.register({ name: 'g' });
     expect(classThrown(() => h.engine.prewarm(onCpu, 1, { settled() {} }, 'gpu'))).toBe('invalid');
+  });
+});
+
+describe('a GPU without memory of its own', () => {
+  it('gives what the one budget has, counted once', () => {
+    const h = world({ count: 1, slots: 16, concurrency: 16, memoryMb: 300, sharedMemory: true }, { memoryMb: 300 });
+    const fn = register(h, 'f', { memoryMb: 50, gpuMemoryMb: 70 });
+    start(h, fn);
+    expect([h.engine.status().memory.totalMb, gpu(h, 0).reservedMb]).toEqual([120, 70]);
+    start(h, fn);
+    // 60 MiB are left: neither another of these, nor one on the CPU with 61.
+    expect(h.invoke(fn).phase).toBe('queued');
+    const big = h.invoke(h.register({ name: 'big', memoryMb: 61 }));
+    const small = h.invoke(h.register({ name: 'small', memoryMb: 60 }));
+    expect([big.phase, small.phase]).toEqual(['queued', 'queued']);
+    h.complete(first(h.port.runs.keys()));
+    expect(h.problems()).toEqual([]);
+    expect(h.engine.status().memory.totalMb).toBe(240);
+  });
+
+  it('makes room on the host by evicting what is idle on it', () => {
+    const h = world({ count: 1, slots: 16, memoryMb: 300, sharedMemory: true }, { memoryMb: 300 });
+    const idle = start(h, register(h, 'f', { memoryMb: 50, gpuMemoryMb: 200 }));
+    h.complete(first(h.port.runs.keys()));
+    expect(h.engine.status().memory.cachedMb).toBe(250);
+    const next = h.invoke(h.register({ name: 'c', memoryMb: 100 }));
+    expect([...h.port.destroying.keys()]).toEqual([idle]);
+    h.gone();
+    expect(next.phase).toBe('starting');
+    expect([h.engine.status().memory.totalMb, gpu(h, 0).reservedMb]).toEqual([100, 0]);
+    expect(h.problems()).toEqual([]);
+  });
+
+  it('refuses what would never fit into both', () => {
+    const h = world({ count: 1, slots: 2, memoryMb: 300, sharedMemory: true }, { memoryMb: 300 });
+    expect(classThrown(() => register(h, 'f', { memoryMb: 151 }))).toBe('invalid');
+    const fn = register(h, 'g', { memoryMb: 150 });
+    expect(classThrown(() => h.engine.prewarm(fn, 2, { settled() {} }))).toBe('invalid');
+    expect(classThrown(() => h.engine.adjust({ ...LIMITS, memoryMb: 299 }))).toBe('invalid');
+  });
+
+  it('takes what a cgroup measures for host memory alone', () => {
+    const shared = { count: 1, slots: 16, memoryMb: 300, sharedMemory: true };
+    const h = world(shared, { memoryMb: 300 });
+    const container = start(h, register(h, 'f', { memoryMb: 50, gpuMemoryMb: 100, memoryPolicy: 'grow' }));
+    h.engine.measured(container, 60);
+    expect(h.engine.status().memory).toMatchObject({ totalMb: 150, overshootMb: 10 });
   });
 });
 
@@ -217,6 +309,22 @@ describe('an invocation queued for every device', () => {
     h.ready();
     h.complete(invocation, OK);
     expect([dispatch.ends, both.stats.gpu.exec.count, both.stats.cpu.exec.count]).toEqual([['gpu'], 1, 0]);
+    expect(h.problems()).toEqual([]);
+  });
+
+  it('runs once where a container is idle while the other device is busy', () => {
+    const dispatch = new Always('all');
+    const h = world({ count: 1 }, { dispatch });
+    const both = h.register({ name: 'b', devices: ['gpu', 'cpu'] });
+    const idle = h.adopt(both);
+    start(h, register(h, 'busy'));
+    const invocation = h.invoke(both);
+    expect([invocation.phase, invocation.device, invocation.container]).toEqual(['running', 'cpu', idle]);
+    const { queues, running } = h.engine.status();
+    expect([queues.cpu.length, queues.gpu.length, running]).toEqual([0, 0, 2]);
+    expect(h.problems()).toEqual([]);
+    h.complete(invocation);
+    expect([h.sink.classOf(invocation), h.engine.open]).toEqual(['ok', 1]);
     expect(h.problems()).toEqual([]);
   });
 

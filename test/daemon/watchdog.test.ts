@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
+import { testProgram } from '../support/test-program.js';
 import { NotifySocket } from './support/notify-socket.js';
 import { type RunningWorker, WorkerProcesses } from './support/worker-process.js';
 
@@ -10,8 +10,7 @@ import { type RunningWorker, WorkerProcesses } from './support/worker-process.js
 
 const POLL = { timeout: 60_000, interval: 50 };
 const WATCHDOG_MS = 1000;
-const PROCESS = fileURLToPath(new URL('./support/supervised-process.ts', import.meta.url));
-const REGISTER = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
+const PROCESS = testProgram('daemon/support/supervised-process').filename;
 
 describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
   let workers: WorkerProcesses;
@@ -25,7 +24,7 @@ describeWith({ command: ['python3', 'mkfifo'] }, 'the watchdog', () => {
 
   function start(manager: NotifySocket, bringBackMs: number): RunningWorker {
     const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: `${WATCHDOG_MS * 1000}` };
-    return workers.spawn([workers.folder, `${bringBackMs}`], env, [process.execPath, '--import', REGISTER, PROCESS]);
+    return workers.spawn([workers.folder, `${bringBackMs}`], env, [process.execPath, PROCESS]);
   }
 
   it('is fed while a shard that hung is started again', async () => {

@@ -20,6 +20,8 @@ describeWith({ file: [join(root, 'dist/index.js'), join(root, 'build/Release/ilu
       'bin/iluvatar.js',
       'dist/index.js',
       'dist/index.d.ts',
+      'dist/licenses.txt',
+      'dist/worker/shard-task.js',
       'dist/agents/python/zygote.py',
       'dist/agents/node/agent.mjs',
       'build/Release/iluvatar.node',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readMeasuredRuns } from '../../src/sim/measured-runs.js';
 import { ConstantTimes, LogNormalTimes, MeasuredTimes } from '../../src/sim/time-model.js';
-import { ArrayTrace, type TraceFunctionInput } from '../../src/traces/array-trace.js';
-import type { TraceFunction } from '../../src/traces/trace-source.js';
+import { ArrayTrace } from '../../src/traces/array-trace.js';
+import type { TraceFunction, TraceFunctionInput } from '../../src/traces/trace-source.js';
 import { TestFolder } from './support/files.js';
 
 function fn(over: Partial<TraceFunctionInput> = {}): TraceFunction {

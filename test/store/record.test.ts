@@ -6,7 +6,9 @@ import { decodeRecord, encodeRecord, isIntact, keyText, recordKey } from '../../
 
 const bytes = fc.uint8Array({ maxLength: 3000 });
 const leaf = fc.oneof(fc.string({ unit: 'grapheme' }), fc.integer(), fc.double({ noNaN: true }), fc.boolean(), bytes);
-const value = fc.oneof(leaf, fc.constant(null), fc.array(leaf), fc.dictionary(fc.string(), leaf));
+// msgpackr reads a key `__proto__` as another one, so that what it makes keeps its prototype.
+const name = fc.string().filter((text) => text !== '__proto__');
+const value = fc.oneof(leaf, fc.constant(null), fc.array(leaf), fc.dictionary(name, leaf));
 const keys = fc.string({ unit: 'grapheme', maxLength: 40 });
 
 /** Bytes of whatever class as plain arrays, to be compared. */

@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeWith } from '../support/requirement.js';
+import { testProgram } from '../support/test-program.js';
 import { rejection } from '../worker/support/worker-fixture.js';
 import { StoreFolder } from './support/store-folder.js';
 
@@ -82,9 +82,8 @@ describeWith({ root: true, command: ['mount', 'umount'] }, 'a store whose disk f
     chownSync(path, 4711, 4711);
     chmodSync(path, 0o700);
     chmodSync(disk, 0o755);
-    const program = fileURLToPath(new URL('./support/open-as-other.ts', import.meta.url));
-    const register = new URL('../../scripts/register-typescript.mjs', import.meta.url).href;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--import', register, program, path], { encoding: 'utf8' });
+    const program = testProgram('store/support/open-as-other').filename;
+    const { stdout, stderr } = spawnSync(process.execPath, [program, path], { encoding: 'utf8' });
     expect(stdout, stderr).toMatch(
       /^unavailable: .* belongs to uid 4711 \(mode 0700\), and this worker runs as .*\(uid 65534\)/,
     );

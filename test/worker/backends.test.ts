@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packSource } from '../../src/cli/archive.js';
@@ -11,14 +10,12 @@ import { Supervisor } from '../../src/worker/supervisor.js';
 import { ContainerdDaemon } from '../support/containerd-daemon.js';
 import { DockerDaemon } from '../support/docker-daemon.js';
 import { describeWith } from '../support/requirement.js';
+import { testProgram } from '../support/test-program.js';
 import { rejection, WorkerFixture } from './support/worker-fixture.js';
 
 /** One worker with several backends: one accounting, one engine behind the other, and all of it again after a crash. */
 
-const CRASHING = {
-  filename: fileURLToPath(new URL('./support/crashing-shard.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+const CRASHING = testProgram('worker/support/crashing-shard');
 const SLEEPS = 'import time\ndef main(args):\n    time.sleep(args.get("s", 0))\n    return "fine"\n';
 const LIMIT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };

@@ -8,12 +8,12 @@ import { describeWith } from '../support/requirement.js';
  * a turn through the microtask queue in the hottest path there is. The load comes from a C client in a process of its own, so that all that is counted is the worker's.
  */
 describeWith({ command: ['gcc', 'python3'] }, 'promises of a warm invocation', () => {
-  const entry = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
+  const entry = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
   let worker: HopWorker;
 
   beforeAll(async () => {
     // The sampler works by time, not by invocation: on a slow machine it would blur the count.
-    worker = await startHopWorker({ entry, execArgv: ['--import', 'tsx'], config: { memory: { sampleMs: 0 } } });
+    worker = await startHopWorker({ entry, config: { memory: { sampleMs: 0 } } });
   });
   afterAll(async () => await worker?.[Symbol.asyncDispose]());
 

@@ -1,18 +1,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { workerConfigSchema } from '../../src/config/schema.js';
 import { connect } from '../../src/index.js';
 import { Supervisor } from '../../src/worker/supervisor.js';
+import { testProgram } from '../support/test-program.js';
 import { rejection } from './support/worker-fixture.js';
 
-const CRASHING = {
-  filename: fileURLToPath(new URL('./support/crashing-shard.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+const CRASHING = testProgram('worker/support/crashing-shard');
 
 describe('a shard that crashes after its configuration was changed', () => {
   it('comes back with what is in force', async () => {

@@ -1,19 +1,16 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { workerConfigSchema } from '../../src/config/schema.js';
 import { connect } from '../../src/index.js';
 import { Supervisor } from '../../src/worker/supervisor.js';
 import { describeWith } from '../support/requirement.js';
+import { testProgram } from '../support/test-program.js';
 import { rejection } from './support/worker-fixture.js';
 
-const CRASHING = {
-  filename: fileURLToPath(new URL('./support/crashing-shard.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+const CRASHING = testProgram('worker/support/crashing-shard');
 
 describeWith({ root: true, cgroups: true }, 'a shard that crashes under its clients', () => {
   it('answers them, comes back with its functions, and leaves no container of the old one', async () => {
@@ -34,6 +31,8 @@ describeWith({ root: true, cgroups: true }, 'a shard that crashes under its clie
       await client.register({ name: 'kept', source: join(folder, 'source') });
       expect((await client.invoke('kept')).result).toBe('fine');
       const cut = rejection(client.invoke('kept', { s: 120 }));
+      // Its container idles until then, and would be kept.
+      await expect.poll(async () => (await client.list())[0]?.running, { timeout: 20_000 }).toBe(1);
       writeFileSync(join(dataDir, 'crash'), '');
       expect((await cut).errorClass).toBe('unavailable');
       client.close();

@@ -1,16 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { workerConfigSchema } from '../../src/config/schema.js';
 import { Supervisor } from '../../src/worker/supervisor.js';
+import { testProgram } from '../support/test-program.js';
 
-const FAULTY = {
-  filename: fileURLToPath(new URL('./support/faulty-shard.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+const FAULTY = testProgram('worker/support/faulty-shard');
 
 describe('a supervisor', () => {
   let folder: string;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a later process has to know of a container beside what Docker can tell it. */
 export const dockerFacts = z.object({

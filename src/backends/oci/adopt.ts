@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Connection } from '../../transport/transport.js';
 import { cgroupDirs } from '../cgroups/layout.js';
 import { commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';

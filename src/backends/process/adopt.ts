@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Transport } from '../../transport/transport.js';
 import { type CgroupLayout, cgroupDirs } from '../cgroups/layout.js';
 import { closeAll, commonFacts, type KeepableContainer, type KeptContainer } from '../kept.js';

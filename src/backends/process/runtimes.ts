@@ -1,8 +1,8 @@
 import { chmodSync, cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { WorkerConfig } from '../../config/schema.js';
 import { nativeFile } from '../../native.js';
+import { CODE } from '../../package-files.js';
 import type { CellShape } from './cell-pool.js';
 import type { ProcessFunction } from './function.js';
 import type { Interpreter } from './interpreter.js';
@@ -11,8 +11,8 @@ import type { SpawnerCommand } from './spawner.js';
 
 /** How each runtime is started: the commands of the spawners, and what a container's agent is executed with. */
 
-/** The agents' files, beside this file in `src` as in `dist`. */
-export const AGENTS = fileURLToPath(new URL('../../agents', import.meta.url)).replace(/\/$/, '');
+/** The agents' files, which are not compiled. */
+export const AGENTS = join(CODE, 'agents');
 
 /** What is executed under a container's uid. */
 const EXECUTED = ['python/agent.py', 'python/iluvatar_agent/serve.py', 'node/agent.mjs'];

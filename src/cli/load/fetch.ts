@@ -28,11 +28,12 @@ export function addLoadFetchCommand(host: CommandHost): void {
       'load fetch results/run-1 --from graphite://graphite.lab/iluvatar --worker-clock http://10.0.0.2:8080',
       'load fetch results/run-1 --from influx2+http://influx.lab:8086/lab/workers --series worker_load.cpu_util',
       'load fetch results/run-1 --from prometheus+http://127.0.0.1:9090 --plot series.svg',
+      'load fetch results/run-1 --from energy://power.parquet --plot power.svg',
     ])
     .argument('<folder>', "of the run: an experiment's")
     .requiredOption(
       '--from <address>',
-      'a server: graphite://host[:port][/prefix], prometheus+http://host[:port], influx+http://host[:port]/database, influx2+http://host[:port]/organisation/bucket; may be repeated',
+      'a server: graphite://host[:port][/prefix], prometheus+http://host[:port], influx+http://host[:port]/database, influx2+http://host[:port]/organisation/bucket, or energy://FILE of `energy monitor`; may be repeated',
       collect,
     )
     .option(

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_CLASSES, type ErrorClass } from '../../core/errors.js';
 
 /** `async`: asynchronous invocations: attempts, how long results are kept, webhooks, schedules. docs/async.md says what each is for. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What containers are made with: backends, images for those of container engines, and the steps in which engines make containers. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `daemon`: a worker that is a process of its own: in the background without a service manager (`iluvatar worker --daemon`), and its upgrades. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `metrics`: what is told of functions one by one, and the servers that metrics are pushed to. */
 

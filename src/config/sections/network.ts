@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `network`: bridges, addresses, the way out, and the pools of ready namespaces. */
 

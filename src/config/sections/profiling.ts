@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `profiling`: CPU profiles of a running worker (`iluvatar profile`). */
 

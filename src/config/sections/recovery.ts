@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `recovery`: what becomes of warm containers when the worker's process, or a shard, ends without stopping them. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `sandbox`: the worker's own containers, and what all of them have in common. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `store`: what a worker keeps on its disk, in `<dataDir>/state`. */
 

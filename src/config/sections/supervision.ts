@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `supervision`: when a thread counts as hung, how what failed is started again, and where the main thread says how the worker is. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `tracing`: spans of invocations, sent to a collector of OpenTelemetry. Off, it costs nothing. */
 

@@ -50,8 +50,7 @@ export class ContainerSupply {
   makeRoom(lane: FunctionLane, device: number, sparing: FunctionEntry | null, evict: boolean): Room {
     const { budget, gpus, addresses } = this.#pool;
     const { needsAddress } = lane.fn;
-    const needMb = lane.fn.spec.memoryMb;
-    const { deviceMb } = lane;
+    const { deviceMb, hostMb: needMb } = lane;
     if (this.#isRoom(lane, device)) return 'now';
     if (!evict) return 'none';
     // What runs holds too much: evicting now would only make cold starts.
@@ -118,7 +117,7 @@ export class ContainerSupply {
 
   #isRoom(lane: FunctionLane, device: number): boolean {
     const { budget, gpus, addresses } = this.#pool;
-    if (budget.freeMb < lane.fn.spec.memoryMb || (lane.fn.needsAddress && addresses.free < 1)) return false;
+    if (budget.freeMb < lane.hostMb || (lane.fn.needsAddress && addresses.free < 1)) return false;
     return device < 0 || gpus.hasRoom(device, lane.deviceMb);
   }
 

@@ -47,17 +47,16 @@ export class DeviceEvents {
     }
   }
 
-  found(index: number): void {
+  found(index: number, now: number): void {
     const gpu = this.#gpus.all[index];
     if (gpu === undefined || gpu.present) return;
     gpu.present = true;
-    gpu.utilization = 0;
+    this.#gpus.reading(index, 0, now);
     this.#log.info({ gpu: index }, 'a GPU is back');
   }
 
   /** A reading of its utilisation; percent. */
-  utilization(index: number, percent: number): void {
-    const gpu = this.#gpus.all[index];
-    if (gpu !== undefined) gpu.utilization = percent;
+  utilization(index: number, percent: number, now: number): void {
+    if (this.#gpus.all[index] !== undefined) this.#gpus.reading(index, percent, now);
   }
 }

@@ -13,7 +13,7 @@ import { type Prewarmer, unwatched } from './prewarmer.js';
 import type { Settlement } from './settlement.js';
 import type { Termination } from './termination.js';
 
-/** What comes with time alone: invocations whose time has passed, containers whose keep-alive is over, and those that a policy wants made ahead of their use. */
+/** What comes with time alone: invocations whose time has passed, GPUs that were left alone for long enough, containers whose keep-alive is over, and those that a policy wants made ahead of their use. */
 export class DueWork {
   readonly #o: EngineOptions;
   readonly #wheel: DeadlineWheel;
@@ -50,6 +50,7 @@ export class DueWork {
   /** `accepting`: a worker that ends makes nothing ahead of its use. To be followed by a run of the pump. */
   tick(now: number, accepting: boolean): void {
     for (const invocation of this.#wheel.takeDue(now)) this.#overdue(invocation, now);
+    this.#pool.gpus.tryHeld(now);
     for (const lane of this.#creation.backOff.due<FunctionLane>(now)) lane.scheduler.line.wake(lane);
     for (const { policy, device } of this.#pool.evictions) {
       for (let old = policy.expired(now); old !== null; old = policy.expired(now)) {
@@ -63,7 +64,7 @@ export class DueWork {
   }
 
   next(): number {
-    let next = Math.min(this.#wheel.next, this.#creation.backOff.next);
+    let next = Math.min(this.#wheel.next, this.#creation.backOff.next, this.#pool.gpus.nextTrial());
     for (const { policy } of this.#pool.evictions) next = Math.min(next, policy.nextExpiry());
     return next;
   }

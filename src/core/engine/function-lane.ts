@@ -18,6 +18,8 @@ export class FunctionLane implements Door {
   readonly concurrency: number;
   /** Device memory that a container reserves; MiB, 0 on the CPU. */
   readonly deviceMb: number;
+  /** Host memory that a container reserves, with the device memory that is a part of it; MiB. */
+  readonly hostMb: number;
 
   /** Can take an invocation now; most recently used first. */
   readonly available = new ContainerList();
@@ -47,12 +49,13 @@ export class FunctionLane implements Door {
   /** The one of them that went back to the queue policy because a place came free. */
   woken: InvocationEntry | null = null;
 
-  constructor(fn: FunctionEntry, device: Device, scheduler: Scheduler, deviceMb: number) {
+  constructor(fn: FunctionEntry, device: Device, scheduler: Scheduler, deviceMb: number, hostMb: number) {
     this.fn = fn;
     this.device = device;
     this.scheduler = scheduler;
     this.concurrency = device === 'cpu' ? fn.spec.concurrency : 1;
     this.deviceMb = deviceMb;
+    this.hostMb = hostMb;
   }
 
   /** What one more invocation is expected to take from leaving the queue, on the best container that is free; µs, 0 = never seen. */

@@ -58,18 +58,17 @@ export class FunctionTable {
     const fn = new FunctionEntry(spec, key, index, backends, spec.createAttempts ?? create.attempts, devices);
     fn.lanes = devices.map((device) => {
       const deviceMb = device === 'cpu' ? 0 : (spec.gpuMemoryMb ?? this.#gpuShareMb);
-      return new FunctionLane(fn, device, this.#schedulers[device], deviceMb);
+      const hostMb = this.#o.gpu.sharedMemory ? spec.memoryMb + deviceMb : spec.memoryMb;
+      return new FunctionLane(fn, device, this.#schedulers[device], deviceMb, hostMb);
     });
+    assertFits(fn, this.#o.memoryMb);
     this.#functions.set(key, fn);
     return fn;
   }
 
   /** Throws `invalid` when a registered function would not fit into so much memory: queued, it would stand at the head for ever. */
   assertFit(memoryMb: number): void {
-    for (const { key, spec } of this.#functions.values()) {
-      if (spec.memoryMb <= memoryMb) continue;
-      throw new IluvatarError('invalid', `${key} needs ${spec.memoryMb} MiB, more than ${memoryMb} MiB for containers`);
-    }
+    for (const fn of this.#functions.values()) assertFits(fn, memoryMb);
   }
 
   remove(key: string): FunctionEntry | null {
@@ -99,10 +98,6 @@ export class FunctionTable {
     if (spec.createAttempts != null) whole(key, 'createAttempts', spec.createAttempts, 1);
     if (spec.maxContainers !== null) whole(key, 'maxContainers', spec.maxContainers, 1);
     if (spec.queueLimit !== null) whole(key, 'queueLimit', spec.queueLimit, 0);
-    if (spec.memoryMb > this.#o.memoryMb) {
-      const text = `${key} needs ${spec.memoryMb} MiB and this worker has ${this.#o.memoryMb} MiB for containers`;
-      throw new IluvatarError('invalid', text);
-    }
     if (spec.needsAddress === true && this.#o.addresses < 1) {
       throw new IluvatarError('invalid', `${key} needs a network address and this worker has none for containers`);
     }
@@ -123,6 +118,15 @@ export class FunctionTable {
   #unknown(what: string, wanted: readonly string[], had: readonly string[]): IluvatarError {
     const text = `no ${what} of ${wanted.join(', ') || '(none named)'} is on this worker; it has: ${had.join(', ')}`;
     return new IluvatarError('invalid', text);
+  }
+}
+
+function assertFits({ key, spec, lanes }: FunctionEntry, memoryMb: number): void {
+  for (const { hostMb, deviceMb } of lanes) {
+    if (hostMb <= memoryMb) continue;
+    const shared = hostMb > spec.memoryMb ? ` (${deviceMb} of them on the GPU, whose memory is the host’s)` : '';
+    const text = `${key} needs ${hostMb} MiB${shared} and this worker has ${memoryMb} MiB for containers`;
+    throw new IluvatarError('invalid', text);
   }
 }
 

@@ -133,8 +133,11 @@ class Audit {
   #pool(pool: ContainerPool): void {
     let [running, cached, leaving, overshoot, runningCount, cachedCount, active, runs] = [0, 0, 0, 0, 0, 0, 0, 0];
     let [held, idleHeld, leavingHeld] = [0, 0, 0];
+    let booked = 0;
+    const { sharedMemory } = pool.gpus.options;
     for (const container of pool.all) {
       const { phase, memoryMb, overshootMb } = container;
+      booked += container.fn.spec.memoryMb + (sharedMemory ? container.lane.deviceMb : 0);
       if (phase === 'idle') {
         cached += memoryMb;
         cachedCount++;
@@ -172,6 +175,7 @@ class Audit {
     this.#equal('addresses', '', pool.addresses.held, held);
     this.#equal('idle addresses', '', pool.addresses.idle, idleHeld);
     this.#equal('leaving addresses', '', pool.addresses.leaving, leavingHeld);
+    this.#equal('what functions asked for, once each', '', pool.budget.reservedMb, booked);
     this.#equal('running + cached = total', '', pool.runningMb + pool.cachedMb, pool.budget.reservedMb);
   }
 

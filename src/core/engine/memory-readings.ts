@@ -27,7 +27,8 @@ export class MemoryReadings {
     container.fn.stats.memory.add(mb);
     const { fn, phase } = container;
     if (fn.spec.memoryPolicy !== 'grow' || phase === 'creating' || phase === 'destroying') return false;
-    const overMb = Math.max(0, Math.ceil(mb - container.memoryMb));
+    // Not of its reservation: memory of a device that is the host's is not in what its cgroup counts.
+    const overMb = Math.max(0, Math.ceil(mb - fn.spec.memoryMb));
     if (overMb === container.overshootMb) return false;
     this.#pool.overshoots(container, overMb);
     this.#pool.withdraw(container);

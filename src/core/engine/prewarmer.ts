@@ -79,9 +79,9 @@ export class Prewarmer {
   ask(fn: FunctionEntry, count: number, sink: PrewarmSink, device: Device, budgetMb: number): void {
     if (!fn.devices.includes(device)) throw new IluvatarError('invalid', `${fn.key} cannot use a ${device} here`);
     const lane = fn.laneOf(device);
-    const total = fn.containers + count;
-    if (total * fn.spec.memoryMb > budgetMb) {
-      const text = `${total} containers of ${fn.key} need ${total * fn.spec.memoryMb} MiB; there are ${budgetMb}`;
+    const totalMb = fn.lanes.reduce((sum, { containers, hostMb }) => sum + containers * hostMb, count * lane.hostMb);
+    if (totalMb > budgetMb) {
+      const text = `${fn.containers + count} containers of ${fn.key} need ${totalMb} MiB; there are ${budgetMb}`;
       throw new IluvatarError('invalid', text);
     }
     if (lane.containers + count > fn.maxContainers) {

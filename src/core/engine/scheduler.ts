@@ -262,8 +262,9 @@ export class Scheduler {
     const container = lane.available.head;
     if (container === null) return false;
     const { fn } = lane;
+    let heldSlots = 0;
     if (this.line.queued === 0 && this.#queue.bypassWhenEmpty && this.#slots.tryTake(fn.milliSlots)) {
-      invocation.heldSlots = fn.milliSlots;
+      heldSlots = fn.milliSlots;
     } else {
       // Behind others of its function it takes its turn, so that the order within the function stays.
       const { counters } = this.#p;
@@ -272,8 +273,11 @@ export class Scheduler {
       if (averageUs === 0 || averageUs >= bypassUs || lane.queued > 0) return false;
       counters.bypassed++;
     }
-    invocation.attempts = 1;
-    this.#run(invocation, container, now);
+    // A stand-in never runs: the one that it stands for leaves the other queue, or it would run twice.
+    const runs = invocation.twin === null ? invocation : this.#takeFromOther(invocation, invocation.twin);
+    runs.heldSlots = heldSlots;
+    runs.attempts = 1;
+    this.#run(runs, container, now);
     return true;
   }
 

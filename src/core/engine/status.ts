@@ -31,6 +31,8 @@ export interface GpuStatus {
   readonly reservedMb: number;
   /** Percent, as last read and corrected since. */
   readonly utilization: number;
+  /** Nothing starts on it because of that. */
+  readonly held: boolean;
 }
 
 /** One backend. */
@@ -100,7 +102,7 @@ export function statusOf(state: EngineStatus['state'], parts: EngineParts, funct
     cpu: { slots: slots.total, used: slots.used },
     queue: { length: totals.queued, limit: options.queueLimit },
     queues: { cpu: queueStatus(schedulers.cpu, now), gpu: queueStatus(schedulers.gpu, now) },
-    gpus: pool.gpus.all.map(gpuStatus),
+    gpus: pool.gpus.all.map((gpu) => gpuStatus(gpu, pool.gpus.isHeld(gpu))),
     backends: backendsStatus(parts),
     starting: schedulers.cpu.starting + schedulers.gpu.starting,
     running: schedulers.cpu.running + schedulers.gpu.running,
@@ -166,6 +168,6 @@ function backendsStatus({ creation, pool }: EngineParts): BackendStatus[] {
   }));
 }
 
-function gpuStatus({ index, present, attached, running, attachedMb, utilization }: Gpu): GpuStatus {
-  return { index, present, containers: attached, running, reservedMb: attachedMb, utilization };
+function gpuStatus({ index, present, attached, running, attachedMb, utilization }: Gpu, held: boolean): GpuStatus {
+  return { index, present, containers: attached, running, reservedMb: attachedMb, utilization, held };
 }

@@ -60,7 +60,7 @@ export class ContainerEntry implements Container {
     this.gpu = gpu;
     this.eviction = eviction;
     this.backend = backend;
-    this.memoryMb = fn.spec.memoryMb;
+    this.memoryMb = lane.hostMb;
     this.createdAt = createdAt;
   }
 }

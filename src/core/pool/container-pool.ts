@@ -103,7 +103,7 @@ export class ContainerPool {
     const { fn } = lane;
     if (gpu >= 0 && !this.gpus.hasRoom(gpu, lane.deviceMb)) return null;
     if (fn.needsAddress && this.addresses.free < 1) return null;
-    if (!this.budget.tryReserve(fn.spec.memoryMb)) return null;
+    if (!this.budget.tryReserve(lane.hostMb)) return null;
     if (fn.needsAddress) this.addresses.held++;
     if (gpu >= 0) this.gpus.attach(gpu, lane.deviceMb);
     const { plain, addressed } = this.#pairs[gpu + 1] as EvictionPair;

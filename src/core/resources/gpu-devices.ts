@@ -20,6 +20,10 @@ export class Gpu {
   leavingMb = 0;
   /** Last reading, corrected for what has started and ended since; percent. */
   utilization = 0;
+  /** Since when nothing starts on it because others use it; µs, Infinity = that is not so, or one may be tried by now. */
+  heldSince = Number.POSITIVE_INFINITY;
+  /** It was held for long enough: one invocation is tried on it. */
+  trial = false;
 
   constructor(index: number) {
     this.index = index;
@@ -61,13 +65,45 @@ export class GpuDevices implements DeviceSet {
 
   hasToken(device: number): boolean {
     const gpu = this.#at(device);
-    const { concurrency, utilizationLimit } = this.options;
-    if (!gpu.present || gpu.running >= concurrency) return false;
-    return utilizationLimit === 0 || gpu.utilization <= utilizationLimit;
+    return gpu.present && gpu.running < this.options.concurrency && !this.isHeld(gpu);
+  }
+
+  /** Nothing starts on it because of its utilisation. */
+  isHeld({ utilization, trial }: Gpu): boolean {
+    const { utilizationLimit } = this.options;
+    return utilizationLimit > 0 && utilization > utilizationLimit && !trial;
+  }
+
+  /** A reading of its utilisation; percent. */
+  reading(device: number, percent: number, now: number): void {
+    const gpu = this.#at(device);
+    gpu.utilization = percent;
+    if (percent <= this.options.utilizationLimit) gpu.trial = false;
+    // While something of ours runs, its end takes the utilisation back: only a GPU that others use could be held for ever.
+    if (gpu.running > 0 || !this.isHeld(gpu)) gpu.heldSince = Number.POSITIVE_INFINITY;
+    else gpu.heldSince = Math.min(gpu.heldSince, now);
+  }
+
+  /** When the next of those that are held is to be tried (`tryHeld`); µs, Infinity = never. */
+  nextTrial(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { heldSince } of this.all) next = Math.min(next, heldSince + this.options.utilizationHoldMs * 1000);
+    return next;
+  }
+
+  tryHeld(now: number): void {
+    if (now < this.nextTrial()) return;
+    for (const gpu of this.all) {
+      if (now < gpu.heldSince + this.options.utilizationHoldMs * 1000) continue;
+      gpu.heldSince = Number.POSITIVE_INFINITY;
+      gpu.trial = true;
+    }
   }
 
   takeToken(device: number): void {
     const gpu = this.#at(device);
+    gpu.trial = false;
+    gpu.heldSince = Number.POSITIVE_INFINITY;
     gpu.utilization += gpu.running === 0 ? FIRST_RUN_PERCENT : gpu.utilization / gpu.running;
     if (gpu.utilization > 100) gpu.utilization = 100;
     gpu.running++;

@@ -11,6 +11,10 @@ export interface GpuOptions {
   readonly concurrency: number;
   /** No token above this estimated utilisation; percent, 0 = no limit. */
   readonly utilizationLimit: number;
+  /** A GPU above that limit on which nothing of ours runs is left alone for so long; then one invocation is tried, whatever is read of it. */
+  readonly utilizationHoldMs: number;
+  /** Its memory is the host's: what a container reserves on it comes out of the one budget. */
+  readonly sharedMemory: boolean;
 }
 
 export const noGpus: GpuOptions = {
@@ -20,4 +24,6 @@ export const noGpus: GpuOptions = {
   slots: 1,
   concurrency: 1,
   utilizationLimit: 0,
+  utilizationHoldMs: 0,
+  sharedMemory: false,
 };

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DESCRIPTION_FILE } from '../../backends/simulated/description.js';
 import type { FunctionDefinitionInput } from '../../config/api.js';
 import { IluvatarError } from '../../core/errors.js';
 import { givenTimingsOf } from '../../core/index.js';
+import { PACKAGE_ROOT } from '../../package-files.js';
 import type { TraceFunction } from '../../traces/trace-source.js';
 import type { LoadedFunction } from '../drivers/calls.js';
 import { lookbusyArguments, lookbusyDefinition } from '../lookbusy.js';
@@ -39,7 +39,7 @@ export interface LoadFunctions {
 }
 
 /** The real functions that come with the package. */
-export const SAMPLE_FUNCTIONS = fileURLToPath(new URL('../../../functions', import.meta.url));
+export const SAMPLE_FUNCTIONS = join(PACKAGE_ROOT, 'functions');
 /** What a container takes to start beyond what the trace says, at most; ms. */
 const STARTUP_MARGIN_MS = 60_000;
 const LONGEST_STARTUP_MS = 3_600_000;

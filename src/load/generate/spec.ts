@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { IluvatarError, isFunctionName, type Random, seededRandom } from '../../core/index.js';
 import { ArrayTrace } from '../../traces/array-trace.js';
 import type { TraceFunction } from '../../traces/trace-source.js';

@@ -38,7 +38,7 @@ export class ProcessGenerator implements Generator {
   }
 
   async prepare(): Promise<void> {
-    const { filename, execArgv } = threadFile('./child', import.meta.url);
+    const { filename, execArgv } = threadFile('load/processes/child');
     try {
       for (let index = 0; index < this.#processes; index++) this.#fork(filename, execArgv, index);
       await this.#until(({ ready }) => ready);

@@ -1,6 +1,6 @@
 import { openTable } from '../../tables/batches.js';
-import type { LoadRow } from '../load-row.js';
-import { blankRow, type RowSource } from './row-source.js';
+import { blankRow, type LoadRow } from '../load-row.js';
+import type { RowSource } from './row-source.js';
 
 /** `output-*.csv` of the original's load generator: lengths of time, but not when they happened. */
 export const ORIGINAL_CSV = [

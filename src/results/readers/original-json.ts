@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import type { LoadRow } from '../load-row.js';
-import { blankRow, type RowSource } from './row-source.js';
+import { blankRow, type LoadRow } from '../load-row.js';
+import type { RowSource } from './row-source.js';
 
 /** What the original's load generator writes as JSON. It held all of it in memory, and so does this. */
 

@@ -3,8 +3,8 @@ import type { Cell } from '../../tables/batches.js';
 import { openTable, type TableReader } from '../../tables/batches.js';
 import type { Column } from '../../tables/columns.js';
 import { invocationTable } from '../invocation-row.js';
-import { type LoadRow, loadTable } from '../load-row.js';
-import { blankRow, type RowSource } from './row-source.js';
+import { blankRow, type LoadRow, loadTable } from '../load-row.js';
+import type { RowSource } from './row-source.js';
 
 /** The column of each field; the compiler sees to it that none is forgotten. */
 export const LOAD_COLUMNS: Readonly<Record<keyof LoadRow, string>> = {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InvokeResult } from '../../config/api.js';
 
 /** A result with its metadata, as `schemas.ts` and `async-schemas.ts` show it. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ASYNC_REQUESTS } from './async-schemas.js';
 import { PROBLEM_TYPE, STATUS_OF_CLASS, TITLE_OF_CLASS } from './problems.js';
 import { type Content, ROUTES, type Route } from './routes.js';

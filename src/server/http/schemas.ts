@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   type Characteristics,
   functionDefinitionSchema,
@@ -12,6 +12,7 @@ import {
 import { ERROR_CLASSES, type ErrorClass } from '../../core/errors.js';
 import { asyncCounters, asyncHttpSchemas } from './async-schemas.js';
 import { invokeResult } from './invoke-schemas.js';
+import { jetsonStatus } from './jetson-schemas.js';
 import type { Problem } from './problems.js';
 
 /**
@@ -99,8 +100,10 @@ const workerStatus = z.object({
       running: count,
       reservedMb: z.number(),
       utilization: z.number().describe('Percent'),
+      held: z.boolean().describe('Nothing starts on it because of its utilisation'),
     }),
   ),
+  jetson: jetsonStatus.nullable().describe('The board, where this is a Jetson'),
   functions: count,
   async: asyncCounters,
   backends: z.record(z.string(), z.record(z.string(), z.number())).describe('Counters of each backend'),

@@ -42,7 +42,7 @@ export async function compare(options: ComparisonOptions): Promise<Comparison> {
   );
   const threads = Math.max(1, Math.min(options.threads ?? availableParallelism(), runs.length));
   const pool = new Piscina({
-    ...threadFile('./comparison', import.meta.url),
+    ...threadFile('sim/compare/comparison'),
     minThreads: threads,
     maxThreads: threads,
   });

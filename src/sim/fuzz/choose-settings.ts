@@ -49,6 +49,8 @@ export function chooseSettings(draw: Draw, seed: number): EngineSettings {
       slots: draw.of([1, 2, 4, 16]),
       concurrency: draw.of([1, 1, 2, 4]),
       utilizationLimit: draw.chance(0.2) ? draw.whole(1, 99) : 0,
+      utilizationHoldMs: draw.of([0, 10, 1000, 10_000]),
+      sharedMemory: draw.chance(0.3),
       queue: choosePolicy(draw, gpuQueuePolicies),
       keepAlive: choosePolicy(draw, evictionPolicies),
     },

@@ -1,6 +1,6 @@
 import { IluvatarError, seededRandom } from '../../core/index.js';
 import { BatchBuilder } from '../../traces/batch-builder.js';
-import type { ArrivalBatch, TraceFunction, TraceSource } from '../../traces/trace-source.js';
+import { type ArrivalBatch, type TraceFunction, type TraceSource, traceFunction } from '../../traces/trace-source.js';
 
 /**
  * What a validation runs, live and simulated: functions that do nothing but take their time, and arrivals. Its shape (who is called how often, what takes how long,
@@ -158,19 +158,13 @@ function scaled(shape: Shape, { seconds, functions, slots }: WorkloadOptions): W
 export function workloadTrace({ functions, arrivals }: Workload): TraceSource {
   return {
     functions: functions.map(
-      ({ name, memoryMb, warmMs, importMs }): TraceFunction => ({
-        name,
-        version: '1',
-        memoryMb,
-        warmUs: Math.round(warmMs * 1000),
-        coldUs: Math.round((warmMs + importMs) * 1000),
-        meanIatUs: null,
-        devices: ['cpu'],
-        prewarms: 0,
-        gpuWarmUs: null,
-        gpuColdUs: null,
-        timings: null,
-      }),
+      ({ name, memoryMb, warmMs, importMs }): TraceFunction =>
+        traceFunction({
+          name,
+          memoryMb,
+          warmUs: Math.round(warmMs * 1000),
+          coldUs: Math.round((warmMs + importMs) * 1000),
+        }),
     ),
     async *arrivals(): AsyncGenerator<ArrivalBatch> {
       const batch = new BatchBuilder();

@@ -1,3 +1,7 @@
+import { ENERGY_SOURCES, type EnergySourceName } from '../../config/energy-source-names.js';
+
+export { ENERGY_SOURCES, type EnergySourceName };
+
 /**
  * Where energy is read: a counter of the processor (RAPL), the board's sensors (INA3221, tegrastats), its management controller (IPMI), a battery, a GPU. All answer in the same terms: joules
  * since they were opened. A source that only knows power integrates it itself (trapezoid over its own monotonic clock).
@@ -15,19 +19,6 @@ export interface EnergySource {
   /** Idempotent. */
   close(): Promise<void>;
 }
-
-export const ENERGY_SOURCES = [
-  'rapl',
-  'rapl-msr',
-  'perf',
-  'ipmi',
-  'tegrastats',
-  'ina3221',
-  'nvidia',
-  'battery',
-] as const;
-
-export type EnergySourceName = (typeof ENERGY_SOURCES)[number];
 
 export interface EnergySourceFacts {
   /** How often its value changes; ms. Reading it more often gives the same again. */
@@ -47,7 +38,7 @@ export interface EnergyReading {
   readonly joules: number;
   /** Mean power since the reading before, or what the source says itself; 0 at first. */
   readonly watts: number;
-  /** True = the total is put together from parts, and something is missing in it. */
+  /** True = of the time since the reading before, something is missing in the total, or it is put together from parts. */
   readonly estimated: boolean;
   readonly domains: readonly EnergyDomain[];
 }

@@ -30,6 +30,7 @@ export const STATUS_METRICS: readonly MetricDefinition[] = [
   gpu('iluvatar_gpu_containers', 'Containers attached to the GPU', (one) => one.containers),
   gpu('iluvatar_gpu_memory_reserved_bytes', 'Reserved device memory', (one) => one.reservedMb * MIB),
   gpu('iluvatar_gpu_utilization_ratio', 'Utilisation as last read, corrected since', (one) => one.utilization / 100),
+  gpu('iluvatar_gpu_held', 'Whether nothing starts on the GPU because of its utilisation', (one) => (one.held ? 1 : 0)),
   gauge('iluvatar_cpu_slots', 'CPU slots by use: used, free', ['state'], ({ cpu }) =>
     byState({ used: cpu.used, free: cpu.slots - cpu.used }),
   ),

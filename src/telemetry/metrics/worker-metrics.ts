@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Metric, Registry } from 'prom-client';
+import type { Metric, Registry } from 'prom-client';
 import type { WatchedHealth, WorkerStatus } from '../../config/api.js';
 import { ASYNC_METRICS } from './async-metrics.js';
 import { FUNCTION_METRICS } from './function-metrics.js';
 import { FunctionPlaces, type ObservedFunction } from './function-places.js';
 import { INVOCATION_METRICS } from './invocation-metrics.js';
+import { JETSON_METRICS } from './jetson-metrics.js';
 import { HOST_METRICS, PROCESS_METRICS } from './machine-metrics.js';
 import type { FunctionGauges, MetricDefinition, PushCounters, Scrape } from './metric.js';
 import { BACKEND_METRICS, PUSH_METRICS, SUPERVISION_METRICS } from './part-metrics.js';
@@ -27,7 +28,7 @@ export interface MetricsSource {
   push(): readonly PushCounters[];
 }
 
-export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** All there are, by what they are of. */
 export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics: readonly MetricDefinition[] }[] = [
@@ -39,6 +40,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Threads and background tasks', metrics: SUPERVISION_METRICS },
   { title: 'Push', metrics: PUSH_METRICS },
   { title: 'The machine', metrics: HOST_METRICS },
+  { title: 'A Jetson', metrics: JETSON_METRICS },
   { title: 'The process', metrics: PROCESS_METRICS },
 ];
 
@@ -49,7 +51,8 @@ const TURN_MS = 1;
 
 export class WorkerMetrics {
   readonly #source: MetricsSource;
-  readonly #registry = new Registry();
+  /** Made for the first scrape: most workers are started and stopped without one. */
+  #registry: Promise<Registry> | null = null;
   readonly #places: FunctionPlaces;
   readonly #definitions = METRIC_GROUPS.flatMap(({ metrics }) => metrics);
   #scrape: Scrape | null = null;
@@ -57,7 +60,6 @@ export class WorkerMetrics {
   constructor(source: MetricsSource, functions = FUNCTIONS) {
     this.#source = source;
     this.#places = new FunctionPlaces(functions);
-    for (const definition of this.#definitions) this.#add(definition);
   }
 
   /** Counts a finished invocation. `fn` null = there is no such function. */
@@ -77,6 +79,8 @@ export class WorkerMetrics {
 
   /** Prometheus text, format 0.0.4. */
   async text(): Promise<string> {
+    this.#registry ??= this.#makeRegistry();
+    const registry = await this.#registry;
     const source = this.#source;
     const scrape: Scrape = {
       status: source.status(),
@@ -90,7 +94,7 @@ export class WorkerMetrics {
     for (const { name } of this.#definitions) {
       // Read in this very turn, before anything is waited for: two scrapes at once do not mix, and a histogram agrees with itself.
       this.#scrape = scrape;
-      const family = this.#registry.getSingleMetricAsString(name);
+      const family = registry.getSingleMetricAsString(name);
       this.#scrape = null;
       families.push(await family);
       // Ten thousand series are tens of ms of work, which invocations are not to wait for.
@@ -105,8 +109,13 @@ export class WorkerMetrics {
    * prom-client keeps its own copy of every value, updated through label look-ups at each observation. Its registry only needs an object that answers `get`, so ours
    * are made of the typed arrays when asked.
    */
-  #add({ name, help, kind: type, samples }: MetricDefinition): void {
-    const get = async () => ({ name, help, type, values: this.#scrape === null ? [] : samples(this.#scrape) });
-    this.#registry.registerMetric({ name, help, type, aggregator: 'sum', get } as unknown as Metric);
+  async #makeRegistry(): Promise<Registry> {
+    const { Registry } = await import('prom-client');
+    const registry = new Registry();
+    for (const { name, help, kind: type, samples } of this.#definitions) {
+      const get = async () => ({ name, help, type, values: this.#scrape === null ? [] : samples(this.#scrape) });
+      registry.registerMetric({ name, help, type, aggregator: 'sum', get } as unknown as Metric);
+    }
+    return registry;
   }
 }

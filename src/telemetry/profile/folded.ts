@@ -1,4 +1,5 @@
 import type { CallFrame, CpuProfile, ThreadProfile } from './cpu-profile.js';
+import { SourcePlaces } from './source-places.js';
 
 /**
  * Profiles as folded stacks, the format that flame graph tools read: `thread;outer;inner <µs>`, a line for each stack that was seen (Gregg, "The Flame Graph", CACM 59(6), 2016).
@@ -17,8 +18,9 @@ const ROOT = '(root)';
 
 export function fold(profiles: readonly ThreadProfile[], { idle = false }: FoldOptions = {}): FoldedStacks {
   const stacks = new Map<string, number>();
+  const places = new SourcePlaces();
   for (const { thread, profile } of profiles) {
-    const paths = pathsOf(profile, frameText(thread));
+    const paths = pathsOf(profile, frameText(thread), places);
     for (const [node, us] of weights(profile)) {
       const path = paths.get(node);
       if (path === undefined || (path.idle && !idle)) continue;
@@ -46,7 +48,8 @@ export interface ThreadLoad {
 /** What a thread was busy with; `count` functions of it. */
 export function loadOf({ thread, profile }: ThreadProfile, count: number): ThreadLoad {
   const own = new Map<string, number>();
-  const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
+  const places = new SourcePlaces();
+  const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame, places)]));
   let total = 0;
   let idleUs = 0;
   for (const [node, us] of weights(profile)) {
@@ -81,7 +84,7 @@ interface Path {
 }
 
 /** Of each node, its frames from the outermost. */
-function pathsOf({ nodes }: CpuProfile, root: string): Map<number, Path> {
+function pathsOf({ nodes }: CpuProfile, root: string, places: SourcePlaces): Map<number, Path> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const paths = new Map<number, Path>();
   // Depth can be any: a recursion here would end where the profiled one did not.
@@ -90,7 +93,7 @@ function pathsOf({ nodes }: CpuProfile, root: string): Map<number, Path> {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const node = byId.get(next.id);
     if (node === undefined || paths.has(next.id)) continue;
-    const name = nameOf(node.callFrame);
+    const name = nameOf(node.callFrame, places);
     const text = name === ROOT ? next.above : `${next.above};${frameText(name)}`;
     paths.set(next.id, { text, idle: name === IDLE });
     for (const child of node.children ?? []) open.push({ id: child, above: text });
@@ -98,9 +101,11 @@ function pathsOf({ nodes }: CpuProfile, root: string): Map<number, Path> {
   return paths;
 }
 
-function nameOf({ functionName, url, lineNumber }: CallFrame): string {
+function nameOf({ functionName, url, lineNumber, columnNumber }: CallFrame, places: SourcePlaces): string {
   const name = functionName === '' ? '(anonymous)' : functionName;
-  return url === '' ? name : `${name} (${placeOf(url)}:${lineNumber + 1})`;
+  if (url === '') return name;
+  const place = places.find(url, lineNumber, columnNumber);
+  return `${name} (${placeOf(place.url)}:${place.line + 1})`;
 }
 
 /** Of a path what tells it apart: from `dist`, `src` or `node_modules` on. */

@@ -1,5 +1,6 @@
 import type { WorkerStatus } from '../../config/api.js';
 import type { FunctionGauges } from '../metrics/metric.js';
+import { jetsonFields } from './jetson-point.js';
 import { FUNCTION_LOAD, fraction, type Point, whole } from './point.js';
 
 /** What is pushed of a worker. */
@@ -15,7 +16,8 @@ export interface WorkerSample {
 
 /**
  * `worker_load` has the tags and fields of Ilúvatar, with its meanings: `host_mem_pct` is a part of 1, and of what containers may reserve; load averages are per core, and of the GPU expected seconds of queued
- * work per token. `worker_state` is what that leaves out: memory apart by use, containers, and counts since the start.
+ * work per token. `worker_state` is what that leaves out: memory apart by use, containers, and counts since the start;
+ * `worker_jetson` is of the board.
  */
 export function workerPoints(sample: WorkerSample): Point[] {
   const { status, tags, timeMs, gpuTokens } = sample;
@@ -65,8 +67,17 @@ export function workerPoints(sample: WorkerSample): Point[] {
         whole('expired', count('containersExpired')),
       ],
     },
+    ...jetsonPoints(sample, head),
     ...sample.functions.map((fn): Point => functionPoint(fn, sample)),
   ];
+}
+
+function jetsonPoints({ status }: WorkerSample, head: Pick<Point, 'tags' | 'timeMs'>): Point[] {
+  // A status that was fetched from an older worker has none.
+  const { jetson = null } = status;
+  if (jetson === null) return [];
+  const measurement = 'worker_jetson';
+  return [{ ...head, measurement, path: [status.name, measurement], fields: jetsonFields(jetson) }];
 }
 
 function functionPoint({ name, version, queued, running, containers }: FunctionGauges, sample: WorkerSample): Point {

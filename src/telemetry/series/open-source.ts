@@ -1,4 +1,5 @@
 import { IluvatarError } from '../../core/index.js';
+import { EnergyFileSource } from './energy-file-source.js';
 import { GraphiteSource } from './graphite-source.js';
 import { InfluxSource } from './influx-source.js';
 import { PrometheusSource } from './prometheus-source.js';
@@ -16,6 +17,7 @@ export const SOURCE_FORMS = [
   'prometheus+http://host[:port]',
   'influx+http://host[:port]/database',
   'influx2+http://host[:port]/organisation/bucket',
+  'energy://file',
 ] as const;
 
 /** Opens a source by its address, one of `SOURCE_FORMS`; https in place of http where it is spoken. Throws IluvatarError `invalid`. */
@@ -26,6 +28,9 @@ export function openSource(
   const refuse = (why: string): never => {
     throw new IluvatarError('invalid', `"${address}" ${why}; known are ${SOURCE_FORMS.join(', ')}`);
   };
+  // A path, with or without a slash at its beginning, and no host.
+  const file = /^energy:\/\/(.+)$/.exec(address)?.[1];
+  if (file !== undefined) return new EnergyFileSource(file);
   const [, kind = '', transport = 'http', rest = ''] = /^([a-z0-9]+)(?:\+(https?))?:\/\/(.+)$/.exec(address) ?? [];
   if (kind === '') return refuse('is no address of a source of series');
   let url: URL;

@@ -33,7 +33,7 @@ export interface ClockOffset {
 export interface SeriesSource {
   /** For people and records, without anything secret. */
   readonly address: string;
-  /** `graphite`, `prometheus`, `influx`. */
+  /** `graphite`, `prometheus`, `influx`, `energy`. */
   readonly kind: string;
   /** Whose clock its times are of: its own, or that of the workers which pushed them. */
   readonly stampedBy: 'source' | 'worker';

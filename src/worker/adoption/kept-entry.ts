@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What the keeper has of a container beside its descriptors. A worker of another version may read it: what it does not understand it does not adopt. */
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { asyncMethodSchemas } from '../../config/async-api.js';
 import type { AsyncService } from './service.js';
 

@@ -130,7 +130,7 @@ export class LifecyclePool implements Lifecycle {
 
 function piscinaOptions(size: number, file?: ThreadFile): ConstructorParameters<typeof Piscina>[0] {
   return {
-    ...(file ?? threadFile('./tasks', import.meta.url)),
+    ...(file ?? threadFile('worker/lifecycle/tasks')),
     // The first start of a thread costs more than any task: one is always there.
     minThreads: 1,
     maxThreads: size,

@@ -1,5 +1,5 @@
 import type { WatchedHealth } from '../../config/api.js';
-import type { RestartSettings } from './restart-back-off.js';
+import type { RestartSettings } from '../../core/restart-back-off.js';
 import { Watched, type WatchedLog } from './watched.js';
 
 /** Every thread and background task that a thread of the worker answers for, by name. */

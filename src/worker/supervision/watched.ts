@@ -1,5 +1,5 @@
 import type { WatchedHealth } from '../../config/api.js';
-import { RestartBackOff, type RestartSettings } from './restart-back-off.js';
+import { RestartBackOff, type RestartSettings } from '../../core/restart-back-off.js';
 
 /**
  * One thread or background task: what it is called, whether the worker can do without it, how it is, and how often and why it ended. Starting it again is its owner's; here

@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { workerConfigSchema } from '../../../src/config/schema.js';
 import { takeServiceEnvironment } from '../../../src/worker/daemon/service-environment.js';
 import { ServiceManager } from '../../../src/worker/daemon/service-manager.js';
 import { ServiceReports } from '../../../src/worker/daemon/service-reports.js';
 import { Supervisor } from '../../../src/worker/supervisor.js';
+import { testProgram } from '../../support/test-program.js';
 
 /** A worker's main thread as it is, over a shard that hangs as it is told (stuck-shard.ts). Arguments: the data folder, and how long the shard may be away; ms. */
 const service = takeServiceEnvironment(process.env, process.pid);
@@ -24,10 +24,7 @@ const supervisor = new Supervisor({
   }),
   log: pino({ level: 'silent' }),
   bringBackMs: Number(process.argv[3]),
-  task: {
-    filename: fileURLToPath(new URL('./stuck-shard.ts', import.meta.url)),
-    execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
-  },
+  task: testProgram('daemon/support/stuck-shard'),
 });
 await supervisor.start();
 new ServiceReports(manager, note).started({

@@ -1,14 +1,11 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { LmdbStore } from '../../../src/store/lmdb-store.js';
 import { type OpenOptions, openLmdbStore } from '../../../src/store/open-lmdb-store.js';
+import { threadFile } from '../../../src/worker/thread-file.js';
 
-export const CHECK_PROGRAM = {
-  filename: fileURLToPath(new URL('../../../src/store/check-program.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+export const CHECK_PROGRAM = threadFile('store/check-program');
 
 /** A folder for one store, and what was said while it was opened. Goes when it is disposed of, with the stores that are still open. */
 export class StoreFolder implements AsyncDisposable {

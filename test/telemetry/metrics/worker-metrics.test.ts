@@ -30,7 +30,8 @@ const status: WorkerStatus = {
     gpu: { length: 1, expectedUs: 2e6, throughput: 0.25, activeFunctions: 1, policy: null },
   },
   starting: 1,
-  gpus: [{ index: 0, present: true, containers: 3, running: 1, reservedMb: 64, utilization: 40 }],
+  gpus: [{ index: 0, present: true, containers: 3, running: 1, reservedMb: 64, utilization: 40, held: true }],
+  jetson: null,
   backends: { process: { containers: 2, creations: 5, creationsFailed: 1, avoided: 0, cellsReady: 4 } },
   functions: 1,
   async: {

@@ -125,6 +125,7 @@ describe('a recorder of series', () => {
       queues: { cpu: { length: 4 }, gpu: { length: 0, expectedUs: 0 } },
       cpu: { slots: 2, used: 1 },
       gpus: [],
+      jetson: null,
       host: { cpuPercent: 50, loadPerCore: 1 },
       starting: 0,
       running,

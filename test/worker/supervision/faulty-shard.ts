@@ -1,7 +1,7 @@
 import { existsSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { ShardEnd, ShardTask } from '../../../src/worker/shard-messages.js';
 import { runShard as runRealShard } from '../../../src/worker/shard-task.js';
+import { testProgram } from '../../support/test-program.js';
 import { misbehave } from '../support/misbehave.js';
 
 /**
@@ -20,10 +20,7 @@ export function runShard(task: ShardTask): Promise<ShardEnd> {
     else misbehave(fault);
   }, 20);
   watch.unref();
-  const lifecycleFile = {
-    filename: fileURLToPath(new URL('./faulty-lifecycle.ts', import.meta.url)),
-    execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
-  };
+  const lifecycleFile = testProgram('worker/supervision/faulty-lifecycle');
   return runRealShard(task, { lifecycleFile }).finally(() => clearInterval(watch));
 }
 

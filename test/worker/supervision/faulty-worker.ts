@@ -1,18 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { WorkerConfigInput } from '../../../src/config/schema.js';
 import { workerConfigSchema } from '../../../src/config/schema.js';
 import { type Client, connect } from '../../../src/index.js';
 import type { Log } from '../../../src/telemetry/logs/log.js';
 import { Supervisor } from '../../../src/worker/supervisor.js';
+import { testProgram } from '../../support/test-program.js';
 
-const FAULTY = {
-  filename: fileURLToPath(new URL('./faulty-shard.ts', import.meta.url)),
-  execArgv: ['--import', new URL('../../../scripts/register-typescript.mjs', import.meta.url).href],
-};
+const FAULTY = testProgram('worker/supervision/faulty-shard');
 
 export const SLEEPER = 'import time\ndef main(args):\n    time.sleep(args.get("s", 0))\n    return "fine"\n';
 

@@ -3,17 +3,16 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connect } from '../../../src/index.js';
 import { difference, takeInventory } from '../../support/inventory.js';
 import { describeWith } from '../../support/requirement.js';
+import { testProgram } from '../../support/test-program.js';
 import { rejection } from '../support/worker-fixture.js';
 import { SLEEPER } from './faulty-worker.js';
 
 const PATIENCE = { timeout: 45_000 };
-const PROGRAM = fileURLToPath(new URL('./faulty-process.ts', import.meta.url));
-const TYPESCRIPT = new URL('../../../scripts/register-typescript.mjs', import.meta.url).href;
+const PROGRAM = testProgram('worker/supervision/faulty-process').filename;
 
 describeWith({ root: true, cgroups: true }, 'native code that aborts', () => {
   let folder: string;
@@ -34,7 +33,7 @@ describeWith({ root: true, cgroups: true }, 'native code that aborts', () => {
     const config = { name: `abort-${process.pid}`, dataDir: join(folder, 'data'), http: { enabled: false } };
     // No core file: there is nothing to be learnt from it.
     const command = 'ulimit -c 0; exec "$0" "$@"';
-    const args = ['-c', command, process.execPath, '--import', TYPESCRIPT, PROGRAM, JSON.stringify(config)];
+    const args = ['-c', command, process.execPath, PROGRAM, JSON.stringify(config)];
     const child = spawn('sh', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RestartBackOff } from '../../../src/core/restart-back-off.js';
 import { BackgroundTask } from '../../../src/worker/supervision/background-task.js';
 import { Beat, BeatWatch } from '../../../src/worker/supervision/beats.js';
-import { RestartBackOff } from '../../../src/worker/supervision/restart-back-off.js';
 import { WatchList } from '../../../src/worker/supervision/watch-list.js';
 import { watchedReport } from '../../../src/worker/supervision/watched-report.js';
 

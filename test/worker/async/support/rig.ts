@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadBackends } from '../../../../src/backends/backends.js';
 import { DeadLetterCalls, ScheduleCalls } from '../../../../src/client/async-calls.js';
 import type { AsyncInvocation, AsyncInvokeOptions, InvokeResult, WorkerStatus } from '../../../../src/config/api.js';
 import { parseConfig } from '../../../../src/config/load.js';
@@ -75,6 +76,7 @@ export class Rig implements AsyncDisposable {
       config,
       log: this.#log,
       store,
+      backends: await loadBackends(config),
       sockets: NO_SOCKETS,
       ask: () => Promise.reject(new Error('there is no process to ask')),
     });
