@@ -8,6 +8,7 @@
 #include <string>
 
 #include "http2/http2_test.h"
+#include "http2/utf8.h"
 
 namespace iluvatar::http2 {
 namespace {
@@ -45,6 +46,25 @@ void TestCall() {
   CHECK((stream.trailers == Fields{{"grpc-status", "0"}}) && stream.body == "world" && stream.ended && !stream.reset);
   // Our SETTINGS and the acknowledgement of the other ones.
   CHECK(stage.frames[frame_kind::kSettings] == 2);
+}
+
+void TestMessages() {
+  Stage stage(TestOptions());
+  CHECK(stage.Feed(Hello() + CallHeaders(1) + Data(1, "x") + CallHeaders(3) + Data(3, "x")));
+  CHECK(stage.session.Answer(1, OkHeaders(), 0x0a, "text", "rest", OkTrailers()));
+  CHECK(stage.session.Answer(3, OkHeaders(), 0x0a, std::string(300, 't'), {}, OkTrailers()));
+  stage.Read();
+  CHECK(stage.streams[1].body == std::string("\0\0\0\0\x0a\x0a\x04textrest", 15));
+  CHECK(stage.streams[3].body == std::string("\0\0\0\x01\x2f\x0a\xac\x02", 8) + std::string(300, 't'));
+  for (const char* text :
+       {"", "plain", "eight by", "\xc3\xbc", "twelve bytes\xe2\x82\xac", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"}) {
+    CHECK(IsUtf8(text));
+  }
+  // Cut off, alone, overlong, surrogates, beyond the last character.
+  for (const char* text : {"\xc3", "\x80", "a\xff", "\xc0\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                           "\xf4\x90\x80\x80", "\xe2\x82", "\xe2\x28\xa1", "eight by\xe2\x82\x28"}) {
+    CHECK(!IsUtf8(text));
+  }
 }
 
 void TestEarlyAnswers() {
@@ -292,6 +312,7 @@ int main(int argc, char** argv) {
   TestEncoder(&random);
   TestRequestHeads();
   TestCall();
+  TestMessages();
   TestEarlyAnswers();
   TestConnectionErrors();
   TestStreamErrors();
