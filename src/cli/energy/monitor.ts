@@ -1,3 +1,4 @@
+import { ENERGY_SOURCES } from '../../config/energy-source-names.js';
 import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import type { EnergySourceName } from '../../telemetry/energy/energy-source.js';
@@ -135,7 +136,7 @@ async function periodsOf(
   config: WorkerConfig,
   general: number,
 ): Promise<Map<EnergySourceName, number>> {
-  const { openEnergySource, READABLE_SOURCES } = await import('../../telemetry/energy/open-source.js');
+  const { openEnergySource } = await import('../../telemetry/energy/open-source.js');
   const own: [EnergySourceName, string, number | undefined][] = [
     ['rapl', '--rapl-freq-ms', options.raplFreqMs],
     ['ipmi', '--ipmi-freq-ms', options.ipmiFreqMs],
@@ -148,7 +149,7 @@ async function periodsOf(
   const configured = config.energy.source === 'none' ? (others ? 'none' : 'auto') : config.energy.source;
   const periods = new Map<EnergySourceName, number>();
   for (const given of names ?? (said.length > 0 ? [] : [configured])) {
-    const name = choice('--source', ['none', 'auto', ...READABLE_SOURCES], given);
+    const name = choice('--source', ['none', 'auto', ...ENERGY_SOURCES], given);
     if (name === 'none') continue;
     if (name !== 'auto') {
       periods.set(name, general);
@@ -163,7 +164,7 @@ async function periodsOf(
     if (source !== null) periods.set(source.name, general);
   }
   for (const [name, flag, ms = 0] of said) {
-    if (ms > 0) periods.set(choice(flag, READABLE_SOURCES, name), atLeast(flag, ms));
+    if (ms > 0) periods.set(name, atLeast(flag, ms));
     else periods.delete(name);
   }
   return periods;

@@ -1,3 +1,4 @@
+import { ENERGY_SOURCES } from '../../config/energy-source-names.js';
 import type { EnergySourceFacts } from '../../telemetry/energy/energy-source.js';
 import type { SourceTrial } from '../../telemetry/energy/open-source.js';
 import { action, type CommandHost } from '../command-host.js';
@@ -15,10 +16,8 @@ export function addEnergySourcesCommand(host: CommandHost): void {
     .action(
       action(async (context) => {
         const { config } = await context.load();
-        const { makeEnergySource, READABLE_SOURCES, tryEnergySources } = await import(
-          '../../telemetry/energy/open-source.js'
-        );
-        const trials = await tryEnergySources(READABLE_SOURCES, config);
+        const { makeEnergySource, tryEnergySources } = await import('../../telemetry/energy/open-source.js');
+        const trials = await tryEnergySources(ENERGY_SOURCES, config);
         const rows = trials.map((trial) => rowOf(trial, makeEnergySource(trial.name, config).facts));
         context.print(rows, (all) => all.map(rowText).join(''));
       }),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ENERGY_SOURCES } from '../energy-source-names.js';
 
 /** `energy`: where the joules of this machine are read, and how often. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `jetson`: how a worker on an NVIDIA Jetson watches its board, and what it does when it cannot. On other machines nothing of it runs. */
 

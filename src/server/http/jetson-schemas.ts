@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JetsonStatus } from '../../config/jetson-api.js';
 
 /** The board, as status over HTTP says it. */

@@ -9,9 +9,6 @@ import { ENERGY_SOURCE_MAKERS, type EnergySourceConfig } from './sources.js';
 
 /** Which source is read: the one that was named, or the first of all that can be read. */
 
-/** Those that can be made, in the order in which `auto` tries them. */
-export const READABLE_SOURCES = ENERGY_SOURCES.filter((name) => ENERGY_SOURCE_MAKERS[name] !== undefined);
-
 export interface SourceTrial {
   readonly name: EnergySourceName;
   /** null = it could be read. */
@@ -24,9 +21,7 @@ export interface EnergyLog {
 }
 
 export function makeEnergySource(name: EnergySourceName, config: EnergySourceConfig): EnergySource {
-  const make = ENERGY_SOURCE_MAKERS[name];
-  if (make === undefined) throw new EnergySourceError('missing', `${name} is not part of this build`);
-  return make(config);
+  return ENERGY_SOURCE_MAKERS[name](config);
 }
 
 /** null = `none` is configured. Throws EnergySourceError: of the one that was named, or of all. Whoever gets it closes it. */
@@ -38,7 +33,7 @@ export async function openEnergySource(config: EnergySourceConfig, log: EnergyLo
     return source;
   }
   const reasons: string[] = [];
-  for (const name of READABLE_SOURCES) {
+  for (const name of ENERGY_SOURCES) {
     const source = makeEnergySource(name, config);
     try {
       await source.open();

@@ -13,7 +13,7 @@ import { TegrastatsEnergySource } from './sources/tegrastats.js';
 
 export type EnergySourceConfig = Pick<WorkerConfig, 'energy' | 'jetson'>;
 
-export const ENERGY_SOURCE_MAKERS: Partial<Record<EnergySourceName, (config: EnergySourceConfig) => EnergySource>> = {
+export const ENERGY_SOURCE_MAKERS: Readonly<Record<EnergySourceName, (config: EnergySourceConfig) => EnergySource>> = {
   ina3221: ({ energy }) => new Ina3221Source(energy),
   tegrastats: ({ energy, jetson }) => new TegrastatsEnergySource(energy, jetson),
   rapl: ({ energy }) => new RaplSource(energy),
