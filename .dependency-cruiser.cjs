@@ -41,8 +41,8 @@ module.exports = {
       name: 'native-is-a-leaf',
       severity: 'error',
       comment: 'The typed door to the addon depends on nothing of ours but where the addon is.',
-      from: { path: '^src/native\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/package-files\\.ts$' },
+      from: { path: '^src/native(-http2)?\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(package-files|native-http2)\\.ts$' },
     },
     {
       name: 'package-files-are-a-leaf',

@@ -21,7 +21,7 @@
       "target_name": "iluvatar",
       "sources": [
         "native/addon.cc",
-        "<!@(ls native/transport/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc native/tegrastats/*.cc | grep -v _test.cc)",
+        "<!@(ls native/transport/*.cc native/http2/*.cc native/cgroup/*.cc native/netlink/*.cc native/system/*.cc native/tegrastats/*.cc | grep -v _test.cc)",
         "native/keeper/binding.cc", "native/keeper/client.cc", "native/keeper/marks.cc", "native/keeper/protocol.cc", "native/keeper/start.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { NativeHttp2 } from './native-http2.js';
 import { PACKAGE_ROOT } from './package-files.js';
 
 /**
@@ -12,6 +13,8 @@ import { PACKAGE_ROOT } from './package-files.js';
 export const CONNECTION_OPEN = 128;
 export const CONNECTION_CLOSED = 129;
 export const CONNECTION_DRAINED = 130;
+/** Of HTTP/2, after `http2Leave`: everything is written, and the other end is expected to close. */
+export const CONNECTION_FINISHED = 131;
 
 /** Words of one record in the event array. */
 export const EVENT_WORDS = 12;
@@ -30,10 +33,12 @@ export interface TransportOptions {
    */
   onEvents: (count: number) => void;
   events: Uint32Array;
+  /** For a few bytes that are not worth a buffer of their own; see `peek` and `http2AnswerField`. Absent = it has no room. */
+  window?: Uint8Array;
 }
 
 /** One per environment and event loop. Payload tokens stay valid until taken, forwarded, dropped, or the transport is destroyed. */
-export interface NativeTransport {
+export interface NativeTransport extends NativeHttp2 {
   listen(path: string, mode: number, backlog: number): number;
   /** On a copy of a unix socket that listens; the descriptor and its path stay the caller's. */
   listenOn(fd: number): number;
@@ -100,6 +105,8 @@ export interface NativeTransport {
   resume(connection: number): void;
   peer(connection: number): { pid: number; uid: number; gid: number };
   lastError(index: number): { code: string; message: string };
+  /** Closes at once; what the socket does not take is lost. */
+  abort(connection: number): void;
   counters(): {
     framesIn: number;
     framesOut: number;

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "transport/binding_arguments.h"
+#include "transport/binding_http2.h"
 #include "transport/environment.h"
 
 namespace iluvatar::transport {
@@ -280,10 +281,7 @@ napi_value Destroy(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-constexpr struct {
-  const char* name;
-  napi_callback callback;
-} kMethods[] = {
+constexpr Method kMethods[] = {
     {"listen", Listen},
     {"listenOn", ListenOn},
     {"closeListener", CloseListener},
@@ -339,13 +337,12 @@ napi_value Create(napi_env env, napi_callback_info info) {
   loop.event_capacity = static_cast<uint32_t>(words / kEventWords);
   TransportEnvironment* environment = TransportEnvironment::Create(env, loop, on_events, events);
   if (environment == nullptr) return nullptr;
+  napi_value window = nullptr;
+  if (napi_get_named_property(env, options, "window", &window) == napi_ok) environment->ShareWindow(window);
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  for (const auto& method : kMethods) {
-    napi_value function = nullptr;
-    napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.callback, environment, &function);
-    napi_set_named_property(env, object, method.name, function);
-  }
+  for (const Method& method : kMethods) AddMethod(env, object, method, environment);
+  AddHttp2Methods(env, object, environment);
   return object;
 }
 

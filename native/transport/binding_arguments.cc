@@ -4,6 +4,12 @@
 
 namespace iluvatar::transport {
 
+void AddMethod(napi_env env, napi_value object, const Method& method, TransportEnvironment* environment) {
+  napi_value function = nullptr;
+  napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.callback, environment, &function);
+  napi_set_named_property(env, object, method.name, function);
+}
+
 void SetNumber(napi_env env, napi_value object, const char* name, double number) {
   napi_value value = nullptr;
   napi_create_double(env, number, &value);

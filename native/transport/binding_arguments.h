@@ -129,6 +129,12 @@ inline napi_value MakeBoolean(napi_env env, bool boolean) {
   return value;
 }
 
+struct Method {
+  const char* name;
+  napi_callback callback;
+};
+void AddMethod(napi_env env, napi_value object, const Method& method, TransportEnvironment* environment);
+
 void SetNumber(napi_env env, napi_value object, const char* name, double number);
 void SetText(napi_env env, napi_value object, const char* name, const std::string& text);
 // 0 when it is not a positive number.

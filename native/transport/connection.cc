@@ -15,6 +15,8 @@ namespace {
 
 // Enough to empty a socket's buffer, few enough that one busy peer does not starve the others.
 constexpr int kReadRounds = 4;
+// More than any socket's buffer holds.
+constexpr int kDiscardRounds = 64;
 
 int64_t NowUs() {
   timespec now;
@@ -91,7 +93,58 @@ ReadResult Connection::Fail(FrameError error) {
   return ReadResult::kClosed;
 }
 
+void Connection::Serve(std::shared_ptr<const http2::SessionOptions> options) {
+  session_options_ = std::move(options);
+  session_ = std::make_unique<http2::Session>(*session_options_, shared_.payloads, out_, NowUs);
+  session_->Greet();
+}
+
+ReadResult Connection::ReadSession(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink) {
+  sink_ = &sink;
+  for (int round = 0; round < kReadRounds && wants_bytes(); round++) {
+    shared_.counters.reads++;
+    const ssize_t received = recv(fd_.get(), scratch, scratch_bytes, MSG_DONTWAIT);
+    if (received == 0) return ReadResult::kClosed;
+    if (received < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return ReadResult::kOpen;
+      error_number_ = errno;
+      return ReadResult::kClosed;
+    }
+    if (!session_->Consume(scratch, static_cast<size_t>(received), *this)) {
+      if (!session_->failed()) return ReadResult::kOpen;  // closed by whoever had the last event
+      failure_ = FrameError::kHttp2;
+      return ReadResult::kClosed;
+    }
+    if (static_cast<size_t>(received) < scratch_bytes) break;
+  }
+  return ReadResult::kOpen;
+}
+
+void Connection::Discard(uint8_t* scratch, size_t scratch_bytes) {
+  for (int round = 0; round < kDiscardRounds; round++) {
+    if (recv(fd_.get(), scratch, scratch_bytes, MSG_DONTWAIT) <= 0) return;
+  }
+}
+
+bool Connection::OnEvent(const http2::Event& event, PayloadRef payload) {
+  FrameHeader header = {};
+  header.type = static_cast<uint8_t>(event.type);
+  header.status = event.timeout_unit;
+  header.flags = event.flags;
+  header.request_id = event.stream;
+  header.x0 = event.path;
+  header.x1 = event.timeout;
+  if (payload) {
+    header.meta_length = payload->meta_bytes;
+    header.body_length = payload->body_bytes;
+  }
+  shared_.counters.frames_in++;
+  return sink_->OnFrame(*this, header, std::move(payload));
+}
+
 ReadResult Connection::Read(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink) {
+  if (session_ != nullptr) return ReadSession(scratch, scratch_bytes, sink);
   reading_ = true;
   const ReadResult result = ReadTurn(scratch, scratch_bytes, sink);
   reading_ = result == ReadResult::kClosed;
@@ -287,6 +340,11 @@ bool Connection::SendPayload(const FrameHeader& lengthless, std::string_view met
   return true;
 }
 
-WriteResult Connection::Write() { return out_.Write(fd_.get(), &error_number_, &shared_.counters.writes); }
+WriteResult Connection::Write() {
+  for (;;) {
+    const WriteResult result = out_.Write(fd_.get(), &error_number_, &shared_.counters.writes);
+    if (result != WriteResult::kDone || session_ == nullptr || !session_->Pump()) return result;
+  }
+}
 
 }  // namespace iluvatar::transport

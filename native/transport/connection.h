@@ -1,6 +1,6 @@
-// One stream socket that speaks the framed protocol, or the old agents' protocol towards JavaScript as if it were
-// framed. Owns the handshake, the answering of PING and the reading and writing; knows no loop and no Node, so that it
-// can be tested on a socketpair.
+// One stream socket that speaks the framed protocol; or the old agents' protocol, or HTTP/2 with a client, towards
+// JavaScript as if they were framed. Owns the handshake, the answering of PING and the reading and writing; knows no
+// loop and no Node, so that it can be tested on a socketpair.
 #ifndef ILUVATAR_TRANSPORT_CONNECTION_H_
 #define ILUVATAR_TRANSPORT_CONNECTION_H_
 
@@ -8,9 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "http2/session.h"
 #include "system/unique_fd.h"
 #include "transport/frame.h"
 #include "transport/legacy_queue.h"
@@ -62,12 +64,12 @@ enum class ReadResult : uint8_t {
   kClosed,
 };
 
-class Connection {
+class Connection : private http2::EventSink {
  public:
   Connection(ConnectionShared& shared, UniqueFd fd, Dialect dialect);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection();
+  ~Connection() override;
 
   int fd() const { return fd_.get(); }
   Dialect dialect() const { return dialect_; }
@@ -76,6 +78,11 @@ class Connection {
   void Greet(std::string_view meta);
   // In place of Greet: both HELLOs have passed on this socket, in other hands. Framed dialect only.
   void Resume(uint64_t peer_max_body_bytes);
+
+  // HTTP/2 dialect only, and in place of Greet.
+  void Serve(std::shared_ptr<const http2::SessionOptions> options);
+  // nullptr in the other dialects.
+  http2::Session* session() const { return session_.get(); }
 
   // One turn of reading: up to four buffers full, each frame given to the sink. Pausing takes effect after the buffer
   // at hand; a frame that it has begun is still read, to its last byte and not one further.
@@ -92,6 +99,8 @@ class Connection {
   WriteResult Write();
   // Bytes not yet given to the kernel.
   size_t pending() const { return out_.pending() + legacy_.waiting_bytes(); }
+  // Throws away what has come: closed with bytes unread, a socket takes back what it has said last. Bounded.
+  void Discard(uint8_t* scratch, size_t scratch_bytes);
   // The other end sees its end, whoever else has a copy of the socket.
   void ShutDown() { shutdown(fd_.get(), SHUT_RDWR); }
   // Gives up the socket and what was not written.
@@ -99,6 +108,9 @@ class Connection {
     out_.Clear();
     fd_.reset();
   }
+  // All that was to be said is written, and the peer has been told that nothing follows: it closes.
+  bool finished() const { return session_ != nullptr && session_->finished() && out_.pending() == 0; }
+  void ShutDownWriting() { shutdown(fd_.get(), SHUT_WR); }
   bool has_output() const { return out_.pending() > 0; }
 
   // Greeted, no byte of a begun frame read, none unsent, and not inside Read: another process can go on from here.
@@ -113,8 +125,12 @@ class Connection {
   uint64_t peer_max_body_bytes() const { return peer_max_body_bytes_; }
 
   bool paused() const { return paused_; }
-  // Not paused, or paused in the middle of a frame.
-  bool wants_bytes() const { return !paused_ || reader_.Missing() > 0; }
+  // Not paused, or paused in the middle of a frame. What is read of HTTP/2 makes output by itself: whoever does not
+  // take that is not read either.
+  bool wants_bytes() const {
+    if (session_ != nullptr) return !paused_ && out_.pending() <= shared_.high_water_bytes;
+    return !paused_ || reader_.Missing() > 0;
+  }
   void set_paused(bool paused) { paused_ = paused; }
 
   FrameError failure() const { return failure_; }
@@ -122,6 +138,8 @@ class Connection {
   int error_number() const { return error_number_; }
 
  private:
+  bool OnEvent(const http2::Event& event, PayloadRef payload) override;
+  ReadResult ReadSession(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink);
   ReadResult ReadTurn(uint8_t* scratch, size_t scratch_bytes, FrameSink& sink);
   // False when the reading must stop; failure() then says whether by an error.
   bool Dispatch(FrameSink& sink);
@@ -137,6 +155,10 @@ class Connection {
   FrameReader reader_;
   OutQueue out_;
   LegacyQueue legacy_;
+  std::shared_ptr<const http2::SessionOptions> session_options_;
+  std::unique_ptr<http2::Session> session_;
+  // Of the turn of reading at hand.
+  FrameSink* sink_ = nullptr;
   uint64_t peer_max_body_bytes_ = UINT64_MAX;
   size_t begun_bytes_ = 0;
   uint64_t in_flight_ = 0;

@@ -40,11 +40,24 @@ TransportEnvironment* TransportEnvironment::Create(napi_env env, const LoopOptio
   return made.release();
 }
 
+void TransportEnvironment::ShareWindow(napi_value window) {
+  napi_typedarray_type type = napi_int8_array;
+  size_t bytes = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env_, window, &type, &bytes, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array || napi_create_reference(env_, window, 1, &window_reference_) != napi_ok) {
+    return;
+  }
+  window_ = static_cast<uint8_t*>(data);
+  window_bytes_ = bytes;
+}
+
 void TransportEnvironment::Destroy() {
   if (loop_->closed()) return;
   loop_->Close();
   napi_delete_reference(env_, on_events_);
   napi_delete_reference(env_, events_);
+  if (window_reference_ != nullptr) napi_delete_reference(env_, window_reference_);
   napi_delete_reference(env_, resource_);
 }
 

@@ -28,6 +28,11 @@ class TransportEnvironment final : private EventReceiver {
   void Destroy();
   // Scratch for strings; kept, so that small metas allocate nothing.
   std::vector<char>& text() { return text_; }
+  // Memory that JavaScript sees too, for a few bytes that are not worth a buffer of their own. Anything but a
+  // Uint8Array is none.
+  void ShareWindow(napi_value window);
+  uint8_t* window() const { return window_; }
+  size_t window_bytes() const { return window_bytes_; }
 
  private:
   explicit TransportEnvironment(napi_env env) : env_(env) {}
@@ -40,6 +45,9 @@ class TransportEnvironment final : private EventReceiver {
   std::unique_ptr<EventLoop> loop_;
   napi_ref on_events_ = nullptr;
   napi_ref events_ = nullptr;
+  napi_ref window_reference_ = nullptr;
+  uint8_t* window_ = nullptr;
+  size_t window_bytes_ = 0;
   napi_ref resource_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;

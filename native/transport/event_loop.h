@@ -26,6 +26,7 @@ namespace iluvatar::transport {
 inline constexpr uint32_t kConnectionOpen = 128;
 inline constexpr uint32_t kConnectionClosed = 129;
 inline constexpr uint32_t kConnectionDrained = 130;
+inline constexpr uint32_t kConnectionFinished = 131;
 inline constexpr size_t kEventWords = 12;
 // What one read takes at most; a unix socket holds about 200 KiB.
 inline constexpr size_t kScratchBytes = 65536;
@@ -75,6 +76,11 @@ class EventLoop final : private FrameSink {
 
   // As Attach, of a socket on which both HELLOs have passed: none is sent and none is expected.
   Status AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id);
+  // A server of HTTP/2, for Serve: its number.
+  uint32_t AddServer(http2::SessionOptions options);
+  // Of a socket whose other end speaks HTTP/2 from the beginning; any failure closes it.
+  Status Serve(int fd, uint32_t server, uint32_t* id);
+
   // Gives up a connection with nothing read that was not delivered and nothing queued that was not written: its
   // descriptor, now the caller's, and no record follows. −1: it is not so far, or gone; nothing has changed then, but
   // that writing was tried. `handled`: records of the delivery at hand that the receiver is done with.
@@ -86,6 +92,10 @@ class EventLoop final : private FrameSink {
   bool Sent(uint32_t id, uint8_t type);
   // Closes once its queue is written; a CLOSED record follows.
   void CloseConnection(uint32_t id);
+  // At once: what the socket does not take is lost. A CLOSED record follows.
+  void Abort(uint32_t id);
+  // Something was said on it that is no frame of ours.
+  void Touched(uint32_t id);
   // Writes what was sent since the last phase. Done by the loop itself; for one that will not come round again.
   void FlushDirty();
   void Pause(uint32_t id);
@@ -155,6 +165,7 @@ class EventLoop final : private FrameSink {
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::vector<Listener*> listeners_;
+  std::vector<std::shared_ptr<const http2::SessionOptions>> servers_;
   uint32_t next_listener_ = 1;
   uint32_t open_connections_ = 0;
   std::vector<uint32_t> dirty_;

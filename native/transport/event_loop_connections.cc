@@ -70,6 +70,25 @@ Status EventLoop::AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* 
   return {};
 }
 
+uint32_t EventLoop::AddServer(http2::SessionOptions options) {
+  servers_.push_back(std::make_shared<const http2::SessionOptions>(std::move(options)));
+  return static_cast<uint32_t>(servers_.size() - 1);
+}
+
+Status EventLoop::Serve(int fd, uint32_t server, uint32_t* id) {
+  UniqueFd owned(fd);
+  if (server >= servers_.size()) return {EINVAL, "accept"};
+  Status status = AdoptSocket(fd);
+  if (!status.ok()) return status;
+  Peer* peer = nullptr;
+  status = Adopt(std::move(owned), Dialect::kHttp2, &peer);
+  if (!status.ok()) return status;
+  peer->Serve(servers_[server]);
+  MarkDirty(peer);
+  *id = peer->id;
+  return {};
+}
+
 int EventLoop::Detach(uint32_t id, uint32_t handled) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr || peer->closing) return -1;
@@ -159,12 +178,13 @@ void EventLoop::ReadFrom(Peer* peer) {
     if (closed_ || peer->gone) return;
     // One attempt for the ERROR frame or a last answer; a peer that does not read loses it.
     peer->Write();
+    if (peer->session() != nullptr) peer->Discard(scratch_.get(), kScratchBytes);
     ClosePeer(peer, reason);
     return;
   }
   // Paused, and the frame that it was in the middle of has come to its end.
   if (peer->paused()) UpdatePoll(peer);
-  if (peer->has_output()) MarkDirty(peer);
+  if (peer->has_output() || peer->finished()) MarkDirty(peer);
 }
 
 bool EventLoop::OnFrame(Connection& connection, const FrameHeader& header, PayloadRef payload) {
@@ -228,6 +248,19 @@ void EventLoop::CloseConnection(uint32_t id) {
   MarkDirty(peer);
 }
 
+void EventLoop::Abort(uint32_t id) {
+  Peer* peer = FindPeer(id);
+  if (peer == nullptr) return;
+  peer->Write();
+  peer->Discard(scratch_.get(), kScratchBytes);
+  ClosePeer(peer, 0);
+}
+
+void EventLoop::Touched(uint32_t id) {
+  Peer* peer = FindPeer(id);
+  if (peer != nullptr) MarkDirty(peer);
+}
+
 void EventLoop::Pause(uint32_t id) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr) return;
@@ -271,6 +304,14 @@ void EventLoop::Flush(Peer* peer) {
   if (result == WriteResult::kDone && peer->closing) {
     ClosePeer(peer, 0);
     return;
+  }
+  if (peer->finished() && !peer->lingering) {
+    // Not closed: what the peer has sent meanwhile, unread, would reset the connection, and with it answers on their
+    // way.
+    peer->lingering = true;
+    peer->ShutDownWriting();
+    Emit(peer->id, kConnectionFinished, 0);
+    if (closed_ || peer->gone) return;
   }
   peer->want_write = result == WriteResult::kBlocked;
   UpdatePoll(peer);

@@ -25,6 +25,8 @@ const char* FrameErrorCode(FrameError error) {
       return "ERR_UNEXPECTED_REPLY";
     case FrameError::kOutOfMemory:
       return "ENOMEM";
+    case FrameError::kHttp2:
+      return "ERR_HTTP2";
   }
   return "ERR_FRAME_MAGIC";
 }
@@ -49,6 +51,8 @@ const char* FrameErrorMessage(FrameError error) {
       return "the agent sent a reply that nothing was asked for";
     case FrameError::kOutOfMemory:
       return "no memory for the frame's payload";
+    case FrameError::kHttp2:
+      return "the peer broke the rules of HTTP/2";
   }
   return "";
 }

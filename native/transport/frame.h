@@ -23,6 +23,8 @@ enum class FrameError : uint8_t {
   // An old agent answered what nobody asked.
   kUnexpectedReply,
   kOutOfMemory,
+  // Of HTTP/2: GOAWAY has told the peer which.
+  kHttp2,
 };
 
 // `ERR_…` as in docs/protocol.md.
@@ -30,7 +32,8 @@ const char* FrameErrorCode(FrameError error);
 // One sentence for people.
 const char* FrameErrorMessage(FrameError error);
 
-enum class Dialect : uint8_t { kFramed, kLegacy };
+// The third is not frames of ours at all: http2/session.h.
+enum class Dialect : uint8_t { kFramed, kLegacy, kHttp2 };
 
 // Request of an old agent: both fields native-endian.
 struct LegacyRequestHeader {

@@ -26,6 +26,12 @@ struct Payload {
 
   uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
   uint8_t* body() { return bytes() + meta_bytes; }
+  // Leaves of the body `bytes` from `from` on; what it does not have is left out.
+  void Narrow(uint32_t from, uint32_t bytes) {
+    const uint32_t begin = from < body_bytes ? from : static_cast<uint32_t>(body_bytes);
+    meta_bytes += begin;
+    body_bytes = bytes < body_bytes - begin ? bytes : body_bytes - begin;
+  }
   size_t total() const { return meta_bytes + static_cast<size_t>(body_bytes); }
 };
 

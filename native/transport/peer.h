@@ -25,6 +25,8 @@ struct EventLoop::Peer final : Connection {
   bool owes_drained = false;
   // Closed by its owner, still writing.
   bool closing = false;
+  // HTTP/2: nothing more is written, and its end is waited for.
+  bool lingering = false;
   // Its uv handle is being closed: nothing may be done with it any more.
   bool gone = false;
 };

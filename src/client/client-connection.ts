@@ -1,14 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { InvokeOptions, InvokeResult } from '../config/api.js';
 import { type ErrorDetails, errorClassOf, IluvatarError } from '../core/errors.js';
+import type { Frame } from '../transport/frame.js';
 import { FrameType, RESULT_STATES, transactionId } from '../transport/frames.js';
-import {
-  type CloseReason,
-  type Connection,
-  type ConnectionHandler,
-  type Frame,
-  Transport,
-} from '../transport/transport.js';
+import { type CloseReason, type Connection, type ConnectionHandler, Transport } from '../transport/transport.js';
 
 /**
  * The client's end of one framed connection: numbers requests, keeps them until they are answered, and turns answers into results or typed errors. A lost connection

@@ -1,11 +1,13 @@
 import {
   CONNECTION_CLOSED,
   CONNECTION_DRAINED,
+  CONNECTION_FINISHED,
   CONNECTION_OPEN,
   EVENT_WORDS,
   type NativeTransport,
   native,
 } from '../native.js';
+import { Frame } from './frame.js';
 import { FrameType } from './frames.js';
 
 /**
@@ -36,45 +38,13 @@ export interface ConnectionHandler {
   closed(connection: Connection, reason: CloseReason): void;
   /** Its unsent bytes are below the high-water mark again. */
   drained?(connection: Connection): void;
-}
-
-/** The frame being handled. `payload` is a token for `Connection.forward`, `Transport.body`, or `keep`. */
-export class Frame {
-  type = 0;
-  status = 0;
-  flags = 0;
-  requestId = 0;
-  x0 = 0;
-  x1 = 0;
-  x2 = 0;
-  metaBytes = 0;
-  bodyBytes = 0;
-  payload = 0;
-  readonly #native: NativeTransport;
-
-  constructor(native: NativeTransport) {
-    this.#native = native;
-  }
-
-  /** The meta as text; '' = none. */
-  meta(): string {
-    return this.metaBytes === 0 ? '' : this.#native.meta(this.payload);
-  }
-
-  /** A copy of the body. The token stays valid. */
-  body(): Buffer {
-    return this.bodyBytes === 0 ? EMPTY : this.#native.body(this.payload);
-  }
-
-  /** Take ownership of the payload: the caller must forward or drop it. 0 = there is none. */
-  keep(): number {
-    const token = this.payload;
-    this.payload = 0;
-    return token;
-  }
+  /** Of HTTP/2, after its `leave`: everything is written, and the other end is expected to close. */
+  finished?(): void;
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Nearly every request fits, and so do the small fields of an answer. */
+const WINDOW_BYTES = 8192;
 
 export class Connection {
   readonly id: number;
@@ -179,6 +149,7 @@ export class Transport {
   readonly #native: NativeTransport;
   readonly #events: Uint32Array;
   readonly #frame: Frame;
+  readonly #window = new Uint8Array(WINDOW_BYTES);
   readonly #connections = new Map<number, Connection>();
   readonly #listeners = new Map<number, (connection: Connection) => ConnectionHandler>();
   #destroyed = false;
@@ -197,10 +168,11 @@ export class Transport {
       spinUs: settings.spinUs,
       highWaterBytes: settings.highWaterBytes,
       events: this.#events,
+      window: this.#window,
       onEvents: (count) => this.#dispatch(count),
     });
     this.#native.setHello(settings.hello);
-    this.#frame = new Frame(this.#native);
+    this.#frame = new Frame(this.#native, this.#window);
   }
 
   /** Listens on a unix socket path (a stale file is replaced, a live one is EADDRINUSE). Returns the function that stops it. */
@@ -241,9 +213,21 @@ export class Transport {
   }
 
   #made(id: number, handler: ConnectionHandler): Connection {
-    const connection = new Connection(this.#native, id, handler, this.#detach);
-    this.#connections.set(id, connection);
+    return this.make((native, detach) => new Connection(native, id, handler, detach));
+  }
+
+  /** A connection of another kind, that is made of the addon's. */
+  make<Made extends Connection>(
+    make: (native: NativeTransport, detach: (id: number) => number, window: Uint8Array) => Made,
+  ): Made {
+    const connection = make(this.#native, this.#detach, this.#window);
+    this.#connections.set(connection.id, connection);
     return connection;
+  }
+
+  /** A server of HTTP/2; `src/transport/http2.ts`. */
+  http2Server(...options: Parameters<NativeTransport['http2Server']>): number {
+    return this.#native.http2Server(...options);
   }
 
   body(payload: number): Buffer {
@@ -316,6 +300,10 @@ export class Transport {
     }
     if (kind === CONNECTION_DRAINED) {
       connection.handler.drained?.(connection);
+      return;
+    }
+    if (kind === CONNECTION_FINISHED) {
+      connection.handler.finished?.();
       return;
     }
     const frame = this.#frame;

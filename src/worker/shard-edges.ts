@@ -63,10 +63,9 @@ export class ShardEdges {
     return { http: at('http', this.httpPort), grpc: at('grpc', this.grpcPort) };
   }
 
-  /** Open ones of HTTP and gRPC; those of the unix socket are the transport's. */
-  get tcpConnections(): number {
-    const all = [this.#open, ...this.#retired].flatMap(({ http, grpc }) => [http, grpc]);
-    return all.reduce((sum, edge) => sum + (edge?.connections ?? 0), 0);
+  /** Open ones; those of the unix socket and of gRPC are the transport's. */
+  get httpConnections(): number {
+    return [this.#open, ...this.#retired].reduce((sum, { http }) => sum + (http?.connections ?? 0), 0);
   }
 
   /** Those with sockets of their own. Throws `conflict` when one is taken. */
@@ -140,7 +139,7 @@ export class ShardEdges {
   }
 
   async #listen(sockets: InheritedSockets, due: (edge: keyof InheritedSockets) => boolean): Promise<void> {
-    const { config, log, gateway, facts } = this.#options;
+    const { config, log, gateway, facts, transport } = this.#options;
     if (due('unix')) this.#open.unix = this.#listenUnixSocket(sockets.unix?.fd ?? null);
     if (due('http') && config.http.enabled) {
       // A copy: the edge closes what it is given.
@@ -156,7 +155,7 @@ export class ShardEdges {
     }
     if (due('grpc') && config.grpc.enabled) {
       const fd = sockets.grpc === null ? null : native().system.duplicate(sockets.grpc.fd);
-      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), fd });
+      this.#open.grpc = await startGrpcEdge({ gateway, config, facts, log: moduleLog(log, 'grpc'), transport, fd });
     }
   }
 

@@ -305,7 +305,7 @@ export class Shard {
   #knownDescriptors(): KnownDescriptors | null {
     if (this.#engine.open > 0) return null;
     const { memory } = this.#engine.status();
-    const connections = this.#transport.counters().connections + this.#edges.tcpConnections;
+    const connections = this.#transport.counters().connections + this.#edges.httpConnections;
     return { containers: memory.cachedContainers + memory.runningContainers, connections };
   }
 

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode, IluvatarError } from '../../src/core/errors.js';
+import type { Frame } from '../../src/transport/frame.js';
 import { FrameType } from '../../src/transport/frames.js';
-import { type Connection, type Frame, Transport } from '../../src/transport/transport.js';
+import { type Connection, Transport } from '../../src/transport/transport.js';
 
 /**
  * The worker's side of the protocol and nothing behind it: answers a CALL with what a test says, and an INVOKE by the function's name. It stands where a worker

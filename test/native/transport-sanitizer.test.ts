@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,11 @@ beforeAll(async () => {
   program = join(folder, 'transport_test');
   const flags = ['-std=c++20', '-Wall', '-Wextra', '-Werror', '-fno-exceptions', '-fno-rtti', '-g', '-O1'];
   const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
-  const files = sources.map((name) => `${native}/transport/${name}.cc`);
+  const http2 = readdirSync(`${native}/http2`).filter((name) => name.endsWith('.cc') && !name.endsWith('_test.cc'));
+  const files = [
+    ...sources.map((name) => `${native}/transport/${name}.cc`),
+    ...http2.map((name) => `${native}/http2/${name}`),
+  ];
   await run('g++', [...flags, ...sanitizers, '-D_GNU_SOURCE', `-I${native}`, ...files, '-o', program]);
 }, 120_000);
 

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Frame } from '../../src/transport/frame.js';
 import { FrameType } from '../../src/transport/frames.js';
-import type { Connection, Frame, Transport } from '../../src/transport/transport.js';
+import type { Connection, Transport } from '../../src/transport/transport.js';
 import { encode, hello, RawPeer, Recorder, Stage } from './support.js';
 
 /** Connections that go from one transport to another as descriptors. */

@@ -2,14 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Frame } from '../../src/transport/frame.js';
 import { FrameType } from '../../src/transport/frames.js';
-import {
-  type CloseReason,
-  type Connection,
-  type ConnectionHandler,
-  type Frame,
-  Transport,
-} from '../../src/transport/transport.js';
+import { type CloseReason, type Connection, type ConnectionHandler, Transport } from '../../src/transport/transport.js';
 
 /**
  * What the transport's suites share: a codec of their own in TypeScript (an independent reading of docs/protocol.md, so that the addon is not only tested

@@ -67,7 +67,7 @@ it('gives the connections of both edges to whoever comes next', async () => {
   for (const held of [...first.gateway.held.values()]) held.settle({ payload: Buffer.from('"first"') });
   expect(await handing).toMatchObject({ given: 2, kept: 0 });
   await raw.until((text) => text.endsWith('"first"'));
-  expect(first.edges.tcpConnections).toBe(0);
+  expect(first.edges.httpConnections).toBe(0);
   await first.edges.close();
   const second = await shardEdges(unix.fd, http.fd, path);
   for (const handed of given) second.edges.takeOver(JSON.parse(JSON.stringify(handed)) as HandedOver);
@@ -88,7 +88,7 @@ it('refuses a connection of an edge that is not open, and closes it', async () =
   const first = await shardEdges(unix.fd, http.fd, path);
   const raw = new RawClient(http.port);
   stage.atEnd(() => raw.socket.destroy());
-  await eventually(() => first.edges.tcpConnections === 1);
+  await eventually(() => first.edges.httpConnections === 1);
   const given: HandedOver[] = [];
   await first.edges.handOver((handed) => given.push(handed), 20_000);
   const other = await shardEdges(unix.fd, http.fd, path, false);

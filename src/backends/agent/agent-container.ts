@@ -1,8 +1,9 @@
 import type { ErrorClass } from '../../core/errors.js';
 import type { ContainerFailure, DestroyReason } from '../../core/ports.js';
 import type { CgroupEvidence } from '../../native.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler, Transport } from '../../transport/transport.js';
 import type { BackendContainer, ContainerEvents, RunRequest } from '../backend.js';
 import { NOTHING_READ, type RunMeter, type RunReading } from '../cgroups/run-meter.js';
 import type { KeepableContainer } from '../kept.js';

@@ -1,7 +1,7 @@
 import { type ErrorDetails, errorClassOf } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
+import type { Frame } from '../../transport/frame.js';
 import { RESULT_OUTPUT_CUT } from '../../transport/frames.js';
-import type { Frame } from '../../transport/transport.js';
 import type { RunResult } from '../backend.js';
 import type { RunReading } from '../cgroups/run-meter.js';
 

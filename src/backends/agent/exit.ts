@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { ContainerFailure } from '../../core/ports.js';
 import type { CgroupEvidence } from '../../native.js';
-import type { Frame } from '../../transport/transport.js';
+import type { Frame } from '../../transport/frame.js';
 
 /** Names the reason why a container ended, from what its supervisor said and what its cgroup counted. */
 export interface Exit {

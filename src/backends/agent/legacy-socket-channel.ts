@@ -1,5 +1,6 @@
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler, Transport } from '../../transport/transport.js';
 import type { RunRequest } from '../backend.js';
 import { type AgentChannel, type ChannelEvents, parseOldAnswer } from './channel.js';
 import type { SocketFolder } from './socket-folder.js';

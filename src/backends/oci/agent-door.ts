@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { errorCode } from '../../core/errors.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler, Transport } from '../../transport/transport.js';
 
 /**
  * The socket at which one container's agent calls the worker. It stands in a folder that only this container sees, opens for the one agent that knows the

@@ -1,6 +1,7 @@
 import { errorCode } from '../../core/errors.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame, Transport } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler, Transport } from '../../transport/transport.js';
 import type { BackendLog } from '../log.js';
 
 /**

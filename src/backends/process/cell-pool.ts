@@ -1,8 +1,9 @@
 import { pauseAfter } from '../../core/creation/back-off.js';
 import type { ContainerFailure } from '../../core/ports.js';
 import { failpoint } from '../../failpoints.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Frame } from '../../transport/transport.js';
+import type { CloseReason } from '../../transport/transport.js';
 import type { Activity } from '../activity.js';
 import { describeExit, readExit } from '../agent/exit.js';
 import type { Cgroup, CgroupPool } from '../cgroups/pool.js';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ContainerFailure } from '../../core/ports.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
+import type { Frame } from '../../transport/frame.js';
+import type { CloseReason, Connection, ConnectionHandler } from '../../transport/transport.js';
 import type { Cgroup } from '../cgroups/pool.js';
 import type { AddressLease } from '../networks.js';
 import type { AgentsSocket } from './agents-socket.js';

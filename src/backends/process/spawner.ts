@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { errorClassOf } from '../../core/errors.js';
 import type { ContainerFailure } from '../../core/ports.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler } from '../../transport/transport.js';
 import type { BackendLog } from '../log.js';
 import type { AgentsSocket, Hello } from './agents-socket.js';
 

@@ -3,6 +3,7 @@ import type { WorkerConfig } from '../../config/schema.js';
 import { IluvatarError } from '../../core/errors.js';
 import { native } from '../../native.js';
 import type { Log } from '../../telemetry/logs/log.js';
+import type { Transport } from '../../transport/transport.js';
 import type { Gateway } from '../gateway.js';
 import type { HandOverResult } from '../hand-over.js';
 import { GrpcServer } from './grpc-server.js';
@@ -17,6 +18,8 @@ export interface GrpcEdgeOptions {
   /** What registrations are measured by, in force now. */
   facts(): RegistrationFacts;
   readonly log: Log;
+  /** That of the gateway's thread, whose payloads the gateway takes; absent = one of its own. */
+  readonly transport?: Transport;
   /** A socket that listens already, in the place of address and port; it is closed with the edge. */
   readonly fd?: number | null;
 }
@@ -40,9 +43,11 @@ export interface GrpcEdge {
 const CLOSE_GRACE_MS = 5000;
 
 /** Listens and answers. Rejects with `conflict` when the port is taken and `unavailable` when it cannot be listened on. */
-export async function startGrpcEdge({ gateway, config, facts, log, fd = null }: GrpcEdgeOptions): Promise<GrpcEdge> {
+export async function startGrpcEdge(options: GrpcEdgeOptions): Promise<GrpcEdge> {
+  const { gateway, config, facts, log, transport, fd = null } = options;
   const { grpc } = config;
-  const server = new GrpcServer({ ...grpc, methods: services({ gateway, config, facts }), log });
+  const methods = services({ gateway, config, facts });
+  const server = new GrpcServer({ ...grpc, methods, log, ...(transport === undefined ? {} : { transport }) });
   await listen(server, grpc, fd);
   // From here on an error of the listening socket (out of descriptors, say) must not end the process.
   server.server.on('error', (error) => log.error({ err: error }, 'the gRPC server failed'));
@@ -100,7 +105,7 @@ async function close(server: GrpcServer, graceMs: number): Promise<void> {
     server.sessions.destroy();
     await ended;
   }
-  server.sessions.stop();
+  server.stop();
 }
 
 async function handOver(server: GrpcServer, limitMs: number): Promise<HandOverResult> {

@@ -1,11 +1,12 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Frame } from '../../transport/frame.js';
+import { fieldsOf, HTTP2_END, type Http2Connection } from '../../transport/http2.js';
 import { deflate, inflate, inflateNow } from './compression.js';
+import type { GrpcConnection } from './grpc-connection.js';
 import { frameOf, MessageReader, type MessageSink, PREFIX_BYTES } from './message-reader.js';
 import type { CallOwner, Cancellable, GrpcMethod, StreamHandler } from './method.js';
 import { refuse } from './refusal.js';
-import { acceptsGzip, isGzip, timeoutOf } from './request-headers.js';
-import { closingTrailers, OK_TRAILERS, RESPOND, RESPONSE_HEADERS, RESPONSE_HEADERS_GZIP } from './response-headers.js';
-import type { ConnectionFacts } from './sessions.js';
+import { acceptsGzip, type CallHeaders, isGzip, timeoutIn, timeoutOf } from './request-headers.js';
+import { closingTrailers, OK_TRAILERS, RESPONSE_HEADERS, RESPONSE_HEADERS_GZIP } from './response-headers.js';
 import { failureOf, GrpcCode, GrpcFailure } from './status.js';
 
 /**
@@ -13,22 +14,24 @@ import { failureOf, GrpcCode, GrpcFailure } from './status.js';
  * write each, and everything that is the same for all of them was made before.
  */
 
-/** The stream's own call, found from listeners that all calls share: `this` is the stream in them. */
-const CALL = Symbol('gRPC call');
-type CallStream = ServerHttp2Stream & { [CALL]: GrpcCall };
+/** Of nearly every call: nothing that is not said by its method and its time-out. */
+const NO_HEADERS: CallHeaders = Object.freeze(Object.create(null));
 
 /** `reading`: the message of a unary call is not there yet. */
 type State = 'reading' | 'served' | 'closed';
 
 export class GrpcCall implements MessageSink {
-  readonly headers: IncomingHttpHeaders;
-  readonly connection: ConnectionFacts;
+  /** Those that are not the same for all calls; of `grpc-timeout` only a malformed one. */
+  readonly headers: CallHeaders;
+  readonly path: string;
   /** ms after its beginning; 0 = the caller waits for ever. */
   readonly timeoutMs: number;
   /** Told once, when the call ends otherwise than by an answer. */
   canceller: Cancellable | null = null;
   readonly #owner: CallOwner;
-  readonly #stream: CallStream;
+  readonly #connection: GrpcConnection;
+  readonly #http2: Http2Connection;
+  readonly #stream: number;
   readonly #method: GrpcMethod;
   readonly #gzip: boolean;
   #reader: MessageReader | null = null;
@@ -36,35 +39,32 @@ export class GrpcCall implements MessageSink {
   #deadline: NodeJS.Timeout | null = null;
   #state: State = 'reading';
   #responded = false;
-  #trailers: Readonly<Record<string, string>> = OK_TRAILERS;
+  /** While it is read from. */
+  #frame: Frame | null = null;
 
   /** Throws a GrpcFailure for headers that make no call. */
-  constructor(
-    owner: CallOwner,
-    stream: ServerHttp2Stream,
-    connection: ConnectionFacts,
-    headers: IncomingHttpHeaders,
-    method: GrpcMethod,
-  ) {
-    this.connection = connection;
+  constructor(owner: CallOwner, connection: GrpcConnection, frame: Frame, path: string, method: GrpcMethod) {
     this.#owner = owner;
-    this.#stream = stream as CallStream;
-    this.headers = headers;
+    this.#connection = connection;
+    this.#http2 = connection.http2;
+    this.#stream = frame.requestId;
+    this.path = path;
     this.#method = method;
-    this.timeoutMs = timeoutOf(headers);
-    this.#gzip = isGzip(headers);
+    this.headers = frame.metaBytes === 0 ? NO_HEADERS : fieldsOf(frame.meta());
+    this.timeoutMs = frame.status === 0 ? timeoutOf(this.headers) : timeoutIn(frame.x1, frame.status);
+    this.#gzip = isGzip(this.headers);
   }
 
-  /** Begins to read. */
-  start(): void {
-    const stream = this.#stream;
-    stream[CALL] = this;
-    stream.on('data', onData);
-    stream.on('end', onEnd);
-    stream.on('wantTrailers', onWantTrailers);
-    stream.on('close', onClose);
-    stream.on('error', ignore);
+  /** Begins, with what came along with its headers. */
+  start(frame: Frame): void {
+    this.#connection.began(this.#stream, this);
     this.#owner.opened(this);
+    this.#open();
+    if (frame.bodyBytes > 0 && !this.#readAtOnce(frame)) this.received(frame.body());
+    if ((frame.flags & HTTP2_END) !== 0) this.ended();
+  }
+
+  #open(): void {
     if (this.timeoutMs > 0 && !this.#method.keepsDeadline) {
       this.#deadline = setTimeout(() => this.deadlinePassed(), this.timeoutMs);
     }
@@ -81,22 +81,40 @@ export class GrpcCall implements MessageSink {
     return this.#method.kind === 'streaming';
   }
 
-  /** Nothing that is answered reaches anybody. Node knows of a reset before it says so: writing in between would throw at whoever settles. */
+  /** Nothing that is answered reaches anybody. */
   get isClosed(): boolean {
-    return this.#state === 'closed' || this.#stream.closed || this.#stream.destroyed;
+    return this.#state === 'closed';
+  }
+
+  /** The one message of a call, whole and alone, where it lies. False: it is something else, and nothing has happened. */
+  #readAtOnce(frame: Frame): boolean {
+    const method = this.#method;
+    if (method.kind !== 'unary' || method.readsAtOnce !== true || this.#state !== 'reading') return false;
+    const chunk = frame.peek();
+    if (chunk === null || !isWhole(chunk, this.#limit)) return false;
+    this.#state = 'served';
+    this.#frame = frame;
+    try {
+      method.serve(this, chunk.subarray(PREFIX_BYTES));
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#frame = null;
+    return true;
+  }
+
+  /** Bytes of the message at hand for the gateway: as a payload, if it takes them, else as a copy, if they have to be one. Of what `serve` was given. */
+  part(bytes: Uint8Array): number | Uint8Array {
+    const frame = this.#frame;
+    if (frame === null) return bytes;
+    return this.#owner.sharesPayloads ? frame.keepPart(bytes.byteOffset, bytes.length) : bytes.slice();
   }
 
   received(chunk: Buffer): void {
     if (this.#state === 'closed') return;
     try {
       // Nearly always: the one message of the call, whole and alone.
-      if (
-        this.#reader === null &&
-        chunk.length >= PREFIX_BYTES &&
-        chunk[0] === 0 &&
-        chunk.readUInt32BE(1) === chunk.length - PREFIX_BYTES &&
-        chunk.length - PREFIX_BYTES <= this.#limit
-      ) {
+      if (this.#reader === null && isWhole(chunk, this.#limit)) {
         this.message(chunk.subarray(PREFIX_BYTES), false);
         return;
       }
@@ -162,43 +180,47 @@ export class GrpcCall implements MessageSink {
       return;
     }
     this.#close();
-    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
-    this.#last(frame);
+    this.#http2.answer(this.#stream, frame);
   }
 
-  /** One answer of many. Nothing more is read from a caller that does not keep up. */
+  /** Where `answerField` takes the end of its message from, to be written to at once; null = this call cannot be answered so. */
+  get window(): Uint8Array | null {
+    return this.isClosed || this.#gzip || !this.#owner.sharesPayloads ? null : this.#http2.window;
+  }
+
+  /**
+   * The same of a message that begins with a payload's text under `tag`, and goes on with the first `tailBytes` of `window`. The token is used up. False: it is empty or no text, nothing has
+   * happened, and it is still the caller's.
+   */
+  answerField(tag: number, payload: number, tailBytes: number): boolean {
+    if (!this.#http2.answerField(this.#stream, tag, payload, tailBytes)) return false;
+    this.#close();
+    return true;
+  }
+
+  /** One answer of many. No more is taken of a caller that does not keep up: its window stays shut. */
   send(frame: Buffer): void {
     if (this.isClosed) return;
-    this.#respond();
-    const stream = this.#stream;
-    if (stream.write(frame)) return;
-    stream.pause();
-    stream.once('drain', () => stream.resume());
+    this.#http2.respond(this.#stream, this.#headersOnce(), frame, '', false);
   }
 
   /** After the last of many. */
   end(): void {
     if (this.isClosed) return;
     this.#close();
-    this.#respond();
-    this.#stream.end();
+    this.#http2.respond(this.#stream, this.#headersOnce(), null, OK_TRAILERS, true);
   }
 
   /** An answer has not been made, and why. A defect is logged here. */
   fail(error: unknown): void {
     const failure = failureOf(error);
     if (failure.code === GrpcCode.internal && failure !== error) {
-      this.#owner.log.error({ err: error, method: this.headers[':path'] }, 'a gRPC call failed');
+      this.#owner.log.error({ err: error, method: this.path }, 'a gRPC call failed');
     }
     if (this.#state === 'closed') return;
     this.#cancel();
-    if (!this.#responded) {
-      refuse(this.#stream, failure);
-      return;
-    }
-    // Said in the trailers, which are asked for at the end.
-    this.#trailers = closingTrailers(failure);
-    this.#stream.end();
+    if (this.#responded) this.#http2.respond(this.#stream, '', null, closingTrailers(failure), true);
+    else refuse(this.#http2, this.#stream, failure);
   }
 
   /** Also for a method that keeps it itself. */
@@ -206,30 +228,16 @@ export class GrpcCall implements MessageSink {
     this.fail(new GrpcFailure(GrpcCode.deadlineExceeded, `the call's deadline of ${this.timeoutMs} ms has passed`));
   }
 
-  /** Its stream asks for them. */
-  sendTrailers(): void {
-    if (this.#trailers === OK_TRAILERS) this.#owner.okTrailers.send(this.#stream);
-    else this.#stream.sendTrailers(this.#trailers);
-  }
-
-  /** The stream is no more: by an end of both sides, or by the caller's cancellation, or with its connection. */
+  /** The stream is no more: by the caller's cancellation, or with its connection. */
   gone(): void {
     if (this.#state !== 'closed') this.#cancel();
   }
 
-  /**
-   * The whole of an answer. Left to itself, Node ends a stream with trailers only once its last frame has been written: they would go in a write of their own, one turn of the event loop later, and wake the
-   * caller twice. Ended at once, everything goes in one.
-   */
-  #last(frame: Buffer): void {
-    this.#stream.end(frame);
-    this.#stream._final(ignore);
-  }
-
-  #respond(): void {
-    if (this.#responded) return;
+  /** The headers of an answer, or none when it has begun. */
+  #headersOnce(): string {
+    if (this.#responded) return '';
     this.#responded = true;
-    this.#stream.respond(RESPONSE_HEADERS, RESPOND);
+    return RESPONSE_HEADERS;
   }
 
   #answerCompressed(frame: Buffer): void {
@@ -240,8 +248,7 @@ export class GrpcCall implements MessageSink {
         return;
       }
       this.#close();
-      this.#stream.respond(RESPONSE_HEADERS_GZIP, RESPOND);
-      this.#last(frameOf(bytes, true));
+      this.#http2.respond(this.#stream, RESPONSE_HEADERS_GZIP, frameOf(bytes, true), OK_TRAILERS, true);
     });
   }
 
@@ -256,7 +263,8 @@ export class GrpcCall implements MessageSink {
     this.canceller = null;
     this.#reader = null;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
-    this.#owner.closed(this);
+    this.#connection.ended(this.#stream);
+    this.#owner.ended(this);
   }
 
   get #limit(): number {
@@ -264,21 +272,15 @@ export class GrpcCall implements MessageSink {
   }
 }
 
-function onData(this: ServerHttp2Stream, chunk: Buffer): void {
-  (this as CallStream)[CALL].received(chunk);
+/** One message that is not compressed, and nothing else. */
+function isWhole(chunk: Uint8Array, maxBytes: number): boolean {
+  const bytes = chunk.length - PREFIX_BYTES;
+  if (bytes < 0 || bytes > maxBytes || chunk[0] !== 0) return false;
+  return (
+    (((chunk[1] as number) << 24) |
+      ((chunk[2] as number) << 16) |
+      ((chunk[3] as number) << 8) |
+      (chunk[4] as number)) ===
+    bytes
+  );
 }
-
-function onEnd(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].ended();
-}
-
-function onWantTrailers(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].sendTrailers();
-}
-
-function onClose(this: ServerHttp2Stream): void {
-  (this as CallStream)[CALL].gone();
-}
-
-/** A stream that is reset says so by an error, too; `close` comes in any case. */
-function ignore(): void {}

@@ -1,6 +1,5 @@
 import type { Log } from '../../telemetry/logs/log.js';
 import type { GrpcCall } from './grpc-call.js';
-import type { OkTrailers } from './ok-trailers.js';
 
 /** What a service is to the transport (methods by their paths), and what calls and server are to each other. */
 
@@ -13,8 +12,10 @@ interface Common {
 
 export interface UnaryMethod extends Common {
   readonly kind: 'unary';
+  /** `message` may be in memory that is used again for another call: what is to be kept of it is copied, or is `call.part`. */
+  readonly readsAtOnce?: boolean;
   /** Must come to `call.answer` or `call.fail` at some time; what it throws fails the call. */
-  serve(call: GrpcCall, message: Buffer): void;
+  serve(call: GrpcCall, message: Uint8Array): void;
 }
 
 /** One of any number of requests and answers. */
@@ -40,9 +41,10 @@ export interface CallOwner {
   /** Answers shorter than this are not worth compressing. */
   readonly compressFromBytes: number;
   readonly log: Log;
-  readonly okTrailers: OkTrailers;
+  /** Payloads of the transport are the gateway's, too. */
+  readonly sharesPayloads: boolean;
   opened(call: GrpcCall): void;
-  closed(call: GrpcCall): void;
+  ended(call: GrpcCall): void;
 }
 
 /** Whoever works on a call's answer, and should know when nobody waits for it any more. */

@@ -1,6 +1,7 @@
 import { errorCode, IluvatarError } from '../../core/errors.js';
+import type { Frame } from '../../transport/frame.js';
 import { FrameType, RESULT_OUTPUT_CUT, RESULT_STATES, transactionId } from '../../transport/frames.js';
-import type { CloseReason, Connection, ConnectionHandler, Frame } from '../../transport/transport.js';
+import type { CloseReason, Connection, ConnectionHandler } from '../../transport/transport.js';
 import type { Gateway, GatewayResult, GatewaySink } from '../gateway.js';
 import type { UnixClientState } from '../hand-over.js';
 

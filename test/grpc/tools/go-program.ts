@@ -7,6 +7,7 @@ import { goToolchain } from '../../support/toolchain.js';
 const MODULES = {
   grpcurl: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3',
   ghz: 'github.com/bojand/ghz/cmd/ghz@v0.121.0',
+  h2spec: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
 } as const;
 
 /** Path of the program: out of the cache (`ILUVATAR_CLIENTS_CACHE`), or built now, in a minute. Throws when there is no Go. */

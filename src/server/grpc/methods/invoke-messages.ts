@@ -48,19 +48,36 @@ export interface InvokeAnswer {
 
 /** Tag and value of the small fields: 2 and 2 bytes of `success` and `container_state`, 2 of `compute`, 9 of `duration_us`; and of `json_result` its tag and length. */
 const MOST_OVERHEAD = PREFIX_BYTES + 6 + 2 + 9 + 2 + 2;
+export const REST_BYTES = MOST_OVERHEAD;
+
+/** Tag of `json_result`, the first field of `InvokeResponse`. */
+export const JSON_RESULT = 0x0a;
 
 /** `InvokeResponse` with its prefix; fields are in the order of their numbers, and defaults are left out, as proto3 has it. */
 export function writeInvokeResponse(answer: InvokeAnswer, details: Details): Buffer {
-  const { success, durationUs, compute, containerState } = answer;
   const json = valid(answer.jsonResult);
   const frame = Buffer.allocUnsafe(MOST_OVERHEAD + json.length + (details?.length ?? 0));
   let at = PREFIX_BYTES;
   if (json.length > 0) {
-    frame[at] = 0x0a;
+    frame[at] = JSON_RESULT;
     at = writeVarint(frame, at + 1, json.length);
     frame.set(json, at);
     at += json.length;
   }
+  at = writeRest(frame, at, answer, details);
+  writePrefix(frame, at - PREFIX_BYTES);
+  return frame.subarray(0, at);
+}
+
+/** All fields but `json_result`, from `start` on; returns where the next byte goes. Needs less than `REST_BYTES` beside the details. */
+export function writeRest(
+  frame: Uint8Array,
+  start: number,
+  answer: Omit<InvokeAnswer, 'jsonResult'>,
+  details: Details,
+): number {
+  const { success, durationUs, compute, containerState } = answer;
+  let at = start;
   if (success) {
     frame[at] = 0x10;
     frame[at + 1] = 1;
@@ -82,8 +99,7 @@ export function writeInvokeResponse(answer: InvokeAnswer, details: Details): Buf
     frame.set(details, at);
     at += details.length;
   }
-  writePrefix(frame, at - PREFIX_BYTES);
-  return frame.subarray(0, at);
+  return at;
 }
 
 /** A client takes a message whose text is no UTF-8 for a broken one, and its caller would learn nothing. */
@@ -92,7 +108,7 @@ function valid(text: Uint8Array): Uint8Array {
 }
 
 /** A whole number of up to 53 bits; returns where the next byte goes. */
-function writeVarint(frame: Buffer, start: number, value: number): number {
+function writeVarint(frame: Uint8Array, start: number, value: number): number {
   let at = start;
   let rest = value;
   while (rest >= 0x80) {

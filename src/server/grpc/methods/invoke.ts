@@ -7,13 +7,21 @@ import type { Cancellable, UnaryMethod } from '../method.js';
 import { decoded } from './codec.js';
 import { type MethodContext, tidOf } from './context.js';
 import { energyFields } from './energy-fields.js';
-import { type Details, readInvokeRequest, writeInvokeResponse } from './invoke-messages.js';
+import {
+  type Details,
+  JSON_RESULT,
+  REST_BYTES,
+  readInvokeRequest,
+  writeInvokeResponse,
+  writeRest,
+} from './invoke-messages.js';
 import { COMPUTE, CONTAINER_STATE, errorJson, NOT_REGISTERED } from './words.js';
 
 /** `invoke`, the hot path: one object per call, no promise, and neither arguments nor result are parsed. */
 
 export class InvokeMethod implements UnaryMethod {
   readonly kind = 'unary';
+  readonly readsAtOnce = true;
   /** The engine has a deadline for each invocation: the call's is the same one, unless the function's own is earlier. */
   readonly keepsDeadline = true;
   readonly #gateway: Gateway;
@@ -24,7 +32,7 @@ export class InvokeMethod implements UnaryMethod {
     this.#worker = config.name;
   }
 
-  serve(call: GrpcCall, message: Buffer): void {
+  serve(call: GrpcCall, message: Uint8Array): void {
     const request = decoded(readInvokeRequest, message);
     const { name, version, args, details } = request;
     const tid = tidOf(request.tid, call);
@@ -37,7 +45,7 @@ export class InvokeMethod implements UnaryMethod {
       pending.byCaller = true;
     }
     const { traceparent, tracestate } = call.headers as TraceRequestHeaders;
-    const body = args.length === 0 ? '' : args;
+    const body = args.length === 0 ? '' : call.part(args);
     const id = gateway.invoke(handle, body, timeoutMs, tid, pending, traceparent, tracestate);
     if (id === 0) return;
     pending.id = id;
@@ -67,6 +75,7 @@ class PendingInvocation implements GatewaySink, Cancellable {
   }
 
   settled(result: GatewayResult): void {
+    if (typeof result.payload === 'number' && result.errorClass === null && this.#forwarded(result)) return;
     const body = takeBody(this.#gateway, result.payload);
     const call = this.#call;
     if (call.isClosed) return;
@@ -79,6 +88,17 @@ class PendingInvocation implements GatewaySink, Cancellable {
     call.answer(answerOf(result, body, this.#elapsedUs, details));
   }
 
+  /** The result as it lies in the transport, if it can go from there. */
+  #forwarded(result: GatewayResult): boolean {
+    const call = this.#call;
+    const { window } = call;
+    if (window === null || result.payload === 0) return false;
+    const details = this.#worker === null ? null : detailsOf(result, this.#worker);
+    if (details !== null && REST_BYTES + details.length > window.length) return false;
+    const tailBytes = writeRest(window, 0, factsOf(result, this.#elapsedUs), details);
+    return call.answerField(JSON_RESULT, result.payload as number, tailBytes);
+  }
+
   get #elapsedUs(): number {
     return (performance.now() - this.#startedAt) * 1000;
   }
@@ -86,20 +106,24 @@ class PendingInvocation implements GatewaySink, Cancellable {
 
 /** What the original says of an invocation. `elapsedUs`: of the whole of it, here. */
 function answerOf(result: GatewayResult, body: Uint8Array | null, elapsedUs: number, details: Details): Buffer {
-  const { errorClass, state } = result;
+  const { errorClass } = result;
   if (errorClass !== null && errorClass !== 'user_error') {
     const text = errorClass === 'not_found' ? NOT_REGISTERED : errorJson(result.message ?? errorClass);
     return writeInvokeResponse({ jsonResult: text, success: false, ...NOT_RUN }, details);
   }
-  // Given to its container and answered by it: what queue and start took comes off.
-  const durationUs = Math.max(result.runUs, Math.floor(elapsedUs) - result.queueUs - result.startUs);
   const jsonResult = errorClass === null ? resultOf(body) : errorJson(result.message ?? errorClass);
-  const compute = COMPUTE[result.device ?? 'cpu'];
-  const containerState = CONTAINER_STATE[state ?? 'warm'];
-  return writeInvokeResponse(
-    { jsonResult, success: errorClass === null, durationUs, compute, containerState },
-    details,
-  );
+  return writeInvokeResponse({ jsonResult, ...factsOf(result, elapsedUs) }, details);
+}
+
+/** Of one that came to its end. */
+function factsOf(result: GatewayResult, elapsedUs: number) {
+  return {
+    success: result.errorClass === null,
+    // Given to its container and answered by it: what queue and start took comes off.
+    durationUs: Math.max(result.runUs, Math.floor(elapsedUs) - result.queueUs - result.startUs),
+    compute: COMPUTE[result.device ?? 'cpu'],
+    containerState: CONTAINER_STATE[result.state ?? 'warm'],
+  };
 }
 
 /** A function that gives nothing gives null. */
