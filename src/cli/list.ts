@@ -17,12 +17,12 @@ const COLUMNS: readonly Column<RegisteredFunction>[] = [
 const ENERGY: Column<RegisteredFunction> = {
   title: 'ENERGY',
   right: true,
-  text: ({ energyJoules }) => (energyJoules === null ? '–' : joules(energyJoules)),
+  text: ({ energyJoules = null }) => (energyJoules === null ? '–' : joules(energyJoules)),
 };
 
-/** Most workers read no energy. */
+/** Most workers read no energy, and older ones do not speak of it. */
 function columnsOf(rows: readonly RegisteredFunction[]): readonly Column<RegisteredFunction>[] {
-  return rows.some(({ energyJoules }) => energyJoules !== null) ? [...COLUMNS, ENERGY] : COLUMNS;
+  return rows.some(({ energyJoules = null }) => energyJoules !== null) ? [...COLUMNS, ENERGY] : COLUMNS;
 }
 
 export function addListCommand(host: CommandHost): void {

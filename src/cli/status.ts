@@ -13,6 +13,8 @@ export function addStatusCommand(host: CommandHost): void {
 
 function statusText(status: WorkerStatus): string {
   const { memory, cpu, queue, queues, gpus, shards, addresses, host } = status;
+  // Of which older workers do not speak.
+  const { energy = null, powerCap = null, jetson = null } = status;
   const listens = Object.entries(addresses).flatMap(([edge, at]) => (at === null ? [] : [`${at} (${edge})`]));
   const restarts = shards.reduce((sum, shard) => sum + shard.restarts, 0);
   return facts([
@@ -31,8 +33,8 @@ function statusText(status: WorkerStatus): string {
         `${memory.cachedMb} cached (${memory.cachedContainers})` +
         `${memory.overshootMb > 0 ? `; ${memory.overshootMb} used above that` : ''}`,
     ],
-    ...(status.energy === null ? [] : [['energy', energyText(status.energy)] as const]),
-    ...(status.powerCap === null ? [] : [['power cap', powerCapText(status.powerCap)] as const]),
+    ...(energy === null ? [] : [['energy', energyText(energy)] as const]),
+    ...(powerCap === null ? [] : [['power cap', powerCapText(powerCap)] as const]),
     ['async', asyncText(status.async)],
     ...gpus.map(
       ({ index, present, running, containers, reservedMb, utilization, held }) =>
@@ -43,7 +45,7 @@ function statusText(status: WorkerStatus): string {
             : 'lost',
         ] as const,
     ),
-    ...(status.jetson === null ? [] : [['board', boardText(status.jetson)] as const]),
+    ...(jetson === null ? [] : [['board', boardText(jetson)] as const]),
     ...Object.entries(status.backends).map(([name, counters]) => [name, backendText(counters)] as const),
     [
       'shards',

@@ -1,6 +1,6 @@
 import type { WorkerConfigInput } from '../config/schema.js';
 import type { InvocationRow } from '../results/invocation-row.js';
-import type { LoadRow } from '../results/load-row.js';
+import { blankRow, type LoadRow } from '../results/load-row.js';
 import { type RunSummary, SummaryBuilder, type SummaryOptions } from '../results/summary.js';
 import { type SimulationOptions, simulate } from '../sim/simulate.js';
 import type { RowSink } from '../tables/sink.js';
@@ -72,7 +72,7 @@ class Stopped extends Error {}
 class LoadRowsOf implements RowSink<InvocationRow> {
   readonly #recorder: LoadRecorder;
   readonly #stops: () => boolean;
-  readonly #row = { worker: 'simulation', backend: 'simulated', client: -1, clients: -1, error: '' } as LoadRow;
+  readonly #row: LoadRow = { ...blankRow(), worker: 'simulation', backend: 'simulated' };
 
   constructor(recorder: LoadRecorder, stops: () => boolean) {
     this.#recorder = recorder;

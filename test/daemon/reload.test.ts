@@ -23,6 +23,7 @@ const CHANGED = {
   limits: { memoryMinMb: 16, memoryMaxMb: 600, cpusMax: 1 },
   log: { level: 'debug', modules: { http: 'error' }, invocations: true },
   profiling: { enabled: true },
+  energy: { source: 'rapl', cap: { watts: 500 } },
   drainMs: 1234,
 };
 
@@ -46,7 +47,8 @@ describe.each([true, false])('a worker whose configuration is read again (thread
   });
 
   const start = (): ReturnType<WorkerProcesses['start']> =>
-    workers.start(['--config', config, '--set', `threads=${threads}`]);
+    // A cap can only be set where energy is read from somewhere.
+    workers.start(['--config', config, '--set', `threads=${threads}`, '--set', 'energy.source=rapl']);
   const log = (): string => readFileSync(workers.path('data/log/worker.log'), 'utf8');
 
   async function reload(values: unknown): Promise<ReloadReport> {

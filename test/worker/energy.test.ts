@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EnergyStatus, WorkerConfigInput } from '../../src/index.js';
 import { connect } from '../../src/index.js';
+import type { RunSummary } from '../../src/results/summary.js';
+import { iluvatar } from '../cli/run.js';
 import { describeWith } from '../support/requirement.js';
 import { FakeRapl } from './support/fake-rapl.js';
 import { rejection, WorkerFixture } from './support/worker-fixture.js';
@@ -52,7 +56,12 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'the energy of r
   let fixture: WorkerFixture;
 
   beforeAll(async () => {
-    fixture = await WorkerFixture.start({ ...energyOf(rapl), cpu: { slots: 8 }, memory: { budgetMb: 2048 } });
+    fixture = await WorkerFixture.start({
+      ...energyOf(rapl),
+      cpu: { slots: 8 },
+      memory: { budgetMb: 2048 },
+      grpc: { enabled: true, port: 0 },
+    });
     await fixture.python('spin', SPIN);
     await fixture.python('sleep', SLEEP);
   });
@@ -115,6 +124,43 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'the energy of r
     expect(spin).toBeCloseTo(await functionJoules('spin'), 6);
     expect(metrics).toMatch(/^iluvatar_energy_joules_total\{part="idle"\} [1-9]/m);
     expect(metrics).toMatch(/^iluvatar_power_watts\{part="idle"\} 20$/m);
+  });
+
+  it.each(['unix', 'http', 'grpc'])('is in the rows and the summary of a load over %s', async (wire) => {
+    const { worker, folder } = fixture;
+    await divided(fixture);
+    const targets: Record<string, string> = {
+      unix: `unix:${worker.socketPath}`,
+      http: `${worker.httpUrl}`,
+      grpc: `grpc://${worker.grpcAddress}`,
+    };
+    const out = join(folder, `load-${wire}`);
+    const load = [
+      'load',
+      'run',
+      'spin',
+      '-t',
+      `${targets[wire]}`,
+      '--clients',
+      '1',
+      '--count',
+      '5',
+      '-a',
+      'seconds=0.02',
+      '-o',
+      out,
+    ];
+    const { code, stdout, stderr } = await iluvatar([...load, '--json']);
+    expect([code, stderr.includes('error')]).toEqual([0, false]);
+    const { energy, functions } = JSON.parse(stdout) as RunSummary;
+    expect([code, energy?.invocations, functions[0]?.energy?.invocations]).toEqual([0, 5, 5]);
+    const [head = '', ...rows] = readFileSync(join(out, 'rows.csv'), 'utf8').trim().split('\n');
+    const columns = head.split(',');
+    const sum = (column: string): number =>
+      rows.reduce((total, row) => total + Number(row.split(',')[columns.indexOf(column)]), 0);
+    expect(sum('cpu_us')).toBeGreaterThanOrEqual(5 * 20_000);
+    expect(sum('energy_uj') / 1e6).toBeCloseTo(energy?.joules ?? -1, 5);
+    expect(sum('energy_uj')).toBeGreaterThan(0);
   });
 
   it('is seen of a run that goes on, and told of one that fails', async () => {
