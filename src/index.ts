@@ -61,6 +61,23 @@ export { type Simulation, type SimulationEvent, type SimulationOptions, simulate
 export type { SimulationSummary } from './sim/summary.js';
 export type { TimeModel } from './sim/time-model.js';
 export type { RowSink } from './tables/sink.js';
+export {
+  type TegrastatsCounters,
+  TegrastatsParser,
+  type TegrastatsParserOptions,
+} from './telemetry/jetson/tegrastats-parser.js';
+export type {
+  CoreLoad,
+  EngineLoad,
+  MemoryUse,
+  NamedEngine,
+  NamedMemory,
+  Rail,
+  SwapUse,
+  TegrastatsSample,
+  Temperature,
+  TotalPower,
+} from './telemetry/jetson/tegrastats-sample.js';
 export { ArrayTrace } from './traces/array-trace.js';
 export { openTrace, type TraceOptions } from './traces/open-trace.js';
 export type { ArrivalBatch, TraceFunction, TraceFunctionInput, TraceSource } from './traces/trace-source.js';

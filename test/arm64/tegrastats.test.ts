@@ -12,6 +12,7 @@ import { root } from '../house/process.js';
 import { cachedBuild } from '../support/build-cache.js';
 import { command } from '../support/command.js';
 import { describeWith } from '../support/requirement.js';
+import { testProgram } from '../support/test-program.js';
 import { OWN_LINES } from '../telemetry/jetson/lines.js';
 
 /**
@@ -68,8 +69,7 @@ describeWith({ command: [COMPILER, EMULATOR, 'npm'], file: join(LIBRARIES, 'lib/
       },
     });
     const node = join(client, 'node');
-    const script = join(root, 'test/arm64/parse.mjs');
-    const output = await command(EMULATOR, ['-L', LIBRARIES, node, script, join(root, 'dist'), OWN_LINES]);
+    const output = await command(EMULATOR, ['-L', LIBRARIES, node, testProgram('arm64/parse').filename, OWN_LINES]);
     const parser = new TegrastatsParser();
     const samples = [...parser.push(readFileSync(OWN_LINES)), ...parser.end()];
     expect(JSON.parse(output)).toEqual({ arch: 'arm64', samples, counters: parser.counters });

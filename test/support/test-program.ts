@@ -7,6 +7,7 @@ import type { ThreadFile } from '../../src/worker/thread-file.js';
  * module by module, each start of one would cost more than all that it does.
  */
 export const TEST_PROGRAMS = [
+  'arm64/parse',
   'daemon/support/stuck-shard',
   'daemon/support/supervised-process',
   'store/support/open-as-other',
