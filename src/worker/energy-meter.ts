@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { EnergyStatus } from '../config/api.js';
 import type { EnergyConfig } from '../config/sections/energy.js';
+import { pauseAfter } from '../core/creation/back-off.js';
 import type { Engine } from '../core/engine.js';
 import type { InvocationEnergy } from '../core/errors.js';
 import type { FunctionRecord } from '../core/function-record.js';
 import type { Invocation, Outcome } from '../core/invocation.js';
 import { EnergyLedger, type LedgerRun } from '../telemetry/energy/energy-ledger.js';
-import type { EnergyReading, EnergySource } from '../telemetry/energy/energy-source.js';
+import { type EnergyReading, type EnergySource, EnergySourceError } from '../telemetry/energy/energy-source.js';
 import type { Log } from '../telemetry/logs/log.js';
 import type { ContainerDriver } from './container-driver.js';
 import { cpuTimes } from './host-load.js';
@@ -37,6 +38,8 @@ export interface EnergyMeterOptions {
 
 /** Readings that are older, in periods, say nothing any more. */
 const STALE_PERIODS = 5;
+/** A source that cannot be opened is tried again after a while: twice as long each time, up to this; ms. Of most of them it is for good, and to look for all of them starts programs. */
+const LONGEST_PAUSE_MS = 60_000;
 /** The kernel counts CPU time in hundredths of a second. */
 const TICK_US = 10_000;
 
@@ -52,6 +55,8 @@ export class EnergyMeter {
   #readAt: number | null = null;
   #name = '';
   #failure: string | null = null;
+  /** Times in a row that it could not be opened. */
+  #unopened = 0;
   #machineTicks = 0;
 
   constructor(options: EnergyMeterOptions) {
@@ -129,19 +134,21 @@ export class EnergyMeter {
     return [];
   }
 
-  /** One look. Rejects when the source fails. */
+  /** One look. A source that is missing, forbidden or lost is told of once; rejects with whatever else went wrong. */
   async measure(): Promise<void> {
+    let reading: EnergyReading;
     try {
-      const reading = await this.#read();
-      if (this.#failure !== null) this.#o.log.info({ source: this.#name }, 'energy is read again');
-      this.#failure = null;
-      this.#divide(reading);
+      reading = await this.#read();
     } catch (error) {
-      const { message } = error as Error;
-      if (this.#failure === null) this.#o.log.warn({ source: this.#name, err: error }, 'energy cannot be read');
-      this.#failure = message;
-      throw error;
+      if (!(error instanceof EnergySourceError)) throw error;
+      const { message: reason } = error;
+      if (this.#failure !== reason) this.#o.log.warn({ source: this.#name, reason }, 'energy cannot be read');
+      this.#failure = reason;
+      return;
     }
+    if (this.#failure !== null) this.#o.log.info({ source: this.#name }, 'energy is read again');
+    this.#failure = null;
+    this.#divide(reading);
   }
 
   async stop(): Promise<void> {
@@ -155,13 +162,17 @@ export class EnergyMeter {
 
   #arm(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => this.start(), this.#o.config.periodMs + this.#o.task.pauseMs);
+    const { periodMs } = this.#o.config;
+    const waitMs = this.#unopened === 0 ? periodMs : pauseAfter(this.#unopened - 1, periodMs, LONGEST_PAUSE_MS);
+    this.#timer = setTimeout(() => this.start(), waitMs + this.#o.task.pauseMs);
     this.#timer.unref();
   }
 
   async #read(): Promise<EnergyReading> {
     if (this.#source === null) {
+      this.#unopened++;
       const source = await this.#o.open();
+      this.#unopened = 0;
       this.#source = source;
       this.#name = source.name;
     }

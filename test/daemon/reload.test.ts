@@ -70,7 +70,7 @@ describe.each([true, false])('a worker whose configuration is read again (thread
     expect((await register('--cpus', '2')).stderr).toContain('limits.cpusMax');
     expect((await register('--memory', '64')).code).toBe(0);
     expect((await workers.run('invoke', 'echo')).code).toBe(0);
-    expect(log()).toContain('"msg":"invocation"');
+    await expect.poll(log, POLL).toContain('"msg":"invocation"');
     expect(log()).toContain('container is created');
   });
 
