@@ -18,6 +18,7 @@ afterEach(() => {
 });
 
 function place(files: Readonly<Record<string, string>>): FakeBoard {
+  board?.remove();
   board = new FakeBoard(files);
   return board;
 }
