@@ -4,6 +4,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The longest, in this order: one that begins last has the other workers wait for it. */
 const LONGEST = [
+  // On a machine that has not yet built the clients of others, and for the other machine.
+  'test/grpc/clients.test.ts',
+  'test/arm64/tegrastats.test.ts',
   'test/recovery/failpoints.test.ts',
   'test/recovery/adopt-engines.test.ts',
   'test/daemon/upgrade.test.ts',
