@@ -158,6 +158,8 @@ class Session {
   bool OnPing(const FrameHead& head, const uint8_t* payload, EventSink& sink);
   bool OnWindowUpdate(const FrameHead& head, const uint8_t* payload, EventSink& sink);
   bool Give(const Event& event, std::string_view rest, const uint8_t* data, size_t size, EventSink& sink);
+  // The next of a stream: its head, if that waits, else DATA. The stream may be gone afterwards.
+  bool GiveNext(uint32_t id, Stream* stream, const uint8_t* data, size_t size, bool end, EventSink& sink);
   bool GiveHeads(EventSink& sink);
   // Ends that stream alone.
   bool StreamError(uint32_t id, ErrorCode code, EventSink& sink);

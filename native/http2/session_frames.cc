@@ -98,19 +98,17 @@ bool Session::OnData(const FrameHead& head, const uint8_t* payload, EventSink& s
     stream.unacknowledged += head.size;
     Acknowledge(head.stream, &stream);
   }
-  Event event;
-  std::string rest;
-  if (stream.head_waits) {
-    stream.head_waits = false;
-    event = stream.head;
-    rest.swap(stream.rest);
-  } else {
-    if (stream.answered || (size == 0 && !end)) return true;
-    event.type = EventType::kData;
-    event.stream = head.stream;
-  }
+  if (!stream.head_waits && (stream.answered || (size == 0 && !end))) return true;
+  return GiveNext(head.stream, &stream, payload, size, end, sink);
+}
+
+bool Session::GiveNext(uint32_t id, Stream* stream, const uint8_t* data, size_t size, bool end, EventSink& sink) {
+  Event event = {.type = EventType::kData, .stream = id};
+  if (stream->head_waits) event = stream->head;
+  stream->head_waits = false;
+  const std::string rest = std::exchange(stream->rest, std::string());
   if (end) event.flags |= kEventEnd;
-  return Give(event, rest, payload, size, sink);
+  return Give(event, rest, data, size, sink);
 }
 
 bool Session::Give(const Event& event, std::string_view rest, const uint8_t* data, size_t size, EventSink& sink) {
@@ -227,30 +225,15 @@ bool Session::OnTrailers(EventSink& sink) {
   const bool end = (block_head_.flags & frame_flag::kEndStream) != 0;
   if (!end || request_.malformed() || stream.expected > 0) return StreamError(id, ErrorCode::kProtocol, sink);
   stream.remote_ended = true;
-  Event event;
-  std::string rest;
-  if (stream.head_waits) {
-    stream.head_waits = false;
-    event = stream.head;
-    rest.swap(stream.rest);
-  } else {
-    if (stream.answered) return true;
-    event.type = EventType::kData;
-    event.stream = id;
-  }
-  event.flags |= kEventEnd;
-  return Give(event, rest, nullptr, 0, sink);
+  if (!stream.head_waits && stream.answered) return true;
+  return GiveNext(id, &stream, nullptr, 0, true, sink);
 }
 
 bool Session::GiveHeads(EventSink& sink) {
   for (size_t i = 0; i < heads_.size(); i++) {
     const auto found = streams_.find(heads_[i]);
     if (found == streams_.end() || !found->second.head_waits) continue;
-    Stream& stream = found->second;
-    stream.head_waits = false;
-    const Event event = stream.head;
-    const std::string rest = std::exchange(stream.rest, std::string());
-    if (!Give(event, rest, nullptr, 0, sink)) return false;
+    if (!GiveNext(found->first, &found->second, nullptr, 0, false, sink)) return false;
   }
   heads_.clear();
   return true;
