@@ -1,7 +1,8 @@
 import type { EnergyConfig } from '../../../config/sections/energy.js';
 import type { LineChildFailure } from '../../children/line-child.js';
 import { ChildMeter } from '../child-meter.js';
-import { type EnergyReading, type EnergySource, EnergySourceError } from '../energy-source.js';
+import { ChildSource } from '../child-source.js';
+import { type EnergySource, EnergySourceError } from '../energy-source.js';
 import { PowerMeter, type PowerSample } from '../power-meter.js';
 
 /** Power of NVIDIA's GPUs, as the driver says it to one `nvidia-smi` that goes on asking: to start it anew for each reading would cost up to seconds, when nothing else keeps the driver loaded. */
@@ -9,12 +10,11 @@ import { PowerMeter, type PowerSample } from '../power-meter.js';
 const SHORTEST_MS = 100;
 const START_MS = 20_000;
 
-export class NvidiaSource implements EnergySource {
+export class NvidiaSource extends ChildSource implements EnergySource {
   readonly name = 'nvidia';
   readonly facts;
   readonly #program: string;
   readonly #periodMs: number;
-  #meter: ChildMeter | null = null;
   /** Of the round that is being written, and of the last whole one that was not taken yet. */
   #samples: PowerSample[] = [];
   #round: PowerSample[] = [];
@@ -22,6 +22,7 @@ export class NvidiaSource implements EnergySource {
   #gpus = new Set<string>();
 
   constructor({ nvidia, periodMs }: Pick<EnergyConfig, 'nvidia' | 'periodMs'>) {
+    super();
     this.#program = nvidia.command;
     this.#periodMs = Math.max(SHORTEST_MS, periodMs);
     this.facts = {
@@ -33,9 +34,9 @@ export class NvidiaSource implements EnergySource {
     };
   }
 
-  async open(): Promise<void> {
+  protected override createMeter(): ChildMeter {
     const powers = new PowerMeter(this.#periodMs * 1000);
-    const meter = new ChildMeter({
+    return new ChildMeter({
       program: this.#program,
       args: ['--query-gpu=index,power.draw', '--format=csv,noheader,nounits', '-lms', String(this.#periodMs)],
       periodMs: this.#periodMs,
@@ -53,20 +54,6 @@ export class NvidiaSource implements EnergySource {
       },
       explain: (failure) => this.#explained(failure),
     });
-    // Before it is open, so that whoever closes meanwhile ends it.
-    this.#meter = meter;
-    await meter.open();
-  }
-
-  async read(): Promise<EnergyReading> {
-    if (this.#meter === null) throw new EnergySourceError('failed', 'it is not open');
-    return this.#meter.read();
-  }
-
-  async close(): Promise<void> {
-    const meter = this.#meter;
-    this.#meter = null;
-    await meter?.close();
   }
 
   /** `0, 75.32`; a GPU that does not tell says `[N/A]`, `[Not Supported]`, `[Unknown Error]` or `[GPU is lost]`. */

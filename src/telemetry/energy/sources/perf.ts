@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { EnergyConfig } from '../../../config/sections/energy.js';
 import type { LineChildFailure } from '../../children/line-child.js';
 import { ChildMeter } from '../child-meter.js';
+import { ChildSource } from '../child-source.js';
 import { type EnergyDomain, type EnergyReading, type EnergySource, EnergySourceError } from '../energy-source.js';
 import { readingOf } from '../reading.js';
 import { packagesOf } from './cpu-topology.js';
@@ -24,14 +25,13 @@ const EVENTS: Readonly<Record<string, Pick<EnergyDomain, 'name' | 'feeds' | 'inT
 const SHORTEST_MS = 10;
 const START_MS = 10_000;
 
-export class PerfSource implements EnergySource {
+export class PerfSource extends ChildSource implements EnergySource {
   readonly name = 'perf';
   readonly facts;
   readonly #root: string;
   readonly #folder: string;
   readonly #program: string;
   readonly #periodMs: number;
-  #meter: ChildMeter | null = null;
   readonly #domains = new Map<string, EnergyDomain>();
   /** Of the interval that is being written: perf's own time. */
   #interval = '';
@@ -43,6 +43,7 @@ export class PerfSource implements EnergySource {
   #linesExpected = 1;
 
   constructor({ root, periodMs, perf }: Pick<EnergyConfig, 'root' | 'periodMs' | 'perf'>) {
+    super();
     this.#root = root;
     this.#folder = join(root, 'sys/bus/event_source/devices/power/events');
     this.#program = perf.command;
@@ -55,7 +56,7 @@ export class PerfSource implements EnergySource {
     };
   }
 
-  async open(): Promise<void> {
+  protected override createMeter(): ChildMeter {
     const there = eventsIn(this.#folder);
     if (!there.includes('energy-pkg')) {
       throw new EnergySourceError(
@@ -64,7 +65,10 @@ export class PerfSource implements EnergySource {
         'sudo modprobe rapl',
       );
     }
-    const meter = new ChildMeter({
+    this.#domains.clear();
+    const sockets = new Set(packagesOf(this.#root).map(({ socket }) => socket)).size;
+    this.#linesExpected = there.length * Math.max(1, sockets);
+    return new ChildMeter({
       program: this.#program,
       args: [
         ...['stat', '--all-cpus', '--per-socket', '--interval-print', String(this.#periodMs)],
@@ -82,23 +86,6 @@ export class PerfSource implements EnergySource {
       reading: (atUs) => this.#reading(atUs),
       explain: (failure) => this.#explained(failure),
     });
-    this.#domains.clear();
-    const sockets = new Set(packagesOf(this.#root).map(({ socket }) => socket)).size;
-    this.#linesExpected = there.length * Math.max(1, sockets);
-    // Before it is open, so that whoever closes meanwhile ends it.
-    this.#meter = meter;
-    await meter.open();
-  }
-
-  async read(): Promise<EnergyReading> {
-    if (this.#meter === null) throw new EnergySourceError('failed', 'it is not open');
-    return this.#meter.read();
-  }
-
-  async close(): Promise<void> {
-    const meter = this.#meter;
-    this.#meter = null;
-    await meter?.close();
   }
 
   /** `1.001040391,S0,1,12.34,Joules,power/energy-pkg/,1001040391,100.00,,`: time, socket, CPUs, value, unit, event. A value may be `<not counted>`. */

@@ -4,7 +4,8 @@ import type { LineChildFailure } from '../../children/line-child.js';
 import { type JetsonReading, readingOf } from '../../jetson/jetson-reading.js';
 import { TegrastatsParser } from '../../jetson/tegrastats-parser.js';
 import { ChildMeter } from '../child-meter.js';
-import { type EnergyReading, type EnergySource, EnergySourceError } from '../energy-source.js';
+import { ChildSource } from '../child-source.js';
+import { type EnergySource, EnergySourceError } from '../energy-source.js';
 import { BoardPower } from './board-power.js';
 
 /** A Jetson's power as tegrastats says it, for boards whose kernel does not show the sensors to us. What it calls average is since its start, and not used. */
@@ -12,14 +13,14 @@ import { BoardPower } from './board-power.js';
 const SHORTEST_MS = 10;
 const START_MS = 5000;
 
-export class TegrastatsEnergySource implements EnergySource {
+export class TegrastatsEnergySource extends ChildSource implements EnergySource {
   readonly name = 'tegrastats';
   readonly facts;
   readonly #command: readonly string[];
   readonly #periodMs: number;
-  #meter: ChildMeter | null = null;
 
   constructor({ periodMs }: Pick<EnergyConfig, 'periodMs'>, { command }: Pick<JetsonConfig, 'command'>) {
+    super();
     this.#command = command;
     this.#periodMs = Math.max(SHORTEST_MS, periodMs);
     this.facts = {
@@ -31,12 +32,12 @@ export class TegrastatsEnergySource implements EnergySource {
     };
   }
 
-  async open(): Promise<void> {
+  protected override createMeter(): ChildMeter {
     const [program = 'tegrastats', ...args] = this.#command;
     const power = new BoardPower(this.#periodMs * 1000);
     let parser = new TegrastatsParser();
     let latest: JetsonReading | null = null;
-    const meter = new ChildMeter({
+    return new ChildMeter({
       program,
       args: [...args, '--interval', String(this.#periodMs)],
       periodMs: this.#periodMs,
@@ -55,20 +56,6 @@ export class TegrastatsEnergySource implements EnergySource {
       },
       explain: (failure) => explained(failure, program),
     });
-    // Before it is open, so that whoever closes meanwhile ends it.
-    this.#meter = meter;
-    await meter.open();
-  }
-
-  async read(): Promise<EnergyReading> {
-    if (this.#meter === null) throw new EnergySourceError('failed', 'it is not open');
-    return this.#meter.read();
-  }
-
-  async close(): Promise<void> {
-    const meter = this.#meter;
-    this.#meter = null;
-    await meter?.close();
   }
 }
 
