@@ -102,22 +102,7 @@ std::string Wild(Random* random) {
                        std::string(random->Below(30), static_cast<char>(random->Next())));
     }
   }
-  for (uint32_t i = 0; i < random->Below(4); i++) {
-    const uint32_t at = random->Below(static_cast<uint32_t>(bytes.size()));
-    switch (random->Below(4)) {
-      case 0:
-        bytes[at] = static_cast<char>(random->Next());
-        break;
-      case 1:
-        bytes.insert(at, 1 + random->Below(8), static_cast<char>(random->Next()));
-        break;
-      case 2:
-        bytes.erase(at, 1 + random->Below(8));
-        break;
-      default:
-        bytes.resize(at + 1);
-    }
-  }
+  for (uint32_t i = 0; i < random->Below(4); i++) Damage(random, &bytes);
   return bytes;
 }
 

@@ -35,6 +35,24 @@ class Random {
   uint64_t state_;
 };
 
+// In one place: a byte, some more, some fewer, or the end of all.
+inline void Damage(Random* random, std::string* bytes) {
+  const uint32_t at = random->Below(static_cast<uint32_t>(bytes->size()));
+  switch (random->Below(4)) {
+    case 0:
+      (*bytes)[at] = static_cast<char>(random->Next());
+      break;
+    case 1:
+      bytes->insert(at, 1 + random->Below(8), static_cast<char>(random->Next()));
+      break;
+    case 2:
+      bytes->erase(at, 1 + random->Below(8));
+      break;
+    default:
+      bytes->resize(at + 1);
+  }
+}
+
 inline FrameHeader HeaderOf(uint8_t type, uint32_t request_id) {
   FrameHeader header = {};
   header.magic = kFrameMagic;
