@@ -47,7 +47,7 @@ export interface NativeTransport extends NativeHttp2 {
   connect(path: string, helloMeta: string, legacy: boolean): number;
   /** HELLO of accepted connections. */
   setHello(meta: string): void;
-  /** Takes over a connected stream socket. */
+  /** Takes over a connected stream socket: any failure closes it. */
   attach(fd: number, helloMeta: string, legacy: boolean): number;
   /** As `attach`, of a socket on which both HELLOs have passed: sends none and takes none. `peerMaxBody` as `peerMaxBody()` said. */
   attachGreeted(fd: number, peerMaxBody: number): number;

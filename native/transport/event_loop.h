@@ -71,14 +71,14 @@ class EventLoop final : private FrameSink {
   Status ListenOn(int fd, uint32_t* id);
   void CloseListener(uint32_t id);
   Status Connect(const std::string& path, std::string_view hello, Dialect dialect, uint32_t* id);
-  // Not a connected stream socket: the descriptor stays the caller's. Any other failure closes it.
+  // A connected stream socket, which is the loop's from now on: any failure closes it.
   Status Attach(int fd, std::string_view hello, Dialect dialect, uint32_t* id);
 
   // As Attach, of a socket on which both HELLOs have passed: none is sent and none is expected.
   Status AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id);
   // A server of HTTP/2, for Serve: its number.
   uint32_t AddServer(http2::SessionOptions options);
-  // Of a socket whose other end speaks HTTP/2 from the beginning; any failure closes it.
+  // As Attach, of a socket whose other end speaks HTTP/2 from the beginning.
   Status Serve(int fd, uint32_t server, uint32_t* id);
 
   // Gives up a connection with nothing read that was not delivered and nothing queued that was not written: its

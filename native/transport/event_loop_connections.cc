@@ -47,9 +47,9 @@ Status EventLoop::Connect(const std::string& path, std::string_view hello, Diale
 }
 
 Status EventLoop::Attach(int fd, std::string_view hello, Dialect dialect, uint32_t* id) {
+  UniqueFd owned(fd);
   Status status = AdoptSocket(fd);
   if (!status.ok()) return status;
-  UniqueFd owned(fd);
   Peer* peer = nullptr;
   status = Adopt(std::move(owned), dialect, &peer);
   if (!status.ok()) return status;
@@ -59,9 +59,9 @@ Status EventLoop::Attach(int fd, std::string_view hello, Dialect dialect, uint32
 }
 
 Status EventLoop::AttachGreeted(int fd, uint64_t peer_max_body_bytes, uint32_t* id) {
+  UniqueFd owned(fd);
   Status status = AdoptSocket(fd);
   if (!status.ok()) return status;
-  UniqueFd owned(fd);
   Peer* peer = nullptr;
   status = Adopt(std::move(owned), Dialect::kFramed, &peer);
   if (!status.ok()) return status;

@@ -199,14 +199,14 @@ export class Transport {
     return this.#made(this.#native.connect(path, hello, legacy), handler);
   }
 
-  /** Takes over a connected stream socket, which is closed with the connection. */
+  /** Takes over a connected stream socket, which is closed with the connection, or at once if this throws. */
   attach(fd: number, hello: string, handler: ConnectionHandler, legacy = false): Connection {
     return this.#made(this.#native.attach(fd, hello, legacy), handler);
   }
 
   /**
    * Takes over a connected stream socket that `Connection.detach` gave up, or a copy of one: both HELLOs have passed, none is sent and one that comes is an error. It
-   * is closed with the connection; what is no connected stream socket stays the caller's (throws). `peerMaxBody` as the connection given up said, in bytes.
+   * is closed with the connection, or at once if this throws. `peerMaxBody` as the connection given up said, in bytes.
    */
   resume(fd: number, peerMaxBody: number, handler: ConnectionHandler): Connection {
     return this.#made(this.#native.attachGreeted(fd, peerMaxBody), handler);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, fstatSync, openSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EVENT_WORDS, type NativeTransport, native } from '../../src/native.js';
@@ -171,6 +171,15 @@ describe('life and death', () => {
     for (const fd of [-1, 99_999]) {
       expect(() => transport.attach(fd, '{}', false)).toThrow(expect.objectContaining({ code: 'EBADF' }));
       expect(() => transport.attachGreeted(fd, 1024)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    }
+    const attempts = [
+      (fd: number) => transport.attach(fd, '{}', false),
+      (fd: number) => transport.attachGreeted(fd, 1024),
+    ];
+    for (const attempt of attempts) {
+      const file = openSync('/dev/null', 'r');
+      expect(() => attempt(file)).toThrow(expect.objectContaining({ code: 'ENOTSOCK' }));
+      expect(() => fstatSync(file)).toThrow(expect.objectContaining({ code: 'EBADF' }));
     }
   });
 

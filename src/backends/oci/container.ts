@@ -13,7 +13,7 @@ import { SocketFolder } from '../agent/socket-folder.js';
 import type { ContainerEvents } from '../backend.js';
 import { applyLimits } from '../cgroups/apply-limits.js';
 import { runMeterFor } from '../cgroups/run-meter.js';
-import { closeAll, type KeepableContainer } from '../kept.js';
+import type { KeepableContainer } from '../kept.js';
 import type { NamespaceSource } from '../networks.js';
 import { keepBody, type OciFacts } from './adopt.js';
 import { AgentDoor } from './agent-door.js';
@@ -320,7 +320,6 @@ export class OciContainer extends AgentContainer implements EngineContainer {
     try {
       return this.#context.transport.resume(fd, largest, this);
     } catch {
-      closeAll([fd]);
       return null;
     }
   }

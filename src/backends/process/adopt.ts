@@ -63,8 +63,7 @@ export function resumeCell(
   const left = [...fds];
   try {
     for (const [index, handler] of [cell.supervisorHandler, cell.agentHandler].slice(0, fds.length).entries()) {
-      const connection = transport.resume(left[0] as number, largest[index] ?? Number.POSITIVE_INFINITY, handler);
-      left.shift();
+      const connection = transport.resume(left.shift() as number, largest[index] ?? Number.POSITIVE_INFINITY, handler);
       if (index === 0) cell.supervisor = connection;
       else cell.agent = connection;
     }

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Connection, ConnectionHandler, Transport } from '../../transport/transport.js';
 import type { Gateway } from '../gateway.js';
@@ -75,13 +74,7 @@ export function startUnixSocketEdge(options: UnixSocketEdgeOptions): UnixSocketE
     },
     takeOver(given, state) {
       const peerMaxBody = state.peerMaxBody ?? Number.POSITIVE_INFINITY;
-      let connection: Connection;
-      try {
-        connection = transport.resume(given, peerMaxBody, UNHANDLED);
-      } catch (error) {
-        closeSync(given);
-        throw error;
-      }
+      const connection = transport.resume(given, peerMaxBody, UNHANDLED);
       const client = new UnixClient(connection, gateway, gone, state);
       connection.handler = client;
       clients.add(client);
