@@ -35,8 +35,10 @@ export interface HandOverResult {
 
 /** Nothing tells when the kernel has taken the last bytes of an answer, or when a client that is in the middle of a request has sent the rest. */
 const LOOK_AGAIN_MS = 5;
-/** Who waits for no answer, and for so long says neither HELLO nor the rest of what was begun, holds nobody else up. */
-const STALLED_MS = 1_000;
+/**
+ * Who waits for no answer, and for a second says neither HELLO nor the rest of what was begun, holds nobody else up. In looks: a process that was not let run for that second has seen nobody stall.
+ */
+const STALLED_LOOKS = 1_000 / LOOK_AGAIN_MS;
 
 /** Gives an edge's connections away one by one, until there are none or the time is over. */
 export class HandOver<Client> {
@@ -44,7 +46,7 @@ export class HandOver<Client> {
   readonly #clients: ReadonlySet<Client>;
   readonly #give: (client: Client) => boolean;
   readonly #isBusy: (client: Client) => boolean;
-  #lastBusy = Date.now();
+  #looksSinceBusy = 0;
   readonly #timers: NodeJS.Timeout[];
   #given = 0;
   #over = false;
@@ -83,8 +85,8 @@ export class HandOver<Client> {
 
   #lookAtAll(): void {
     for (const client of this.#clients) this.#try(client);
-    if (this.#busy > 0) this.#lastBusy = Date.now();
-    if (this.#clients.size === 0 || Date.now() - this.#lastBusy > STALLED_MS) this.#end();
+    this.#looksSinceBusy = this.#busy > 0 ? 0 : this.#looksSinceBusy + 1;
+    if (this.#clients.size === 0 || this.#looksSinceBusy > STALLED_LOOKS) this.#end();
   }
 
   get #busy(): number {
