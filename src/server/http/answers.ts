@@ -41,6 +41,7 @@ export function envelopeOf(result: GatewayResult, payload: Buffer): Buffer {
   const rest = JSON.stringify({
     tid: result.tid,
     containerState: result.state,
+    device: result.device ?? undefined,
     phases: {
       queueUs: result.queueUs,
       startUs: result.startUs,

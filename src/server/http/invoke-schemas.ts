@@ -21,6 +21,7 @@ export const invokeResult = z.object({
   result: z.unknown().describe('What the function returned'),
   tid: z.string().describe('Transaction id'),
   containerState: z.enum(['cold', 'prewarm', 'warm']),
+  device: z.enum(['cpu', 'gpu']).optional().describe('That it ran on'),
   phases: z.object({ queueUs: us, startUs: us, runUs: us, throttledUs: us }),
   attempts: z.number().int().min(1),
   stdout: z.string().describe('Captured output, bounded'),

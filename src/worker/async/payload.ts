@@ -27,6 +27,7 @@ export function aboutOf(result: GatewayResult): Omit<InvokeResult, 'result'> {
   return {
     tid: result.tid,
     containerState: result.state ?? 'warm',
+    ...(result.device === null || result.device === undefined ? {} : { device: result.device }),
     phases: { queueUs: result.queueUs, startUs: result.startUs, runUs: result.runUs, throttledUs: result.throttledUs },
     attempts: result.attempts,
     stdout: result.details?.stdout ?? '',

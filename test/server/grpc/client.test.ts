@@ -284,6 +284,7 @@ describe('the control plane', () => {
       result: { a: 1 },
       tid: 't',
       containerState: 'prewarm',
+      device: 'gpu',
       phases,
       attempts: 1,
       stdout: '',
@@ -302,8 +303,16 @@ describe('the control plane', () => {
       return found;
     };
     const asked = { ...request('echo', '{"a":1}', 'tx'), idempotencyKey: 'key' };
-    expect(await called(client.invokeAsync, client, asked)).toMatchObject({ lookupCookie: 'cookie', success: true });
-    expect(gateway.calls[0]?.params).toMatchObject({ name: 'echo', tid: 'tx', idempotencyKey: 'key' });
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const metadata = new Metadata();
+    metadata.set('traceparent', traceparent);
+    metadata.set('tracestate', 'vendor=1');
+    expect(await called(client.invokeAsync, client, asked, {}, metadata)).toMatchObject({
+      lookupCookie: 'cookie',
+      success: true,
+    });
+    const trace = { traceparent, tracestate: 'vendor=1' };
+    expect(gateway.calls[0]?.params).toMatchObject({ name: 'echo', tid: 'tx', idempotencyKey: 'key', ...trace });
     const look = (lookupCookie: string, details = false) =>
       called(client.invokeAsyncCheck, client, { lookupCookie, transactionId: '', details, waitMs: 0 });
     expect(await look('waits')).toMatchObject({
@@ -315,6 +324,7 @@ describe('the control plane', () => {
         jsonResult: '{"a":1}',
         success: true,
         durationUs: 3,
+        compute: 2,
         containerState: ContainerState.PREWARM,
         worker: '',
       });

@@ -6,6 +6,7 @@ import type {
   InvokeAsyncResponse,
   InvokeResponse,
 } from '../../../rpc/gen/iluvatar_rpc.js';
+import type { TraceRequestHeaders } from '../../trace-headers.js';
 import type { GrpcCall } from '../grpc-call.js';
 import { control, type MethodContext, tidParameter } from './context.js';
 import { energyFields } from './energy-fields.js';
@@ -19,9 +20,12 @@ export async function invokeAsync(
   call: GrpcCall,
 ): Promise<InvokeAsyncResponse> {
   const { functionName: name, functionVersion: version, jsonArgs, idempotencyKey } = request;
+  const { traceparent, tracestate } = call.headers as TraceRequestHeaders;
   const params = {
     name,
     version,
+    traceparent,
+    tracestate,
     ...tidParameter(request.transactionId, call),
     ...(idempotencyKey === '' ? {} : { idempotencyKey }),
   };
@@ -63,7 +67,7 @@ function answerOf({ result, error, status }: AsyncInvocation): InvokeResponse {
       jsonResult: JSON.stringify(result.result),
       success: true,
       durationUs: result.phases.runUs,
-      compute: COMPUTE.cpu,
+      compute: COMPUTE[result.device ?? 'cpu'],
       containerState: CONTAINER_STATE[result.containerState],
       ...NO_DETAILS,
     };
