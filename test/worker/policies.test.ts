@@ -99,7 +99,9 @@ describe('policies in a live worker', () => {
     const names = ['CUDA_VISIBLE_DEVICES', 'CUDA_MPS_ACTIVE_THREAD_PERCENTAGE'];
     expect((await fixture.worker.invoke('env', { names })).result).toEqual(['0', '50']);
     const id = await fixture.worker.invokeAsync('env', { names });
-    expect(await fixture.worker.result(id, { waitMs: 30_000 })).toMatchObject({ result: { result: ['0', '50'], device: 'gpu' } });
+    expect(await fixture.worker.result(id, { waitMs: 30_000 })).toMatchObject({
+      result: { result: ['0', '50'], device: 'gpu' },
+    });
     expect((await fixture.worker.invoke('bare', { names })).result).toEqual([null, null]);
   });
 

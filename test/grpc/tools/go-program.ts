@@ -9,6 +9,7 @@ const MODULES = {
   ghz: 'github.com/bojand/ghz/cmd/ghz@v0.121.0',
   h2spec: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
 } as const;
+export const GO_PROGRAMS = Object.keys(MODULES) as (keyof typeof MODULES)[];
 
 /** Path of the program: out of the cache (`ILUVATAR_CLIENTS_CACHE`), or built now, in a minute. Throws when there is no Go. */
 export async function goProgram(name: keyof typeof MODULES): Promise<string> {
