@@ -170,6 +170,33 @@ void TestHolding() {
   CHECK(OpenDescriptors() == before);
 }
 
+// Whoever asks has been there longer than whoever holds, who has gone, and whose messages have not been read.
+void TestListIsComplete() {
+  Bench bench(kRoomy);
+  UniqueFd asks = bench.Connect();
+  UniqueFd also = bench.Connect();
+  UniqueFd holds = bench.Connect();
+  UniqueFd waits = bench.Connect();
+  UniqueFd file = Null();
+  const int one[] = {file.get()};
+  CHECK(bench.Settle());
+  std::vector<std::string> expected;
+  for (int i = 0; i < 100; i++) {
+    Say(holds.get(), Type::kHold, "k" + std::to_string(i), "", one);
+    expected.push_back("k" + std::to_string(i) + "=+1");
+  }
+  // Behind a list that nobody will read.
+  Say(waits.get(), Type::kList);
+  Say(waits.get(), Type::kHold, "last", "");
+  holds.reset();
+  waits.reset();
+  expected.push_back("last=+0");
+  Say(also.get(), Type::kList);
+  CHECK(List(&bench, asks.get()) == expected);
+  CHECK(List(&bench, also.get()) == expected);
+  CHECK(bench.server().clients() == 2);
+}
+
 void ExpectFull(Bench* bench, int client, std::string_view key) {
   CHECK(bench->Settle());
   auto received = std::make_unique<Received>();
@@ -389,6 +416,7 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   TestParse();
   TestHolding();
+  TestListIsComplete();
   TestLimits();
   TestDescriptorsLost();
   TestSlowReader();

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kMaxClients = 64;
 // Messages of one client, before the others have their turn.
 constexpr int kBatch = 64;
+// More messages than a connection's buffer holds.
+constexpr int kMostPending = 4096;
 constexpr int kRetryMs = 20;
 
 }  // namespace
@@ -28,7 +30,9 @@ bool Server::Turn(int timeout_ms, int stop) {
   bool retry = accept_later_;
   for (const auto& client : clients_) {
     const bool waits = client->answer != Answer::kNone;
-    const short events = !waits ? POLLIN : client->try_later ? 0 : POLLOUT;
+    const bool asked = client->answer == Answer::kAsked;
+    const short events = !waits ? POLLIN : client->try_later || asked ? 0 : POLLOUT;
+    if (asked) timeout_ms = 0;
     polled_.push_back({client->fd.get(), events, 0});
     retry = retry || client->try_later;
   }
@@ -38,8 +42,9 @@ bool Server::Turn(int timeout_ms, int stop) {
   for (size_t i = 0; i < clients_.size() && !quit_; i++) {
     // Nobody is there to hear the answer; what it had said before it went is still to be read.
     if ((polled_[i + 2].revents & POLLHUP) != 0) clients_[i]->answer = Answer::kNone;
-    if (polled_[i + 2].revents != 0 || clients_[i]->try_later) Serve(clients_[i].get());
+    if (polled_[i + 2].revents != 0 || clients_[i]->try_later) Serve(clients_[i].get(), kBatch);
   }
+  AnswerLists();
   std::erase_if(clients_, [](const auto& client) { return client->gone; });
   if (polled_[1].revents != 0 || accept_later_) Accept();
   return !quit_;
@@ -47,6 +52,7 @@ bool Server::Turn(int timeout_ms, int stop) {
 
 void Server::Accept() {
   accept_later_ = false;
+  if (!listening_.valid()) return;
   for (int i = 0; i < kBatch; i++) {
     UniqueFd fd(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd.valid()) {
@@ -71,9 +77,9 @@ void Server::Admit(UniqueFd fd) {
   admitted_++;
 }
 
-void Server::Serve(Client* client) {
+void Server::Serve(Client* client, int most) {
   if (client->answer != Answer::kNone) Respond(client);
-  for (int i = 0; i < kBatch && client->answer == Answer::kNone && !client->gone && !quit_; i++) {
+  for (int i = 0; i < most && client->answer == Answer::kNone && !client->gone && !quit_; i++) {
     switch (Receive(client->fd.get(), received_.get())) {
       case Receipt::kMessage:
         Obey(client);
@@ -88,6 +94,36 @@ void Server::Serve(Client* client) {
   }
 }
 
+// A list has what anybody had said before it was asked for, also whoever was killed right after that, and whose
+// connection has not had its turn, or is not accepted yet: it is the next worker that asks.
+void Server::AnswerLists() {
+  std::vector<Client*> asking;
+  for (const auto& client : clients_) {
+    if (client->answer == Answer::kAsked) asking.push_back(client.get());
+  }
+  for (Client* client : asking) {
+    Accept();
+    CatchUp(client);
+    if (quit_) return;
+    client->answer = Answer::kList;
+    client->sent = 0;
+    // What comes meanwhile is not of this list: another client that holds without end would make it endless.
+    client->last = shelf_->last_place();
+    Respond(client);
+  }
+}
+
+void Server::CatchUp(const Client* asking) {
+  // Clients that are let in are at the end; none goes before the turn is over.
+  for (size_t i = 0; i < clients_.size() && !quit_; i++) {
+    Client* each = clients_[i].get();
+    if (each == asking || each->gone) continue;
+    pollfd polled = {each->fd.get(), 0, 0};
+    if (each->answer != Answer::kNone && poll(&polled, 1, 0) > 0) each->answer = Answer::kNone;
+    Serve(each, kMostPending);
+  }
+}
+
 void Server::Obey(Client* client) {
   const Message& message = received_->message;
   switch (message.type) {
@@ -96,11 +132,8 @@ void Server::Obey(Client* client) {
     case Type::kDrop:
       return shelf_->Drop(message.key);
     case Type::kList:
-      client->answer = Answer::kList;
-      client->sent = 0;
-      // What comes meanwhile is not of this list: another client that holds without end would make it endless.
-      client->last = shelf_->last_place();
-      return Respond(client);
+      client->answer = Answer::kAsked;
+      return;
     case Type::kQuit:
       quit_ = true;
       return;
@@ -129,6 +162,7 @@ void Server::Hold(Client* client) {
 }
 
 void Server::Respond(Client* client) {
+  if (client->answer == Answer::kAsked) return;
   if (client->answer == Answer::kFull) {
     const std::string_view key(client->key.data(), client->key_bytes);
     if (SendTo(client, {Type::kFull, key, {}, 0}, {})) client->answer = Answer::kNone;

@@ -31,7 +31,8 @@ class Server {
   void Admit(UniqueFd fd);
 
  private:
-  enum class Answer { kNone, kFull, kList };
+  // kAsked: a list that is not begun.
+  enum class Answer { kNone, kFull, kAsked, kList };
 
   struct Client {
     UniqueFd fd;
@@ -48,7 +49,12 @@ class Server {
   };
 
   void Accept();
-  void Serve(Client* client);
+  // Reads what a client says, up to `most` messages, until it waits for an answer.
+  void Serve(Client* client, int most);
+  // Begins the lists that are asked for.
+  void AnswerLists();
+  // Reads what everybody else has said so far.
+  void CatchUp(const Client* asking);
   void Obey(Client* client);
   void Hold(Client* client);
   // Goes on with the client's answer as far as it takes it.
