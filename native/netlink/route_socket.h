@@ -28,7 +28,8 @@ class RouteSocket {
   // As Exchange for requests of which all must work: the first failure.
   Status Run(const std::vector<Message>& requests);
 
-  // A request with many answers. Asked again when the kernel says that the list changed meanwhile.
+  // A request with many answers. Asked again, a few times, when the kernel says that the list changed meanwhile: `each`
+  // may then be told one twice, and may have been told one that has gone.
   Status Dump(const Message& request, const std::function<void(const nlmsghdr&, std::string_view)>& each);
 
   // A request with one answer besides its acknowledgement.
