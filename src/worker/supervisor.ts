@@ -42,7 +42,7 @@ export interface SupervisorOptions {
   task?: ThreadFile;
 }
 
-type State = 'starting' | 'running' | 'restarting' | 'handed over' | 'stopping' | 'stopped';
+type State = 'starting' | 'running' | 'handing over' | 'handed over' | 'restarting' | 'stopping' | 'stopped';
 
 /** A thread that is told to end and does not within this time stands in a system call. */
 const END_LIMIT_MS = 10_000;
@@ -85,14 +85,14 @@ export class Supervisor {
     this.#beatWatch = new BeatWatch(this.#periodMs);
     this.#shardHealth = new ShardHealth({
       answerMs: config.supervision.health.answerMs,
-      ask: (id) => this.#state === 'running' && this.#send({ type: 'health', id }),
+      ask: (id) => this.#serves && this.#send({ type: 'health', id }),
       watched: () => this.#watches.health(),
     });
   }
 
   /** False: the shard has served nothing for long, and starting it again did not help. What then helps is a new process. */
   get alive(): boolean {
-    if (this.#state !== 'running' && this.#state !== 'restarting') return true;
+    if (!this.#serves && this.#state !== 'restarting') return true;
     return Date.now() - this.#lastServed < (this.#options.bringBackMs ?? BRING_BACK_MS);
   }
 
@@ -142,8 +142,21 @@ export class Supervisor {
    */
   async handOver(drainMs: number): Promise<void> {
     if (this.#state !== 'running') throw new IluvatarError('unavailable', `the shard is ${this.#state}; try again`);
+    this.#state = 'handing over';
     const order = (id: number): boolean => this.#send({ type: 'handOver', id, drainMs });
-    await this.#orders.ask(order, drainMs + ORDER_LIMIT_MS);
+    let crash: unknown = null;
+    // It ends when it is done, which is told another way than its answer, and may be here first: taken for a crash, it would be started again, and take its clients back from whoever has them by then.
+    const ended = endAsAsked(this.#task).catch((error: unknown) => {
+      crash = error;
+      throw error;
+    });
+    try {
+      await Promise.race([this.#orders.ask(order, drainMs + ORDER_LIMIT_MS), ended]);
+    } catch (error) {
+      this.#state = 'running';
+      if (crash !== null) this.#failed(crash);
+      throw error;
+    }
     this.#state = 'handed over';
     await within(
       this.#task.catch(() => null),
@@ -192,6 +205,10 @@ export class Supervisor {
     this.#sockets = NO_SOCKETS;
   }
 
+  get #serves(): boolean {
+    return this.#state === 'running' || this.#state === 'handing over';
+  }
+
   get #missedBeatMs(): number {
     return this.#options.config.supervision.missedBeatMs;
   }
@@ -233,9 +250,8 @@ export class Supervisor {
       inFlight: this.#inFlight,
     };
     this.#task = pool.run(task, { transferList: [port2] });
-    const ended = this.#task.then((end) => {
-      if (end === null) throw new IluvatarError('internal', 'the shard ended by itself');
-      throw toError(end);
+    const ended = endAsAsked(this.#task).then(() => {
+      throw new IluvatarError('internal', 'the shard ended by itself');
     });
     ended.catch((error: unknown) => {
       if (this.#state === 'running') this.#failed(error);
@@ -287,7 +303,7 @@ export class Supervisor {
 
   /** Also while it starts: what hangs then would else be waited for for ever. */
   #look(): void {
-    if (this.#state !== 'running') return;
+    if (!this.#serves) return;
     this.#tellThreads();
     const silentMs = this.#beatWatch.look(this.#beats.count, performance.now());
     if (silentMs === 0) this.#lastServed = Date.now();
@@ -350,6 +366,12 @@ export class Supervisor {
     this.#port?.postMessage(message);
     return this.#port !== null;
   }
+}
+
+/** Rejects with whatever else a shard's task ends with. */
+async function endAsAsked(task: Promise<ShardEnd>): Promise<void> {
+  const end = await task;
+  if (end !== null) throw toError(end);
 }
 
 /** As far as it can be told from how piscina reports it; used where the thread itself has said nothing. */

@@ -14,6 +14,7 @@ export const TEST_PROGRAMS = [
   'worker/supervision/faulty-lifecycle',
   'worker/supervision/faulty-process',
   'worker/supervision/faulty-shard',
+  'worker/supervision/leaving-shard',
   'worker/support/crashing-shard',
   'worker/support/faulty-shard',
 ] as const;
