@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The longest, in this order: one that begins last has the other workers wait for it. */
 const FIRST = [
+  'test/vm/machine.test.ts',
   'test/recovery/failpoints.test.ts',
   'test/recovery/adopt-engines.test.ts',
   'test/daemon/upgrade.test.ts',
@@ -31,9 +32,12 @@ class Sequencer extends BaseSequencer {
   }
 }
 
+/** Suites that compute and compile, and wait for nobody: however slow the machine is at the time, they see nothing of it. */
+const COMPUTING = ['bench', 'config', 'core', 'native', 'results', 'sim'].map((name) => `test/${name}/**/*.test.ts`);
+
 /**
- * Three projects, one after the other: the suites; those in the virtual machine, which keeps both cores busy (beside the others it took nearly twice as long, and so did they); and
- * last, alone, the check that they all left nothing on the machine.
+ * Three steps, one after the other: the suites of workers; those in the virtual machine, which keeps more than one core busy (beside the others it took nearly twice as long, and so did they), and
+ * those that only compute; and last, alone, the check that they all left nothing on the machine.
  * Forks, not threads: an addon that crashes must take one file with it and not the run.
  */
 export default defineConfig({
@@ -62,7 +66,7 @@ export default defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/vm/**', 'test/zz-leftovers/**'],
+          exclude: ['test/vm/**', 'test/zz-leftovers/**', ...COMPUTING],
           globalSetup: ['test/support/global-setup.ts'],
           sequence: { groupOrder: 0 },
         },
@@ -74,10 +78,20 @@ export default defineConfig({
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           sequence: { groupOrder: 1 },
-          maxWorkers: 1,
+          maxWorkers: 2,
           // Emulated, and at first there is an image to make.
           testTimeout: 600_000,
           hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'computing',
+          include: COMPUTING,
+          globalSetup: ['test/support/global-setup.ts'],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
         },
       },
       {
