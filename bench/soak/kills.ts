@@ -125,7 +125,7 @@ async function loadUntilTheEnd(client: Client, source: string, told: Told, rando
   };
   const submit = async (): Promise<void> => {
     const n = Math.floor(random() * 1e9);
-    const { id } = await client.invokeAsync(FUNCTION, { n });
+    const id = await client.invokeAsync(FUNCTION, { n });
     told.accepted.set(id, n);
   };
   const register = async (): Promise<void> => {
@@ -178,7 +178,7 @@ async function lookAtAll(worker: WorkerProcess, told: Told, random: () => number
 
 /** Read twice: an end that was told must not change. */
 async function faultOf(client: Client, id: string, n: number): Promise<string | null> {
-  const read = (): Promise<AsyncInvocation> => client.result(id, END_LIMIT_MS);
+  const read = (): Promise<AsyncInvocation> => client.result(id, { waitMs: END_LIMIT_MS });
   try {
     const first = await read();
     if (first.status !== 'done') return `accepted, and ${first.status} (${first.error?.message ?? 'no error'})`;

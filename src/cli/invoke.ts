@@ -65,8 +65,8 @@ export function addInvokeCommand(host: CommandHost): void {
             ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
             ...(webhook === undefined ? {} : { webhook }),
           };
-          const accepted = await context.withClient((client) => client.invokeAsyncText(name, body, asynchronous));
-          context.print(accepted, ({ id }) => `${id}\n`);
+          const id = await context.withClient((client) => client.invokeAsyncText(name, body, asynchronous));
+          context.print({ id }, () => `${id}\n`);
           return;
         }
         const interruption = new AbortController();

@@ -26,7 +26,7 @@ export function addResultCommand(host: CommandHost): void {
     .action(
       action(async (context, { wait }: Options, id: string) => {
         const waitMs = Math.min(wait, LONGEST_WAIT_MS);
-        const state = await context.withClient((client) => client.result(id, waitMs));
+        const state = await context.withClient((client) => client.result(id, { waitMs }));
         if (state.error !== null && FINAL.has(state.status)) {
           const { errorClass, message, details } = state.error;
           throw new IluvatarError(errorClass as ErrorClass, message, (details ?? {}) as ErrorDetails);

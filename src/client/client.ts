@@ -122,22 +122,19 @@ export class Client {
   }
 
   /** Resolves with the id to ask `result` for, once it is on the worker's disk. */
-  async invokeAsync(name: string, args: unknown = {}, options: AsyncInvokeOptions = {}): Promise<{ id: string }> {
+  async invokeAsync(name: string, args: unknown = {}, options: AsyncInvokeOptions = {}): Promise<string> {
     return await this.invokeAsyncText(name, toJson(args), options);
   }
 
   /** As `invokeAsync`, for arguments that are JSON text already. */
-  async invokeAsyncText(
-    name: string,
-    json: string | Uint8Array,
-    options: AsyncInvokeOptions = {},
-  ): Promise<{ id: string }> {
-    return (await this.call('invokeAsync', { name, version: '1', ...given(options) }, json)) as { id: string };
+  async invokeAsyncText(name: string, json: string | Uint8Array, options: AsyncInvokeOptions = {}): Promise<string> {
+    const reply = await this.call('invokeAsync', { name, version: '1', ...given(options) }, json);
+    return (reply as { id: string }).id;
   }
 
   /** Waits up to `waitMs` for its end; a failed invocation resolves too, with `error`. May be read many times. */
-  async result(id: string, waitMs = 0): Promise<AsyncInvocation> {
-    return await awaitedResult(this, id, waitMs);
+  async result(id: string, options: { waitMs?: number } = {}): Promise<AsyncInvocation> {
+    return await awaitedResult(this, id, options.waitMs ?? 0);
   }
 
   /** Cancels an asynchronous invocation that has not begun. Rejects with `conflict` when it has. */

@@ -214,14 +214,14 @@ describe('call', () => {
     };
     const [client, worker] = await connected(({ method }) => answers[method]);
     const { methodSchemas } = await import('../../src/config/api.js');
-    expect(await client.invokeAsync('f', { a: 1 }, { timeoutMs: 5, tid: 't' })).toEqual({ id: 'i' });
+    expect(await client.invokeAsync('f', { a: 1 }, { timeoutMs: 5, tid: 't' })).toBe('i');
     expect(await client.prewarm('f', { count: 2 })).toEqual({ containers: 2 });
     expect(await client.estimate([{ name: 'f' }])).toEqual([0.5]);
     expect(await client.clean()).toBe(3);
     expect(await client.drain(10)).toBe(true);
     expect(await client.metrics()).toBe('text');
     expect(await client.list()).toEqual([]);
-    await client.result('i', 20);
+    await client.result('i', { waitMs: 20 });
     await client.status();
     await client.health();
     await client.unregister('f', '2');

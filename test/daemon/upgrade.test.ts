@@ -97,7 +97,7 @@ describeWith({ root: true, cgroups: true }, 'a worker whose process is replaced'
     const submitter = (async () => {
       await using client = await workers.client();
       for (let n = 1; !over; n++) {
-        accepted.set((await client.invokeAsync('counter', { n })).id, n);
+        accepted.set(await client.invokeAsync('counter', { n }), n);
         await pause(20);
       }
     })();
@@ -126,7 +126,7 @@ describeWith({ root: true, cgroups: true }, 'a worker whose process is replaced'
     expect(counters['containersAdopted']).toBeGreaterThan(0);
     expect(counters['cold']).toBe(0);
     for (const [id, n] of accepted) {
-      expect(await client.result(id, 60_000)).toMatchObject({ status: 'done', result: { result: { n } } });
+      expect(await client.result(id, { waitMs: 60_000 })).toMatchObject({ status: 'done', result: { result: { n } } });
     }
     agent.destroy();
     for (const each of clients) each.close();

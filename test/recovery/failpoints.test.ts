@@ -28,9 +28,9 @@ const register = (name: string, text: string): Step['run'] => {
 
 /** Accepted, and so to end in exactly one way. */
 const submit: Step['run'] = async (client) => {
-  const { id } = await client.invokeAsync('base', {});
+  const id = await client.invokeAsync('base', {});
   accepted.push(id);
-  return client.result(id, 60_000);
+  return client.result(id, { waitMs: 60_000 });
 };
 let accepted: string[] = [];
 
@@ -112,7 +112,8 @@ describeWith({ root: true, cgroups: true }, 'a worker that is killed', () => {
       await worker.start();
       expect(possible).toContainEqual(await registeredNow(worker));
       await worker.client(async (client) => {
-        for (const id of accepted) expect(await client.result(id, 60_000)).toMatchObject({ status: 'done' });
+        for (const id of accepted)
+          expect(await client.result(id, { waitMs: 60_000 })).toMatchObject({ status: 'done' });
         const { memory } = await client.status();
         expect(memory.runningMb + memory.cachedMb).toBe(memory.totalMb);
       });

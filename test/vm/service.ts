@@ -128,7 +128,7 @@ export function workerAsService(machineOf: () => Machine): void {
       // Acknowledged, and most of them not begun.
       accepted = await worker.evaluate(async ({ client }) => {
         const numbers = Array.from({ length: 20 }, (_, n) => n);
-        return await Promise.all(numbers.map(async (n) => (await client.invokeAsync('slow', { n, seconds: 1 })).id));
+        return await Promise.all(numbers.map((n) => client.invokeAsync('slow', { n, seconds: 1 })));
       });
       await machine.output('echo not > /kept/unsynced');
       await machine.cutPower();
@@ -155,7 +155,8 @@ export function workerAsService(machineOf: () => Machine): void {
 
     it('lost no asynchronous invocation that was acknowledged', async () => {
       const ends = await worker.evaluate(
-        async ({ client }, { accepted }) => await Promise.all(accepted.map((id) => client.result(id, 120_000))),
+        async ({ client }, { accepted }) =>
+          await Promise.all(accepted.map((id) => client.result(id, { waitMs: 120_000 }))),
         { accepted },
       );
       expect(ends.map(({ status }) => status)).toEqual(accepted.map(() => 'done'));

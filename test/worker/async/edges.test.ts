@@ -97,9 +97,8 @@ describeWith({ root: true, cgroups: true, command: 'python3' }, 'asynchronous in
   it('client and library', async () => {
     const { worker } = fixture;
     for (const caller of [client, worker]) {
-      const accepted = await caller.invokeAsync('echo', { n: 2 }, { idempotencyKey: 'both' });
-      const id = typeof accepted === 'string' ? accepted : accepted.id;
-      expect(await worker.result(id, { waitMs: 30_000 })).toMatchObject({ status: 'done', attempts: 1 });
+      const id = await caller.invokeAsync('echo', { n: 2 }, { idempotencyKey: 'both' });
+      expect(await caller.result(id, { waitMs: 30_000 })).toMatchObject({ status: 'done', attempts: 1 });
       expect((await rejection(caller.cancel(id))).errorClass).toBe('conflict');
       expect(await caller.deadLetters.list({ name: 'echo' })).toEqual([]);
       expect(await caller.deadLetters.purge({ all: true })).toBe(0);
