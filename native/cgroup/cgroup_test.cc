@@ -12,17 +12,11 @@
 
 #include "cgroup/files.h"
 #include "system/unique_fd.h"
+#include "testing/check_test.h"
 
 namespace {
 
 using namespace iluvatar::cgroup;
-
-void Check(bool condition, const char* what, int line) {
-  if (condition) return;
-  std::fprintf(stderr, "line %d: %s\n", line, what);
-  std::abort();
-}
-#define CHECK(condition) Check((condition), #condition, __LINE__)
 
 void Write(const std::string& path, const std::string& text) {
   iluvatar::system::UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

@@ -16,14 +16,7 @@
 #include <vector>
 
 #include "keeper/server.h"
-
-#define CHECK(condition)                                                                              \
-  do {                                                                                                \
-    if (!(condition)) {                                                                               \
-      std::fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, std::strerror(errno)); \
-      std::exit(1);                                                                                   \
-    }                                                                                                 \
-  } while (0)
+#include "testing/check_test.h"
 
 namespace iluvatar::keeper {
 

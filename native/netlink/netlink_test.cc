@@ -16,18 +16,12 @@
 #include <random>
 
 #include "netlink/networks.h"
+#include "testing/check_test.h"
 
 namespace {
 
 using namespace iluvatar::netlink;
 using iluvatar::system::UniqueFd;
-
-void Check(bool condition, const char* what, int line) {
-  if (condition) return;
-  std::fprintf(stderr, "line %d: %s\n", line, what);
-  std::abort();
-}
-#define CHECK(condition) Check((condition), #condition, __LINE__)
 
 void Expect(const Status& status, int error, int line) {
   if (status.error == error) return;

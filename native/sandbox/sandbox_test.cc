@@ -23,6 +23,7 @@
 #include "sandbox/wire.h"
 #include "supervise/bare_memory.h"
 #include "system/unique_fd.h"
+#include "testing/check_test.h"
 
 namespace iluvatar::supervise {
 
@@ -36,13 +37,6 @@ void BareMemory::Unmap(void* at, size_t size) { munmap(at, size); }
 namespace {
 
 using namespace iluvatar::sandbox;
-
-void Check(bool condition, const char* what, int line) {
-  if (condition) return;
-  std::fprintf(stderr, "line %d: %s\n", line, what);
-  std::abort();
-}
-#define CHECK(condition) Check((condition), #condition, __LINE__)
 
 bool Valid(std::string_view text) { return JsonReader(text).ok(); }
 

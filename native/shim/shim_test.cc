@@ -15,18 +15,12 @@
 #include "shim/protobuf.h"
 #include "shim/spec.h"
 #include "shim/ttrpc.h"
+#include "testing/check_test.h"
 
 namespace {
 
 using namespace iluvatar::shim;
 using iluvatar::sandbox::JsonReader;
-
-void Check(bool condition, const char* what, int line) {
-  if (condition) return;
-  std::fprintf(stderr, "line %d: %s\n", line, what);
-  std::abort();
-}
-#define CHECK(condition) Check((condition), #condition, __LINE__)
 
 using namespace std::string_literals;
 

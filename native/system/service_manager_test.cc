@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "system/unique_fd.h"
+#include "testing/check_test.h"
 
 namespace {
 
@@ -26,14 +27,6 @@ using iluvatar::system::LockFile;
 using iluvatar::system::Notify;
 using iluvatar::system::Status;
 using iluvatar::system::UniqueFd;
-
-#define CHECK(condition)                                                                              \
-  do {                                                                                                \
-    if (!(condition)) {                                                                               \
-      std::fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, std::strerror(errno)); \
-      std::exit(1);                                                                                   \
-    }                                                                                                 \
-  } while (0)
 
 UniqueFd Bound(const std::string& address, int type) {
   sockaddr_un to = {};

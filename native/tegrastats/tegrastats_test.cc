@@ -10,17 +10,11 @@
 #include <vector>
 
 #include "tegrastats/reader.h"
+#include "testing/check_test.h"
 
 namespace {
 
 using namespace iluvatar::tegrastats;
-
-void Check(bool condition, const char* what, int line) {
-  if (condition) return;
-  std::fprintf(stderr, "line %d: %s\n", line, what);
-  std::abort();
-}
-#define CHECK(condition) Check((condition), #condition, __LINE__)
 
 std::string Words(std::string_view line) {
   std::string all;

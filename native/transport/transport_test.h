@@ -10,15 +10,8 @@
 #include <tuple>
 #include <vector>
 
+#include "testing/check_test.h"
 #include "transport/connection.h"
-
-#define CHECK(condition)                                                                 \
-  do {                                                                                   \
-    if (!(condition)) {                                                                  \
-      std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                      \
-    }                                                                                    \
-  } while (false)
 
 namespace iluvatar::transport {
 
