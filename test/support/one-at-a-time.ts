@@ -1,46 +1,15 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { lock } from '../../scripts/lock.mjs';
 
-const LOOK_MS = 100;
+/** As long as the longest build may take, on a machine that does a lot else. */
+const LIMIT_MS = 900_000;
 
-/** Runs `work` while no other process does under the same lock, a file that is made for it and goes with it. One whose process has gone counts for nothing. */
-export async function oneAtATime<T>(lock: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(dirname(lock), { recursive: true });
-  while (!taken(lock)) await pause(LOOK_MS);
+/** Runs `work` while no other process does under the same name. */
+export async function oneAtATime<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const release = await lock(name, { limitMs: LIMIT_MS });
+  if (release === null) throw new Error(`another process has been at "${name}" for ${LIMIT_MS / 60_000} minutes`);
   try {
     return await work();
   } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function taken(lock: string): boolean {
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  if (!isAlive(holderOf(lock))) rmSync(lock, { force: true });
-  return false;
-}
-
-/** 0 = it is about to say, or the file has just gone. */
-function holderOf(lock: string): number {
-  try {
-    return Number(readFileSync(lock, 'utf8'));
-  } catch {
-    return 0;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === 0) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    release();
   }
 }
