@@ -102,6 +102,8 @@ void Server::AnswerLists() {
     if (client->answer == Answer::kAsked) asking.push_back(client.get());
   }
   for (Client* client : asking) {
+    // It has gone, as those who were answered before it have found.
+    if (client->answer != Answer::kAsked) continue;
     Accept();
     CatchUp(client);
     if (quit_) return;
