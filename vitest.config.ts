@@ -25,8 +25,9 @@ const LAST = [
 class Sequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification): number => {
-      const at = [...FIRST, '', ...LAST].findIndex((path) => path !== '' && moduleId.includes(path));
-      return at < 0 ? FIRST.length : at;
+      const named = (path: string): boolean => moduleId.includes(path);
+      const first = FIRST.findIndex(named);
+      return first >= 0 ? first - FIRST.length : LAST.findIndex(named) + 1;
     };
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
